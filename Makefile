@@ -1,0 +1,54 @@
+# Everything runs in .venv, which is made anew when PYTHON is another version than the one that is in there.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+READY := $(VENV)/.python-$(VERSION)
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+export MPLBACKEND ?= agg
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint format types docs clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+demo: $(READY)-runtime ## embed a small data set and draw it into demo/
+	$(BIN)/scivis demo --out demo
+
+test: $(READY)-test ## run the tests and the docstring examples
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(READY)-lint ## check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)-lint ## repair style and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY)-lint ## check the types
+	$(BIN)/mypy
+
+docs: $(READY)-doc ## build the documentation into docs/_build/html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
+
+clean: ## remove everything that the others made
+	rm -rf $(VENV) build dist demo docs/_build docs/generated docs/tutorials/*.ipynb
+	rm -rf .coverage* coverage.xml .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# One stamp for the environment, and one for each set of packages: `runtime`, or a dependency group of pyproject.toml.
+$(READY):
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@touch $@
+
+$(READY)-%: pyproject.toml | $(READY)
+	@echo "installing scivis ($*) into $(VENV); the first time takes a few minutes"
+	@$(PIP) install --editable . $(if $(filter-out runtime,$*),--group $*)
+	@touch $@

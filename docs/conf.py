@@ -1,0 +1,112 @@
+"""How Sphinx builds the documentation; `make docs` calls it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import warnings
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+ON_READ_THE_DOCS = "READTHEDOCS" in os.environ
+
+project = "scivis"
+author = "scivis developers"
+copyright = f"2026, {author}"
+version = release = installed_version("scivis")
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_autodoc_typehints",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
+]
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+templates_path = ["_templates"]
+bibtex_bibfiles = ["references.bib"]
+default_role = "literal"
+
+autosummary_generate = True
+napoleon_google_docstring = False
+typehints_defaults = "braces"
+always_use_bars_union = True
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"  # notebooks are stored with their outputs: some take minutes
+nb_merge_streams = True
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_static_path = ["_static"]
+html_theme_options = {"navigation_with_keys": False}
+
+# sphinx-autodoc-typehints calls what Sphinx 10 will lack; nothing to be done about it here.
+warnings.filterwarnings("ignore", message=".*set_application.* is deprecated")
+
+# Links into other projects need their object lists from the network, which an ordinary build must not depend on.
+if ON_READ_THE_DOCS:
+    extensions.append("sphinx.ext.intersphinx")
+    nitpicky = True
+    intersphinx_mapping = {
+        "anndata": ("https://anndata.readthedocs.io/en/stable/", None),
+        "matplotlib": ("https://matplotlib.org/stable/", None),
+        "numpy": ("https://numpy.org/doc/stable/", None),
+        "pandas": ("https://pandas.pydata.org/docs/", None),
+        "python": ("https://docs.python.org/3/", None),
+        "scanpy": ("https://scanpy.readthedocs.io/en/stable/", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy/", None),
+        "sklearn": ("https://scikit-learn.org/stable/", None),
+    }
+
+# The pages that stand for files at the top of the repository.
+PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+MARKDOWN_TARGET = re.compile(r"(?<=\]\()(?!\w+:|#)(?P<path>[^)#\s]+)")
+
+
+def from_docs(target: re.Match[str]) -> str:
+    """Return a link that is relative to the repository as one that is relative to `docs/`."""
+    path = target["path"]
+    if path in PAGES:
+        return PAGES[path]
+    if path.startswith("tutorials/") and path.endswith((".ipynb", ".md")):
+        return path  # copied to the same place below `docs/`
+    return path.removeprefix("docs/") if path.startswith("docs/") else f"../{path}"
+
+
+def relink(app: Sphinx, relative_path: Path, parent: str, content: list[str]) -> None:
+    """Let the links in README.md and its neighbours work from the pages that include them."""
+    if (app.srcdir / relative_path).resolve().parent == ROOT:
+        content[0] = MARKDOWN_TARGET.sub(from_docs, content[0])
+
+
+def skip_metadata_requests(app: Sphinx, what: str, name: str, *_: object) -> bool | None:
+    """Leave out the methods that scikit-learn makes for its metadata routing."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
+def copy_tutorials(app: Sphinx) -> None:
+    """Copy the notebooks from `tutorials/`: Sphinx reads only what lies below `docs/`."""
+    for old in (DOCS / "tutorials").glob("*.ipynb"):
+        old.unlink()
+    for notebook in (ROOT / "tutorials").glob("*.ipynb"):
+        shutil.copy2(notebook, DOCS / "tutorials")
+
+
+def setup(app: Sphinx) -> None:
+    """Register the steps above."""
+    app.connect("autodoc-skip-member", skip_metadata_requests)
+    app.connect("builder-inited", copy_tutorials)
+    app.connect("include-read", relink)

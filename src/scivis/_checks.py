@@ -1,0 +1,65 @@
+"""Refusing what cannot be embedded, before any work, with the argument's name, its value and the remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._rows import check_finite
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def check_rows(x: NDArray[np.float32]) -> None:
+    """Refuse rows from which nothing can be learned."""
+    if x.ndim < 2 or x.shape[0] < 3:
+        msg = f"The data have shape {x.shape}; at least 3 rows of features are needed."
+        raise ValueError(msg)
+    check_finite(x, "The data")
+    if (x == x[:1]).all():
+        msg = f"All {len(x)} rows are equal: there is nothing to embed. Is this the matrix you meant?"
+        raise ValueError(msg)
+
+
+def check_settings(
+    n_rows: int, *, n_components: int, batch_size: int, epochs: int, learning_rate: float, global_weight: float
+) -> None:
+    """Refuse numbers that training could not use on `n_rows` rows."""
+    check_positive_int("n_components", n_components)
+    check_positive_int("epochs", epochs)
+    if not 2 <= batch_size <= n_rows:
+        msg = f"batch_size={batch_size} must lie between 2 and the number of cells, {n_rows}."
+        raise ValueError(msg)
+    if not 0 < learning_rate < np.inf:
+        msg = f"learning_rate={learning_rate} must be a number above 0."
+        raise ValueError(msg)
+    if not 0 <= global_weight < np.inf:
+        msg = f"global_weight={global_weight} must be a number of at least 0."
+        raise ValueError(msg)
+
+
+def check_positive_int(name: str, value: int) -> None:
+    """Refuse anything but a whole number of at least 1."""
+    if isinstance(value, bool) or int(value) != value or value < 1:
+        msg = f"{name}={value!r} must be a whole number of at least 1."
+        raise ValueError(msg)
+
+
+def check_width(x: NDArray[np.float32], shape: tuple[int | None, ...]) -> None:
+    """Refuse rows of another shape than the model was fitted on, and values it cannot read."""
+    given = x.shape[1:]
+    if len(given) != len(shape) or any(want not in (None, have) for have, want in zip(given, shape, strict=True)):
+        msg = f"The model was fitted on rows of shape {shape}, but these have shape {given}."
+        raise ValueError(msg)
+    check_finite(x, "The data")
+
+
+def check_seed(random_state: object) -> None:
+    """Refuse what is neither a seed nor a generator."""
+    if isinstance(random_state, np.random.Generator):
+        return
+    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
+        msg = f"random_state={random_state!r} must be a whole number of at least 0, or a NumPy Generator."
+        raise ValueError(msg)

@@ -1,0 +1,95 @@
+"""From expression to the model's input: which genes, and their projection if the model was fitted on their PCA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._rows import dense, iter_blocks
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from ._representation import Representation
+
+# Blocks looked at, evenly spread over the cells, to learn means and offset: all of a small matrix.
+_BLOCKS, _BLOCK = 20, 1000
+# Largest difference of X_pca from the projected expression, in units of the PCA's standard deviation.
+_TOLERANCE = 1e-2
+
+
+@dataclass(frozen=True, eq=False)
+class ExpressionInput:
+    """What turns expression into the input of a model.
+
+    Parameters
+    ----------
+    genes
+        Names of the genes that the model reads, in its order.
+    means
+        Mean of each gene in the reference: stands in for a gene that a query lacks.
+    layer
+        Layer of the expression; the empty string for `.X`.
+    loadings, offset
+        PCA, genes × components and components: the input is `expression @ loadings + offset`. Empty if the model
+        reads the genes themselves.
+    """
+
+    genes: NDArray[Any]
+    means: NDArray[np.float32]
+    layer: str
+    loadings: NDArray[np.float32]
+    offset: NDArray[np.float32]
+
+    def project(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The model's input for rows of expression that hold `genes`."""
+        return rows @ self.loadings + self.offset if self.loadings.size else rows
+
+
+def expression_input(adata: AnnData, representation: Representation) -> ExpressionInput | None:
+    """How to get from the expression in `adata` to `representation`; `None` if there is no known way.
+
+    For a PCA the offset (minus the projected mean) is read off `X_pca` itself, so that no pass over all cells is
+    needed and data that were changed after the PCA are noticed: there the offset differs from cell to cell.
+    """
+    if representation.kind != "obsm":
+        layer = representation.key if representation.kind == "layer" else ""
+        empty = np.empty((0, 0), np.float32)
+        means = _sample_means(representation.matrix)
+        return ExpressionInput(adata.var_names.to_numpy(dtype=object), means, layer, empty, empty[0])
+    if representation.key not in ("X_pca", "pca") or "PCs" not in adata.varm:
+        return None
+    return _pca_input(adata, representation)
+
+
+def _pca_input(adata: AnnData, representation: Representation) -> ExpressionInput | None:
+    loadings = np.asarray(adata.varm["PCs"], np.float32)[:, : representation.matrix.shape[1]]
+    layer = adata.uns.get("pca", {}).get("params", {}).get("layer") or ""
+    expression = adata.layers[layer] if layer in adata.layers else adata.X
+    if expression is None or loadings.shape[1] != representation.matrix.shape[1]:
+        return None
+    used = np.abs(loadings).sum(axis=1) > 0
+    rows, where = _sample(expression, used)
+    pcs = np.asarray(representation.matrix[where], np.float32)
+    offsets = pcs - rows @ loadings[used]
+    offset = offsets.mean(axis=0)
+    if not np.abs(offsets - offset).max() <= _TOLERANCE * pcs.std():
+        return None
+    genes = adata.var_names.to_numpy(dtype=object)[used]
+    return ExpressionInput(genes, rows.mean(axis=0), layer, loadings[used], offset)
+
+
+def _sample(matrix: Any, columns: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Rows from blocks spread evenly over the matrix, the given columns of them, and their row numbers."""
+    n = matrix.shape[0]
+    starts = range(0, n, max(_BLOCK, -(-n // _BLOCKS)))
+    parts = [next(iter_blocks(matrix[a : a + _BLOCK], _BLOCK)) for a in starts]
+    where = np.concatenate([np.arange(a, min(a + _BLOCK, n)) for a in starts])
+    return np.concatenate([dense(part[:, np.flatnonzero(columns)]) for part in parts]), where
+
+
+def _sample_means(matrix: Any) -> NDArray[np.float32]:
+    return _sample(matrix, np.ones(matrix.shape[1], bool))[0].mean(axis=0)

@@ -1,0 +1,78 @@
+"""Lining up the genes of a query with those a model knows, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from ._rows import dense
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class GeneAlignment:
+    """Where each gene of the model stands in the query.
+
+    Parameters
+    ----------
+    positions
+        Column of the query for each gene of the model, −1 where the query lacks it.
+    fill
+        What a missing gene is taken to be: its mean in the reference.
+    """
+
+    positions: NDArray[np.int64]
+    fill: NDArray[np.float32]
+
+    @property
+    def n_found(self) -> int:
+        """Genes of the model that the query has."""
+        return int((self.positions >= 0).sum())
+
+    def __call__(self, block: Any) -> NDArray[np.float32]:
+        """A block of the query with the model's genes in the model's order, dense float32."""
+        found = self.positions >= 0
+        rows = np.tile(self.fill, (block.shape[0], 1))
+        columns = block[:, self.positions[found]]
+        rows[:, found] = dense(columns if sparse.issparse(columns) else np.asarray(columns))
+        return rows
+
+
+def align_genes(
+    query: Sequence[str], model: Sequence[str], fill: NDArray[np.float32], *, min_share: float
+) -> GeneAlignment:
+    """Find the genes of `model` among those of `query`.
+
+    Raises
+    ------
+    ValueError
+        If the query names a gene twice, or has less than `min_share` of the model's genes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = align_genes(["b", "x", "a"], ["a", "b", "c"], np.zeros(3, np.float32), min_share=0.5)
+    >>> found.positions
+    array([ 2,  0, -1])
+    """
+    names = np.asarray(query, dtype=object)
+    where = {name: i for i, name in enumerate(names)}
+    if len(where) < len(names):
+        msg = "adata_new.var_names holds duplicates; run `adata_new.var_names_make_unique()` first."
+        raise ValueError(msg)
+    positions = np.array([where.get(name, -1) for name in model], dtype=np.int64)
+    share = (positions >= 0).mean() if len(positions) else 0.0
+    if share < min_share:
+        msg = (
+            f"adata_new has only {share:.0%} of the {len(positions)} genes that the model reads (min_genes={min_share}). "
+            f"The model's names look like {list(model[:3])}, the query's like {list(names[:3])}: same kind of names?"
+        )
+        raise ValueError(msg)
+    return GeneAlignment(positions, fill)

@@ -1,0 +1,31 @@
+"""The names of everything that is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Where one method stores its results, by scanpy's rule for `key_added`.
+
+    Examples
+    --------
+    >>> Keys.of("ivis", None)
+    Keys(obsm='X_ivis', uns='ivis', novelty='ivis_novelty')
+    >>> Keys.of("ivis", "mine").obsm
+    'mine'
+    """
+
+    obsm: str
+    uns: str
+    novelty: str
+
+    @classmethod
+    def of(cls, method: str, key_added: str | None) -> Keys:
+        """The names for `method`, or for the key that the user chose."""
+        key = key_added or method
+        if "/" in key:
+            msg = f"key_added={key!r} holds a '/', which neither h5ad nor zarr can store."
+            raise ValueError(msg)
+        return cls(obsm=f"X_{method}" if key == method else key, uns=key, novelty=f"{key}_novelty")

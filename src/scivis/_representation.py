@@ -1,0 +1,127 @@
+"""Which matrix of an AnnData object stands for its cells, by scanpy's rules."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Kind = Literal["obsm", "X", "layer"]
+
+
+@dataclass(frozen=True, eq=False)
+class Representation:
+    """A matrix that has one row per cell, and where it was found.
+
+    Parameters
+    ----------
+    matrix
+        Dense, sparse or backed, shape (n cells, features).
+    kind
+        `obsm`, `X` or `layer`.
+    key
+        The name in `.obsm` or `.layers`; `X` for `.X`.
+    """
+
+    matrix: Any
+    kind: Kind
+    key: str
+
+    @property
+    def description(self) -> str:
+        """What messages call it."""
+        return f"adata.X ({self.matrix.shape[1]} genes)" if self.kind == "X" else (
+            f"adata.{'layers' if self.kind == 'layer' else 'obsm'}[{self.key!r}], {self.matrix.shape[1]} columns"
+        )
+
+
+def choose_representation(
+    adata: AnnData,
+    *,
+    use_rep: str | None = None,
+    n_pcs: int | None = None,
+    layer: str | None = None,
+    random_state: int = 0,
+) -> Representation:
+    """The matrix that `use_rep`, `n_pcs` and `layer` name.
+
+    As in scanpy: without `use_rep`, `.X` for at most 50 genes or `n_pcs=0`, else the PCA, which is computed and
+    written to `adata`, with a warning, if there is none.
+    """
+    if layer is not None:
+        if use_rep is not None or n_pcs is not None:
+            msg = f"layer={layer!r} names the data itself: leave out use_rep and n_pcs, or leave out layer."
+            raise ValueError(msg)
+        return Representation(_lookup(adata.layers, layer, "layers"), "layer", layer)
+    if use_rep == "X" or (use_rep is None and (n_pcs == 0 or (n_pcs is None and adata.n_vars <= _default_n_pcs()))):
+        if use_rep == "X" and n_pcs:
+            msg = f"use_rep='X' reads all genes: leave out n_pcs={n_pcs}."
+            raise ValueError(msg)
+        return Representation(_x(adata), "X", "X")
+    key = use_rep or _pca_key(adata) or _compute_pca(adata, n_pcs, random_state)
+    return Representation(_columns(_lookup(adata.obsm, key, "obsm"), n_pcs, key), "obsm", key)
+
+
+def _x(adata: AnnData) -> Any:
+    if adata.X is None:
+        msg = "adata.X is None; name an embedding of the cells with use_rep, or a layer with layer."
+        raise ValueError(msg)
+    return adata.X
+
+
+def _lookup(mapping: Any, key: str, place: str) -> Any:
+    if key not in mapping:
+        msg = f"Did not find {key!r} in adata.{place}; it holds {sorted(mapping)}. Compute it first."
+        raise KeyError(msg)
+    matrix = mapping[key]
+    matrix = matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix
+    if matrix.ndim != 2:
+        msg = f"adata.{place}[{key!r}] has shape {matrix.shape}; a matrix with one row per cell is needed."
+        raise ValueError(msg)
+    return matrix
+
+
+def _columns(matrix: Any, n_pcs: int | None, key: str) -> Any:
+    if n_pcs is None:
+        return matrix
+    if not 1 <= n_pcs <= matrix.shape[1]:
+        msg = f"n_pcs={n_pcs}, but adata.obsm[{key!r}] has {matrix.shape[1]} columns. Take fewer, or compute more."
+        raise ValueError(msg)
+    return matrix[:, :n_pcs]
+
+
+def _default_n_pcs() -> int:
+    from scanpy import settings
+
+    return int(settings.N_PCS)
+
+
+def _pca_key(adata: AnnData) -> str | None:
+    """The PCA, under scanpy's name of today or of its second major version."""
+    return next((key for key in ("X_pca", "pca") if key in adata.obsm), None)
+
+
+def _compute_pca(adata: AnnData, n_pcs: int | None, random_state: int) -> str:
+    import scanpy as sc
+
+    n_comps = min(n_pcs or _default_n_pcs(), min(adata.shape) - 1)
+    message = (
+        f"There is no PCA of these cells yet: computing {n_comps} components into adata.obsm['X_pca']. "
+        "To choose genes and settings yourself, run `sc.pp.pca` first."
+    )
+    warnings.warn(message, UserWarning, stacklevel=4)
+    _check_expression(adata)
+    sc.pp.pca(adata, n_comps=n_comps, random_state=random_state)
+    return _pca_key(adata) or "X_pca"
+
+
+def _check_expression(adata: AnnData) -> None:
+    from ._rows import check_finite, dense, iter_blocks
+
+    for block in iter_blocks(_x(adata)):
+        check_finite(dense(block.data[None]) if hasattr(block, "indptr") else np.asarray(block), "adata.X")

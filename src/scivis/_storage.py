@@ -1,0 +1,212 @@
+"""What a fitted model is in `.uns`: numbers and names. The only module that knows the schema and its version.
+
+Nothing here is executable: an architecture is a set of checked names and sizes from which scivis builds the network
+itself, and weights are arrays whose number and shapes must be those of that network. A file from a stranger
+therefore cannot run code; at worst it is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._estimator import Ivis
+from ._expression import ExpressionInput
+from ._novelty import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+
+    from .nn import Architecture
+
+FORMAT = 1
+# Larger widths than any network in use; a forged one must not exhaust the memory.
+_MAX_WIDTH = 1_000_000
+# Parameters of the estimator that are plain values; neighbours and callbacks stay behind.
+_PLAIN = (
+    "embedding_dims", "k", "distance", "batch_size", "epochs", "n_epochs_without_progress", "learning_rate",
+    "learning_rate_decay", "global_weight", "linear_path", "standardize", "verbose",
+)  # fmt: skip
+
+
+def pack_model(model: Ivis) -> dict[str, Any]:
+    """The fitted model as a dictionary that h5ad and zarr can hold."""
+    params = {name: value for name, value in model.get_params(deep=False).items() if name in _PLAIN}
+    params["distance"] = model.distance if isinstance(model.distance, str) else "custom"
+    config = {"estimator": params, "architecture": asdict(model._architecture)}
+    return {
+        "format": FORMAT,
+        "config": json.dumps(config),
+        "weights": {f"{i:03d}": weight for i, weight in enumerate(model.encoder_.get_weights())},
+        "landmarks": model._reference.landmarks,
+        "landmark_unit": model._reference.unit,
+    }
+
+
+def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = None) -> Ivis:
+    """The fitted model back from its dictionary.
+
+    Parameters
+    ----------
+    stored
+        What :func:`pack_model` gave, perhaps after a round trip through a file.
+    backbone
+        The user's own network, if the model was fitted with one.
+
+    Raises
+    ------
+    ValueError
+        If the entry is incomplete, altered, of a newer format, or needs a `backbone` that is not given.
+    """
+    config = _config(stored)
+    architecture = _architecture(config.get("architecture"))
+    _check_backbone(architecture, backbone)
+    encoder = _encoder(architecture, stored, backbone)
+    model = Ivis(**_estimator_params(config.get("estimator")), model=_network(architecture, backbone))
+    model._architecture, model.encoder_ = architecture, encoder
+    model.n_features_in_ = architecture.n_features
+    model._reference = _reference(stored, architecture)
+    return model
+
+
+def _fail(what: str) -> ValueError:
+    return ValueError(f"The stored model cannot be used: {what}. Fit it again, or read the file again from its source.")
+
+
+def _config(stored: Mapping[str, Any]) -> dict[str, Any]:
+    if not hasattr(stored, "get"):
+        raise _fail(f"it is a {type(stored).__name__}, not a dictionary")
+    missing = {"format", "config", "weights", "landmarks", "landmark_unit"} - set(stored)
+    if missing:
+        raise _fail(f"it lacks {sorted(missing)}")
+    version = stored["format"]
+    if not isinstance(version, int | np.integer) or version < 1:
+        raise _fail(f"its format is {version!r}")
+    if version > FORMAT:
+        msg = f"The stored model has format {version}, but this scivis reads up to {FORMAT}. Update scivis."
+        raise ValueError(msg)
+    try:
+        config = json.loads(stored["config"])
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _fail("its config is not JSON") from error
+    if not isinstance(config, dict):
+        raise _fail("its config is not a JSON object")
+    return config
+
+
+def _architecture(entry: Any) -> Architecture:
+    from .nn.networks import IVIS_WIDTHS, Architecture
+
+    fields = {"network", "n_features", "n_components", "linear_path", "offset", "scale", "output_scale"}
+    if not isinstance(entry, dict) or set(entry) != fields:
+        raise _fail(f"its architecture does not hold exactly {sorted(fields)}")
+    network = entry["network"]
+    if isinstance(network, list) and network and all(map(_is_width, network)):
+        network = tuple(network)
+    elif network not in ("residual", "custom", *IVIS_WIDTHS) or not isinstance(network, str):
+        raise _fail(f"its network is {str(network)[:80]!r}")
+    if not (_is_width(entry["n_features"]) and _is_width(entry["n_components"])):
+        raise _fail("its sizes are not whole numbers of at least 1")
+    if not (isinstance(entry["linear_path"], bool) and all(map(_is_real, (entry["scale"], entry["output_scale"])))):
+        raise _fail("its linear_path or its scales have the wrong type")
+    offset = entry["offset"]
+    if not isinstance(offset, list) or len(offset) not in (0, entry["n_features"]) or not all(map(_is_real, offset)):
+        raise _fail("its offset does not hold one number per feature")
+    return Architecture(**{**entry, "network": network, "offset": tuple(offset)})
+
+
+def _is_width(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_WIDTH
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def _check_backbone(architecture: Architecture, backbone: keras.Model | None) -> None:
+    if architecture.network == "custom" and backbone is None:
+        msg = (
+            "The model was fitted with a Keras network of the user's, which is not stored with the data, so that no "
+            "file can bring code along. Build the same network and hand it in: backbone=network."
+        )
+        raise ValueError(msg)
+    if architecture.network != "custom" and backbone is not None:
+        msg = f"backbone was given, but the stored model's network is {architecture.network!r}. Leave it out."
+        raise ValueError(msg)
+
+
+def _encoder(architecture: Architecture, stored: Mapping[str, Any], backbone: keras.Model | None) -> keras.Model:
+    from .nn import build_encoder
+
+    weights = _weights(stored["weights"])
+    widest = max((max(weight.shape, default=1) for weight in weights), default=0)
+    sizes = architecture.network if isinstance(architecture.network, tuple) else ()
+    # Before anything is built: a forged width must fail here, not in the allocation of its layer.
+    if max(architecture.n_features, architecture.n_components, *sizes, 1) > max(widest, 2000):
+        raise _fail("its layers are wider than its weights")
+    encoder = build_encoder(architecture, backbone=backbone)
+    expected = [tuple(weight.shape) for weight in encoder.weights]
+    given = [weight.shape for weight in weights]
+    if given != expected:
+        raise _fail(f"its weights have shapes {given}, but its network needs {expected}")
+    encoder.set_weights(weights)
+    return encoder
+
+
+def _weights(entry: Any) -> list[np.ndarray]:
+    if not hasattr(entry, "keys") or sorted(entry) != [f"{i:03d}" for i in range(len(entry))]:
+        raise _fail("its weights are not numbered 000, 001, …")
+    return [_floats(entry[key], f"weight {key}") for key in sorted(entry)]
+
+
+def _floats(values: Any, name: str) -> np.ndarray:
+    array = np.asarray(values)
+    if array.dtype.kind != "f" or not np.isfinite(array).all():
+        raise _fail(f"{name} is not an array of finite floating-point numbers")
+    return array.astype(np.float32)
+
+
+def _estimator_params(entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, dict) or not set(entry) <= set(_PLAIN):
+        raise _fail("its estimator's parameters are not those of scivis.Ivis")
+    if not all(value is None or isinstance(value, str | int | float) for value in entry.values()):
+        raise _fail("its estimator's parameters are not plain values")
+    return entry
+
+
+def _network(architecture: Architecture, backbone: keras.Model | None) -> Any:
+    network = architecture.network
+    return backbone if network == "custom" else list(network) if isinstance(network, tuple) else network
+
+
+def _reference(stored: Mapping[str, Any], architecture: Architecture) -> Reference:
+    landmarks, unit = _floats(stored["landmarks"], "landmarks"), stored["landmark_unit"]
+    if landmarks.ndim != 2 or landmarks.shape[1] != architecture.n_features or len(landmarks) < 2:
+        raise _fail(f"its landmarks have shape {landmarks.shape}, but its input has width {architecture.n_features}")
+    if not isinstance(unit, float | np.floating) or not np.isfinite(unit) or unit <= 0:
+        raise _fail("its landmark_unit is not a positive number")
+    return Reference(landmarks, float(unit))
+
+
+def pack_input(source: ExpressionInput | None) -> dict[str, Any]:
+    """How expression becomes the model's input, as a dictionary; empty if there is no known way."""
+    return {} if source is None else asdict(source)
+
+
+def unpack_input(stored: Mapping[str, Any]) -> ExpressionInput | None:
+    """The way from expression to the model's input back from its dictionary."""
+    if not stored:
+        return None
+    missing = set(ExpressionInput.__dataclass_fields__) - set(stored)
+    if missing:
+        raise _fail(f"its expression entry lacks {sorted(missing)}")
+    genes = np.asarray(stored["genes"], dtype=object)
+    means, loadings, offset = (_floats(stored[name], name) for name in ("means", "loadings", "offset"))
+    if genes.shape != means.shape or (loadings.size and loadings.shape != (len(genes), len(offset))):
+        raise _fail("its genes, means, loadings and offset differ in length")
+    return ExpressionInput(genes, means, str(stored["layer"]), loadings, offset)

@@ -1,0 +1,96 @@
+"""Which search fills the table: exact for small data, PyNNDescent for large, Annoy on request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from ._table import Neighbors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BACKENDS = ("auto", "exact", "pynndescent", "annoy")
+Backend = Literal["auto", "exact", "pynndescent", "annoy"]
+Metric = Literal["euclidean", "cosine", "manhattan"]
+
+# Up to here brute force is done before PyNNDescent has compiled itself (benchmarks/neighbors.py).
+EXACT_UP_TO = 100_000
+
+
+def resolve(backend: Backend, n_cells: int) -> Backend:
+    """The search that `auto` stands for at this number of cells."""
+    if backend != "auto":
+        return backend
+    return "exact" if n_cells <= EXACT_UP_TO else "pynndescent"
+
+
+def find_neighbors(
+    x: NDArray[np.float32],
+    n_neighbors: int = 15,
+    *,
+    backend: Backend = "auto",
+    metric: Metric = "euclidean",
+    n_trees: int = 50,
+    search_k: int = -1,
+    random_state: int = 0,
+    n_jobs: int = -1,
+) -> Neighbors:
+    """Search the nearest neighbours of each row.
+
+    Parameters
+    ----------
+    x
+        Cells × features.
+    n_neighbors
+        Neighbours per cell, the cell itself not counted. At most n − 1.
+    backend
+        `exact` compares every pair; `pynndescent` and `annoy` approximate. `auto` takes `exact` up to 100,000
+        cells, where it ends before PyNNDescent has compiled itself, and `pynndescent` above.
+    metric
+        Distance between rows.
+    n_trees, search_k
+        Annoy's two settings: more trees and more nodes inspected find more true neighbours, slower.
+        −1 inspects `n_trees × n_neighbors` nodes.
+    random_state
+        Seed of the approximate searches.
+    n_jobs
+        Threads; −1 takes all cores.
+
+    Raises
+    ------
+    ValueError
+        If `n_neighbors` is not between 1 and n − 1, or `backend` is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[0.0], [1.0], [3.0]], np.float32)
+    >>> find_neighbors(x, 1).indices.ravel()
+    array([1, 0, 1], dtype=int32)
+    """
+    check_n_neighbors(n_neighbors, len(x))
+    match resolve(backend, len(x)):
+        case "exact":
+            from ._exact import search_exact
+
+            indices = search_exact(x, n_neighbors, metric, n_jobs)
+        case "pynndescent":
+            from ._pynndescent import search_pynndescent
+
+            indices = search_pynndescent(x, n_neighbors, metric, random_state, n_jobs)
+        case "annoy":
+            from ._annoy import search_annoy
+
+            indices = search_annoy(x, n_neighbors, metric, n_trees, search_k, random_state, n_jobs)
+        case _:
+            msg = f"backend={backend!r} is not one of {_BACKENDS}."
+            raise ValueError(msg)
+    return Neighbors.from_indices(indices)
+
+
+def check_n_neighbors(n_neighbors: int, n_cells: int) -> None:
+    """Refuse a number of neighbours that the data cannot give."""
+    if not 1 <= n_neighbors < n_cells:
+        msg = f"n_neighbors={n_neighbors} must lie between 1 and {n_cells - 1}, one less than the {n_cells} cells."
+        raise ValueError(msg)

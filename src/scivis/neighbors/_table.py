@@ -1,0 +1,81 @@
+"""The table of neighbours that every search fills and training reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbors:
+    """The nearest neighbours of each of `n` cells, the cell itself left out.
+
+    Parameters
+    ----------
+    indices
+        Row numbers, shape (n, k), dtype int32. A row with fewer than `k` neighbours ends in −1.
+    counts
+        How many entries of each row are neighbours, shape (n,), dtype int32.
+
+    Raises
+    ------
+    ValueError
+        If an index points outside the table or at its own row, or if `counts` and the −1 entries disagree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Neighbors.from_indices(np.array([[1, 2], [0, 2], [1, 0]])).counts
+    array([2, 2, 2], dtype=int32)
+    """
+
+    indices: NDArray[np.int32]
+    counts: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        n, k = self.indices.shape
+        if self.counts.shape != (n,):
+            msg = f"counts has shape {self.counts.shape}, but indices has {n} rows."
+            raise ValueError(msg)
+        used = np.arange(k) < self.counts[:, None]
+        if not np.array_equal(self.indices >= 0, used):
+            msg = "indices must hold neighbours first and -1 afterwards, as many neighbours as counts says."
+            raise ValueError(msg)
+        if k and self.indices.max() >= n:
+            msg = f"indices points at row {self.indices.max()}, but there are only {n} rows: other cells' neighbours?"
+            raise ValueError(msg)
+        if (self.indices == np.arange(n)[:, None]).any():
+            msg = "indices lists a row as its own neighbour; leave the cell itself out."
+            raise ValueError(msg)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of rows."""
+        return self.indices.shape[0]
+
+    @classmethod
+    def from_indices(cls, indices: Sequence[Sequence[int]] | NDArray[np.integer]) -> Neighbors:
+        """Neighbours from an index table or from lists of unequal length, dropping each row's own number."""
+        if isinstance(indices, np.ndarray) and indices.ndim == 2:
+            return cls._compress(np.array(indices, dtype=np.int32))
+        lengths = [len(row) for row in indices]
+        table = np.full((len(lengths), max(lengths, default=0)), -1, np.int32)
+        for i, row in enumerate(indices):
+            table[i, : lengths[i]] = row
+        return cls._compress(table)
+
+    @classmethod
+    def _compress(cls, table: NDArray[np.int32]) -> Neighbors:
+        """Drop own row numbers and close the gaps they leave, the order of the others kept."""
+        table[table == np.arange(len(table))[:, None]] = -1
+        order = np.argsort(table < 0, axis=1, kind="stable")
+        counts = (table >= 0).sum(axis=1).astype(np.int32)
+        width = int(counts.max(initial=0))
+        return cls(np.take_along_axis(table, order, axis=1)[:, :width], counts)

@@ -1,0 +1,10 @@
+"""The network, its losses and its training, on arrays: nothing here knows AnnData.
+
+The modules in the order in which data pass them: `pairs` draws positives and negatives, `networks` embeds them,
+`losses` and `_contrastive` judge, `_siamese` joins the four into one Keras model, `_training` runs it.
+"""
+
+from .losses import register_loss, triplet_loss
+from .networks import Architecture, build_encoder
+
+__all__ = ["Architecture", "build_encoder", "register_loss", "triplet_loss"]

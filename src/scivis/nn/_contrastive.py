@@ -1,0 +1,74 @@
+"""Losses over all pairs of a batch: InfoNCE with Cauchy similarities, and the correlation of distances."""
+
+from __future__ import annotations
+
+from keras import ops
+
+from .losses import Tensor
+
+# Added to squared distances before the logarithm, so that coinciding rows weigh like very near ones.
+_FLOOR = 1e-4
+
+
+def squared_distances(x: Tensor, y: Tensor) -> Tensor:
+    """Squared Euclidean distance of every row of `x` to every row of `y`, shape (len(x), len(y)).
+
+    One axis at a time: for the few axes of a map this is faster than the product of matrices, and exact for near rows.
+    """
+    return sum(ops.square(x[:, None, axis] - y[None, :, axis]) for axis in range(x.shape[1]))
+
+
+def infonce(anchors: Tensor, positives: Tensor) -> Tensor:
+    """How well each anchor tells its positive from the other rows of the batch.
+
+    With ``q(x, y) = 1 / (1 + |x − y|²)`` and all rows but the pair itself as negatives ``N``, the mean over pairs of
+
+    ``−log( q(a, p) / (q(a, p) + Σ_{n ∈ N} q(a, n)) )``.
+
+    Sources: Damrich et al., From t-SNE to UMAP with contrastive learning (ICLR 2023); Böhm et al., Unsupervised
+    visualization of image datasets using contrastive learning (ICLR 2023).
+
+    Parameters
+    ----------
+    anchors, positives
+        Embeddings, shape (batch, dims); row i of one belongs to row i of the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> a, p = np.array([[0.0], [3.0]], "float32"), np.array([[1.0], [3.0]], "float32")
+    >>> # first pair: q = 1/2, negatives at distance 3 and 3; second pair: q = 1, negatives at 3 and 2.
+    >>> by_hand = (np.log((0.5 + 0.1 + 0.1) / 0.5) + np.log((1 + 0.1 + 0.2) / 1)) / 2
+    >>> bool(np.isclose(infonce(a, p), by_hand))
+    True
+    """
+    near = 1.0 + ops.sum(ops.square(anchors - positives), axis=1)
+    similarity = 1.0 / (1.0 + squared_distances(anchors, ops.concatenate([anchors, positives])))
+    itself_and_positive = ops.tile(ops.eye(anchors.shape[0], dtype=similarity.dtype), [1, 2])
+    negatives = ops.sum(similarity * (1.0 - itself_and_positive), axis=1)
+    return ops.mean(ops.log(near) + ops.log(1.0 / near + negatives))
+
+
+def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
+    """One minus Pearson's r between the logarithms of input and embedding distances of pairs of rows.
+
+    Row i of the first half is paired with row i of the second half: pairs are as random as the order of the rows.
+    Logarithms, because on plain distances a few outlying cells decide r alone.
+
+    The idea of a global term beside a local loss is that of Parametric UMAP: Sainburg, McInnes and Gentner,
+    Neural Computation 33 (2021).
+
+    Parameters
+    ----------
+    inputs, embeddings
+        Shapes (batch, features) and (batch, dims), batch even.
+    """
+    x, y = _log_distances(inputs), _log_distances(embeddings)
+    x, y = x - ops.mean(x), y - ops.mean(y)
+    scale = ops.sqrt(ops.sum(x * x) * ops.sum(y * y) + 1e-9)
+    return 1.0 - ops.sum(x * y) / scale
+
+
+def _log_distances(rows: Tensor) -> Tensor:
+    half = rows.shape[0] // 2
+    return ops.log(ops.sum(ops.square(rows[:half] - rows[half : 2 * half]), axis=1) + _FLOOR)

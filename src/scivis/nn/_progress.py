@@ -1,0 +1,27 @@
+"""A progress bar over epochs, in place of Keras's own output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+class EpochBar(keras.callbacks.Callback):
+    """One bar for all epochs, with the loss of the last."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        from tqdm.auto import tqdm
+
+        self.bar = tqdm(total=self.epochs, desc="training", unit="epoch")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.bar.set_postfix(loss=f"{(logs or {}).get('loss', float('nan')):.4g}", refresh=False)
+        self.bar.update()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.bar.close()

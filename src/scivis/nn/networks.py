@@ -1,0 +1,131 @@
+"""The encoder: input scaling, a body of dense layers, the embedding head, and a linear path beside the body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from keras import Model, initializers, layers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Network = str | tuple[int, ...]
+
+IVIS_WIDTHS = {"szubert": (128, 128, 128), "maaten": (500, 500, 2000), "hinton": (2000, 1000, 500)}
+RESIDUAL_WIDTH, RESIDUAL_DEPTH = 256, 3
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that rebuilds an encoder: plain numbers and names, never code.
+
+    Parameters
+    ----------
+    network
+        `residual` (the default of :func:`scivis.tl.ivis`), `szubert`, `maaten`, `hinton`, a tuple of widths, or
+        `custom` for a Keras model of the user's, which is handed in again to :func:`build_encoder`.
+    n_features
+        Width of the input. With a custom model: the shape of one input, for any number of axes.
+    n_components
+        Width of the embedding.
+    linear_path
+        Whether a linear map of the input is added to the network's output.
+    offset, scale
+        The input is taken as `(x − offset) × scale`; empty and 1 leave it alone.
+    output_scale
+        Factor on the finished embedding.
+    """
+
+    network: Network
+    n_features: int
+    n_components: int
+    linear_path: bool = False
+    offset: tuple[float, ...] = ()
+    scale: float = 1.0
+    output_scale: float = 1.0
+
+
+def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | None = None) -> Model:
+    """The Keras model that embeds rows, with freshly drawn weights.
+
+    Parameters
+    ----------
+    architecture
+        What to build.
+    seed
+        Seed of the initial weights and of dropout.
+    backbone
+        The user's own network, if `architecture.network` is `custom`; its weights are kept.
+
+    Examples
+    --------
+    >>> encoder = build_encoder(Architecture("szubert", n_features=50, n_components=2))
+    >>> encoder.count_params()  # 50·128 + 128 + 2·(128·128 + 128) + 128·2 + 2
+    39810
+    """
+    seeds = iter(range(seed, seed + 1000))
+    inputs = layers.Input((architecture.n_features,) if backbone is None else backbone.input_shape[1:])
+    x = _standardize(inputs, architecture)
+    hidden = backbone(x) if backbone is not None else _body(architecture.network)(x, seeds)
+    outputs = _head(hidden, architecture, seeds)
+    if architecture.linear_path:
+        path = layers.Dense(
+            architecture.n_components, use_bias=False, kernel_initializer="zeros", name="linear_path"
+        )
+        outputs = layers.Add()([path(layers.Flatten()(x)), outputs])
+    if architecture.output_scale != 1.0:
+        outputs = layers.Rescaling(architecture.output_scale)(outputs)
+    return Model(inputs, outputs, name="encoder")
+
+
+def _standardize(inputs: Any, architecture: Architecture) -> Any:
+    if not architecture.offset:
+        return inputs
+    offset = [-value * architecture.scale for value in architecture.offset]
+    return layers.Rescaling(architecture.scale, offset=offset)(inputs)
+
+
+def _head(hidden: Any, architecture: Architecture, seeds: Any) -> Any:
+    # Beside a linear path the network starts at nothing, so that training starts at the linear map.
+    kernel = "zeros" if architecture.linear_path else initializers.GlorotUniform(seed=next(seeds))
+    return layers.Dense(architecture.n_components, kernel_initializer=kernel, name="embedding")(hidden)
+
+
+def check_network(network: Network) -> None:
+    """Refuse a name that is not known and widths that are not positive whole numbers."""
+    if isinstance(network, str):
+        known = network in ("residual", "custom", *IVIS_WIDTHS)
+    else:
+        known = len(network) > 0 and all(int(width) == width and width > 0 for width in network)
+    if not known:
+        msg = f"network={network!r} is not one of {('residual', *IVIS_WIDTHS)}, a list of widths, or a Keras model."
+        raise ValueError(msg)
+
+
+def _body(network: Network) -> Callable[[Any, Any], Any]:
+    check_network(network)
+    if network == "residual":
+        return _residual
+    widths = IVIS_WIDTHS[network] if isinstance(network, str) else network
+    return lambda x, seeds: _self_normalizing(x, widths, seeds)
+
+
+def _self_normalizing(x: Any, widths: tuple[int, ...], seeds: Any) -> Any:
+    """Dense SELU layers with alpha dropout between them, as ivis builds them (Klambauer et al., NeurIPS 2017)."""
+    for i, width in enumerate(widths):
+        if i:
+            x = layers.AlphaDropout(0.1, seed=next(seeds))(x)
+        kernel = initializers.LecunNormal(seed=next(seeds))
+        x = layers.Dense(width, activation="selu", kernel_initializer=kernel)(x)
+    return x
+
+
+def _residual(x: Any, seeds: Any) -> Any:
+    """Dense, layer normalisation, ReLU, three times; from the second on added to what came in."""
+    for i in range(RESIDUAL_DEPTH):
+        kernel = initializers.GlorotUniform(seed=next(seeds))
+        y = layers.Dense(RESIDUAL_WIDTH, kernel_initializer=kernel)(x)
+        y = layers.ReLU()(layers.LayerNormalization()(y))
+        x = layers.Add()([x, y]) if i else y
+    return x

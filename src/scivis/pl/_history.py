@@ -1,0 +1,60 @@
+"""`scivis.pl.history`: how training went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+
+def history(adata: AnnData, *, key: str = "ivis", ax: Axes | None = None, show: bool | None = None) -> Axes | None:
+    """Mean loss of each epoch.
+
+    Parameters
+    ----------
+    adata
+        Holds the model in `.uns[key]`.
+    key
+        The `key_added` of :func:`scivis.tl.ivis`.
+    ax
+        Draw here instead of in a new figure.
+    show
+        Show the plot; by default as `sc.settings.autoshow` says, and never if `ax` is given.
+
+    Returns
+    -------
+    With `show=False` the Axes.
+
+    Examples
+    --------
+    >>> import scanpy as sc, scivis
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> scivis.tl.ivis(adata, epochs=2)
+    >>> len(scivis.pl.history(adata, show=False).lines[0].get_xdata())
+    2
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
+
+    from ._show import show_or_return
+
+    losses = _losses(adata, key)
+    show = False if show is None and ax is not None else show
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4, 3), layout="constrained")
+    ax.plot(np.arange(1, len(losses) + 1), losses, marker="o" if len(losses) == 1 else None)
+    ax.set(xlabel="epoch", ylabel=f"{adata.uns[key]['params']['loss']} loss")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return show_or_return(ax, show=show)
+
+
+def _losses(adata: AnnData, key: str) -> np.ndarray:
+    entry = adata.uns.get(key)
+    if not hasattr(entry, "keys") or "history" not in entry:
+        msg = f"adata.uns[{key!r}] holds no training history. Run `scivis.tl.ivis(adata)` first."
+        raise KeyError(msg)
+    return np.atleast_1d(entry["history"]["loss"])

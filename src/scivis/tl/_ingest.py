@@ -1,0 +1,153 @@
+"""`scivis.tl.ingest`: new cells on a map that is already drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scivis import get
+from scivis._genes import align_genes
+from scivis._keys import Keys
+from scivis._representation import choose_representation
+from scivis._rows import check_finite, dense, iter_blocks
+from scivis._storage import unpack_input
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import keras
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from scivis._expression import ExpressionInput
+
+
+def ingest(
+    adata_new: AnnData,
+    adata_ref: AnnData,
+    *,
+    key: str = "ivis",
+    use_rep: str | None = None,
+    layer: str | None = None,
+    min_genes: float = 0.5,
+    backbone: keras.Model | None = None,
+    inplace: bool = True,
+) -> AnnData | None:
+    """Place new cells on the map of a reference, with the reference's own model.
+
+    The network of the reference is applied to the new cells: nothing is fitted, the reference is not changed, and
+    a cell's place does not depend on the cells that come with it.
+
+    If the model was fitted on genes, or on a PCA of genes, the new cells' expression is used: genes are matched by
+    name in any order, genes that the query lacks take their mean in the reference, further genes are ignored, and
+    the PCA is the reference's, with its loadings and its mean. Otherwise the same key of `.obsm` is read. Either way
+    the values must be prepared as the reference's were (normalisation, logarithm, scaling).
+
+    Parameters
+    ----------
+    adata_new
+        The new cells, in memory or backed; none at all is fine.
+    adata_ref
+        The reference, with a model from :func:`scivis.tl.ivis`.
+    key
+        The method, or the `key_added` it was given.
+    use_rep
+        Read this key of `adata_new.obsm` instead of expression: a representation in the reference's own space.
+    layer
+        Read the expression from this layer; by default from the layer, or `.X`, that the reference used.
+    min_genes
+        Least share of the model's genes that the new cells must have.
+    backbone
+        Your own Keras network, if the reference was fitted with one.
+    inplace
+        Write to `adata_new`; otherwise return a changed copy.
+
+    Returns
+    -------
+    `None`, or with `inplace=False` an `AnnData`. Sets:
+
+    `adata_new.obsm['X_ivis' | key]` : :class:`numpy.ndarray` (float32, cells × n_components)
+        Coordinates on the reference's map.
+    `adata_new.obs['ivis_novelty' | key + '_novelty']` : :class:`pandas.Series` (float32)
+        How far the cell lies from the reference in the model's input: its mean distance to the five nearest of up to
+        2,000 reference cells, in units of the distance that 99 % of the reference's cells do not exceed. Up to 1 is
+        ordinary; well above 1, the cell has no like in the reference and its place means little.
+
+    Raises
+    ------
+    KeyError
+        If the reference holds no model under `key`, or the query lacks what the model reads.
+    ValueError
+        If too few genes are found, values are not finite, or the stored model has been altered.
+
+    Examples
+    --------
+    >>> import scanpy as sc, scivis
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> reference, query = adata[:600].copy(), adata[600:].copy()
+    >>> scivis.tl.ivis(reference, epochs=2)
+    >>> scivis.tl.ingest(query, reference)
+    >>> query.obsm["X_ivis"].shape
+    (100, 2)
+    """
+    from scanpy import logging as logg
+
+    start = logg.info("placing cells on the reference's map")
+    keys = Keys.of("ivis", key)
+    model = get.model(adata_ref, key, backbone=backbone)
+    entry = adata_ref.uns[key]
+    expression = unpack_input(entry.get("expression", {})) if use_rep is None else None
+    if expression is None:
+        blocks = _obsm_blocks(adata_new, use_rep, entry["params"])
+    else:
+        blocks = _expression_blocks(adata_new, expression, layer, min_genes)
+    parts = [(model.transform(block), model.novelty(block)) for block in blocks]
+
+    adata_new = adata_new if inplace else adata_new.copy()
+    empty = np.empty((0, model.embedding_dims), np.float32)
+    adata_new.obsm[keys.obsm] = np.concatenate([empty, *(embedding for embedding, _ in parts)])
+    novelty = np.concatenate([empty[:, 0], *(score for _, score in parts)])
+    adata_new.obs[keys.novelty] = novelty
+    far = f"; {(novelty > 1).mean():.1%} of the cells lie farther out than 99 % of the reference" if len(novelty) else ""
+    logg.info(
+        f"    finished{far}",
+        time=start,
+        deep=f"added\n    {keys.obsm!r}, coordinates on the reference's map (adata_new.obsm)\n"
+        f"    {keys.novelty!r}, distance from the reference (adata_new.obs)",
+    )
+    return None if inplace else adata_new
+
+
+def _obsm_blocks(adata: AnnData, use_rep: str | None, params: Any) -> Iterator[NDArray[np.float32]]:
+    """The model's input out of `.obsm`."""
+    if use_rep is None and params["representation"] != "obsm":
+        msg = "The reference does not say which genes its model reads. Fit it again with this version of scivis."
+        raise ValueError(msg)
+    key, width = use_rep or str(params["use_rep"]), int(params["n_features"])
+    matrix = choose_representation(adata, use_rep=key).matrix
+    if matrix.shape[1] < width:
+        msg = f"adata_new.obsm[{key!r}] has {matrix.shape[1]} columns, but the model reads {width}."
+        raise ValueError(msg)
+    return (dense(block)[:, :width] for block in iter_blocks(matrix))
+
+
+def _expression_blocks(
+    adata: AnnData, source: ExpressionInput, layer: str | None, min_genes: float
+) -> Iterator[NDArray[np.float32]]:
+    """The model's input out of expression, its genes aligned and, for a PCA, projected."""
+    from scanpy import logging as logg
+
+    name = layer or source.layer
+    matrix = choose_representation(adata, layer=name).matrix if name else choose_representation(adata, use_rep="X").matrix
+    align = align_genes(adata.var_names, source.genes, source.means, min_share=min_genes)
+    report = logg.info if align.n_found == len(source.genes) else logg.warning
+    report(f"    found {align.n_found} of the {len(source.genes)} genes that the model reads in adata_new")
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        for first, block in enumerate(iter_blocks(matrix)):
+            rows = align(block)
+            check_finite(rows, "adata_new's expression", first_row=first * len(rows))
+            yield source.project(rows)
+
+    return blocks()

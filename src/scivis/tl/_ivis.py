@@ -1,0 +1,241 @@
+"""`scivis.tl.ivis`: from an AnnData object to a map of its cells and the model that drew it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scivis._checks import check_positive_int, check_seed
+from scivis._estimator import Ivis
+from scivis._expression import expression_input
+from scivis._keys import Keys
+from scivis._neighbor_graph import has_graph, stored_neighbors
+from scivis._presets import Preset, preset_params
+from scivis._representation import choose_representation
+from scivis._rows import read_dense
+from scivis._storage import pack_input, pack_model
+from scivis.neighbors import Backend, Metric, Neighbors, find_neighbors
+from scivis.neighbors._search import check_n_neighbors, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from scivis._representation import Representation
+    from scivis.nn.losses import IvisLoss
+
+
+def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
+    adata: AnnData,
+    *,
+    n_components: int = 2,
+    n_neighbors: int | None = None,
+    use_rep: str | None = None,
+    n_pcs: int | None = None,
+    layer: str | None = None,
+    neighbors_key: str | None = None,
+    backend: Backend | None = None,
+    metric: Metric | None = None,
+    preset: Preset = "default",
+    network: str | Sequence[int] | keras.Model | None = None,
+    loss: str | IvisLoss | None = None,
+    global_weight: float | None = None,
+    linear_path: bool | None = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+    patience: int | None = None,
+    learning_rate: float | None = None,
+    random_state: int | np.random.Generator = 0,
+    key_added: str | None = None,
+    copy: bool = False,
+) -> AnnData | None:
+    """Map cells with a siamese network, and keep the network.
+
+    A network is trained to bring each cell near its neighbours and away from the other cells of its batch
+    (InfoNCE; Damrich et al., ICLR 2023), while distances between random cells keep correlating with those in the
+    input. It starts at the principal components and bends them, so that layout and orientation hardly depend on
+    the seed. Because the map is a function of the input, new cells can be placed on it: :func:`scivis.tl.ingest`.
+
+    With ``preset="classic"`` the method is ivis 2.0 as its authors describe it (Szubert et al., Scientific Reports
+    9, 8914, 2019): triplets, 150 neighbours, three SELU layers, early stopping.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, in memory or backed.
+    n_components
+        Axes of the map.
+    n_neighbors
+        Neighbours per cell, the cell itself not counted. Giving it makes a search; without it a graph of
+        `sc.pp.neighbors` is reused, or, if there is none, 15 neighbours are searched (150 for `classic`).
+    use_rep
+        What stands for the cells: a key of `.obsm`, or `X`. By default the PCA, or `.X` for at most 50 genes. If
+        there is no PCA it is computed and written, with a warning, as scanpy does.
+    n_pcs
+        How many columns of it to use; 0 means `.X`.
+    layer
+        A layer to use instead.
+    neighbors_key
+        The graph to use, by the `key_added` of `sc.pp.neighbors`. A graph of other cells is refused.
+    backend
+        Makes a search, with `exact`, `pynndescent` or `annoy`; `auto` takes `exact` up to 100,000 cells.
+    metric
+        Makes a search, by this distance: `euclidean` (the default), `cosine` or `manhattan`.
+    preset
+        `default`, or `classic` for the settings of ivis 2.0. The parameters below change single settings of it.
+    network
+        `residual` (three layers of 256 with layer normalisation), `szubert` (128-128-128), `maaten` (500-500-2000),
+        `hinton` (2000-1000-500), a list of widths, or a Keras model without its last layer.
+    loss
+        `infonce`, or a triplet loss: `pn`, `euclidean`, `manhattan`, `chebyshev`, `cosine`, `softmax_ratio`, each
+        also as `…_pn` (`euclidean_pn` is `pn`); a registered name; or a callable `(y_true, y_pred)`.
+    global_weight
+        Weight of the correlation of distances. 0.3 by default: more shows the global layout better and the
+        neighbourhoods worse.
+    linear_path
+        Whether training starts at the principal components.
+    batch_size
+        Anchors per step. In InfoNCE all other rows of the batch are negatives: more of them sharpen local detail.
+    epochs
+        Passes over the cells, at most. By default fewer the more cells there are (from 40 to 12).
+    patience
+        Epochs without a lower loss before training stops; the best weights are kept. `default` runs all its epochs,
+        at a rate that falls to zero; `classic` waits for 20.
+    learning_rate
+        Of Adam, at the start.
+    random_state
+        Seed: the same seed, machine and versions give the same bits. No global random state is read or changed.
+    key_added
+        Write under this key instead.
+    copy
+        Return a changed copy and leave `adata` as it is.
+
+    Returns
+    -------
+    `None`, or with `copy=True` an `AnnData`. Sets:
+
+    `adata.obsm['X_ivis' | key_added]` : :class:`numpy.ndarray` (float32, cells × n_components)
+        The map.
+    `adata.uns['ivis' | key_added]` : :class:`dict`
+        `params`, `history` (loss per epoch), `model` (network and weights as plain arrays, for
+        :func:`scivis.get.model`) and `expression` (what :func:`scivis.tl.ingest` needs to start from genes).
+
+    Raises
+    ------
+    KeyError
+        If a key is not in `adata`.
+    ValueError
+        If the data hold NaN, infinite or only equal rows, or an argument does not suit them. `adata` is unchanged.
+
+    Examples
+    --------
+    >>> import scanpy as sc, scivis
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> scivis.tl.ivis(adata, epochs=2)
+    >>> adata.obsm["X_ivis"].shape
+    (700, 2)
+    """
+    from scanpy import logging as logg
+
+    start = logg.info("computing ivis")
+    keys = Keys.of("ivis", key_added)
+    _check_arguments(adata, n_neighbors, n_components, epochs, random_state, copy=copy)
+    settings = _settings(
+        preset, adata.n_obs, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
+        linear_path=linear_path, batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience,
+        learning_rate=learning_rate,
+    )  # fmt: skip
+    search, training = np.random.default_rng(random_state).spawn(2)
+    model = Ivis(n_components, **settings, verbose=_verbose(), random_state=training)
+    model.check_settings(adata.n_obs)
+    adata = adata.copy() if copy else adata
+
+    representation = choose_representation(
+        adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=_legacy_seed(search)
+    )
+    logg.info(f"    using {representation.description}")
+    x = read_dense(representation.matrix, representation.description)
+    search_asked = not (n_neighbors is None and backend is None and metric is None)
+    neighbors, source = (
+        _search(x, settings["k"], backend or "auto", metric or "euclidean", search)
+        if neighbors_key is None and (search_asked or not has_graph(adata))
+        else (stored_neighbors(adata, neighbors_key, x), f"the graph {neighbors_key or 'neighbors'!r}")
+    )
+    logg.info(f"    neighbours: {source}")
+    embedding = model.set_params(neighbour_matrix=neighbors).fit_transform(x)
+
+    adata.obsm[keys.obsm] = embedding
+    adata.uns[keys.uns] = {
+        "params": _params(representation, model, preset, source, random_state),
+        "history": {"loss": np.asarray(model.loss_history_)},
+        "model": pack_model(model),
+        "expression": pack_input(expression_input(adata, representation)),
+    }
+    logg.info(
+        "    finished",
+        time=start,
+        deep=f"added\n    {keys.obsm!r}, ivis coordinates (adata.obsm)\n    {keys.uns!r}, ivis model (adata.uns)",
+    )
+    return adata if copy else None
+
+
+def _check_arguments(
+    adata: AnnData, n_neighbors: int | None, n_components: int, epochs: int | None, random_state: Any, *, copy: bool
+) -> None:
+    check_positive_int("n_components", n_components)
+    check_seed(random_state)
+    if n_neighbors is not None:
+        check_n_neighbors(n_neighbors, adata.n_obs)
+    if epochs is not None:
+        check_positive_int("epochs", epochs)
+    if copy and adata.isbacked:
+        msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
+        raise ValueError(msg)
+
+
+def _settings(preset: Preset, n_cells: int, **changes: Any) -> dict[str, Any]:
+    """The preset's parameters of the estimator, with those that the user gave instead."""
+    return preset_params(preset, n_cells) | {name: value for name, value in changes.items() if value is not None}
+
+
+def _search(
+    x: NDArray[np.float32], n_neighbors: int, backend: Backend, metric: Metric, rng: np.random.Generator
+) -> tuple[Neighbors, str]:
+    neighbors = find_neighbors(x, n_neighbors, backend=backend, metric=metric, random_state=_legacy_seed(rng))
+    return neighbors, f"{n_neighbors} per cell, searched by {resolve(backend, len(x))}, {metric}"
+
+
+def _legacy_seed(rng: np.random.Generator) -> int:
+    """An integer seed, for libraries that take no generator."""
+    return int(rng.integers(2**31))
+
+
+def _verbose() -> int:
+    """Bars from scanpy's `hint` level on."""
+    from scanpy import settings
+
+    return int(settings.verbosity >= 3)
+
+
+def _params(
+    representation: Representation, model: Ivis, preset: str, source: str, random_state: Any
+) -> dict[str, Any]:
+    params = {
+        "preset": preset,
+        "use_rep": representation.key,
+        "representation": representation.kind,
+        "n_features": representation.matrix.shape[1],
+        "neighbors": source,
+        "n_components": model.embedding_dims,
+        "loss": model.distance if isinstance(model.distance, str) else "custom",
+        "batch_size": model.batch_size,
+        "epochs": len(model.loss_history_),
+        "learning_rate": model.learning_rate,
+        "global_weight": model.global_weight,
+        "linear_path": model.linear_path,
+    }
+    return params | ({"random_state": random_state} if isinstance(random_state, int) else {})
