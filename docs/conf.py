@@ -72,24 +72,25 @@ if ON_READ_THE_DOCS:
     }
 
 # The pages that stand for files at the top of the repository.
-PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
-MARKDOWN_TARGET = re.compile(r"(?<=\]\()(?!\w+:|#)(?P<path>[^)#\s]+)")
+PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "tutorials/": "tutorials/index.md"}
+LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?!\w+:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 
 
-def from_docs(target: re.Match[str]) -> str:
+def link_from_docs(link: re.Match[str]) -> str:
     """Return a link that is relative to the repository as one that is relative to `docs/`."""
-    path = target["path"]
-    if path in PAGES:
-        return PAGES[path]
-    if path.startswith("tutorials/") and path.endswith((".ipynb", ".md")):
-        return path  # copied to the same place below `docs/`
-    return path.removeprefix("docs/") if path.startswith("docs/") else f"../{path}"
+    text, path, anchor = link["text"], link["path"], link["anchor"] or ""
+    if path in PAGES or path.startswith(("docs/", "tutorials/")):
+        # Notebooks are copied to the same place below `docs/`.
+        return f"[{text}]({PAGES.get(path, path.removeprefix('docs/'))}{anchor})"
+    if path.endswith((".md", "/")):
+        return text  # a page for readers of the repository: there is none to link to
+    return f"[{text}](../{path})"
 
 
 def relink(app: Sphinx, relative_path: Path, parent: str, content: list[str]) -> None:
     """Let the links in README.md and its neighbours work from the pages that include them."""
     if (app.srcdir / relative_path).resolve().parent == ROOT:
-        content[0] = MARKDOWN_TARGET.sub(from_docs, content[0])
+        content[0] = LINK.sub(link_from_docs, content[0])
 
 
 def skip_metadata_requests(app: Sphinx, what: str, name: str, *_: object) -> bool | None:
