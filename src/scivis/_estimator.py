@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from .neighbors import Metric
     from .nn import Architecture
     from .nn.losses import IvisLoss
 
 # Standard deviation of a map trained with InfoNCE, whose own unit (the width of its kernel) means nothing to a reader.
 _MAP_SPREAD = 5.0
-_METRICS = {"angular": "cosine"}
+_METRICS: dict[str, Metric] = {"angular": "cosine", "euclidean": "euclidean", "manhattan": "manhattan"}
 
 
 class Ivis(TransformerMixin, BaseEstimator):
@@ -176,6 +177,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         if self.distance != "infonce":
             triplet_loss(self.distance)
         check_network(self._network)
+        self._metric()
         check_settings(
             n_rows,
             n_components=self.embedding_dims,
@@ -212,7 +214,7 @@ class Ivis(TransformerMixin, BaseEstimator):
                 x.reshape(len(x), -1),
                 self.k,
                 backend="annoy",
-                metric=_METRICS.get(self.knn_distance_metric, self.knn_distance_metric),
+                metric=self._metric(),
                 n_trees=self.n_trees,
                 search_k=self.search_k,
                 random_state=_seed(rng),
@@ -226,6 +228,12 @@ class Ivis(TransformerMixin, BaseEstimator):
     @property
     def _backbone(self) -> keras.Model | None:
         return None if isinstance(self.model, str) or not hasattr(self.model, "layers") else self.model
+
+    def _metric(self) -> Metric:
+        if self.knn_distance_metric not in _METRICS:
+            msg = f"knn_distance_metric={self.knn_distance_metric!r} is not one of {sorted(_METRICS)}."
+            raise ValueError(msg)
+        return _METRICS[self.knn_distance_metric]
 
     @property
     def _network(self) -> str | tuple[int, ...]:

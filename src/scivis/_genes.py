@@ -46,7 +46,7 @@ class GeneAlignment:
 
 
 def align_genes(
-    query: Sequence[str], model: Sequence[str], fill: NDArray[np.float32], *, min_share: float
+    query: Sequence[str], model: Sequence[str] | NDArray[Any], fill: NDArray[np.float32], *, min_share: float
 ) -> GeneAlignment:
     """Find the genes of `model` among those of `query`.
 

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
+from ._rows import check_finite, dense, iter_blocks
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -35,8 +35,10 @@ class Representation:
     @property
     def description(self) -> str:
         """What messages call it."""
-        return f"adata.X ({self.matrix.shape[1]} genes)" if self.kind == "X" else (
-            f"adata.{'layers' if self.kind == 'layer' else 'obsm'}[{self.key!r}], {self.matrix.shape[1]} columns"
+        return (
+            f"adata.X ({self.matrix.shape[1]} genes)"
+            if self.kind == "X"
+            else (f"adata.{'layers' if self.kind == 'layer' else 'obsm'}[{self.key!r}], {self.matrix.shape[1]} columns")
         )
 
 
@@ -121,7 +123,6 @@ def _compute_pca(adata: AnnData, n_pcs: int | None, random_state: int) -> str:
 
 
 def _check_expression(adata: AnnData) -> None:
-    from ._rows import check_finite, dense, iter_blocks
-
+    """PCA would fail on NaN with a message that names neither the cells nor the remedy."""
     for block in iter_blocks(_x(adata)):
-        check_finite(dense(block.data[None]) if hasattr(block, "indptr") else np.asarray(block), "adata.X")
+        check_finite(dense(block), "adata.X")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-_ANNOY_NAMES = {"cosine": "angular"}
+_ANNOY_NAMES: dict[str, Any] = {"cosine": "angular", "euclidean": "euclidean", "manhattan": "manhattan"}
 
 
 def build_index(x: NDArray[np.float32], metric: str, n_trees: int, random_state: int, n_jobs: int) -> AnnoyIndex:
     """An Annoy index in memory that holds every row of `x`."""
     from annoy import AnnoyIndex
 
-    index = AnnoyIndex(x.shape[1], _ANNOY_NAMES.get(metric, metric))
+    index = AnnoyIndex(x.shape[1], _ANNOY_NAMES[metric])
     index.set_seed(random_state)
     for i, row in enumerate(x):
         index.add_item(i, row)
@@ -29,7 +29,7 @@ def build_index(x: NDArray[np.float32], metric: str, n_trees: int, random_state:
     return index
 
 
-def search_annoy(  # noqa: PLR0913 (Annoy's own settings, passed through one by one)
+def search_annoy(
     x: NDArray[np.float32], n_neighbors: int, metric: str, n_trees: int, search_k: int, random_state: int, n_jobs: int
 ) -> list[list[int]]:
     """Lists of about the `n_neighbors` nearest rows, itself excluded; Annoy may return fewer."""

@@ -70,6 +70,7 @@ def find_neighbors(
     array([1, 0, 1], dtype=int32)
     """
     check_n_neighbors(n_neighbors, len(x))
+    indices: NDArray[np.integer] | list[list[int]]
     match resolve(backend, len(x)):
         case "exact":
             from ._exact import search_exact

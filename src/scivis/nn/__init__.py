@@ -4,6 +4,7 @@ The modules in the order in which data pass them: `pairs` draws positives and ne
 `losses` and `_contrastive` judge, `_siamese` joins the four into one Keras model, `_training` runs it.
 """
 
+from ._backend import keras as keras  # first: it loads the backend quietly
 from .losses import register_loss, triplet_loss
 from .networks import Architecture, build_encoder
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from keras import ops
 
-from .losses import Tensor
+if TYPE_CHECKING:
+    from .losses import Tensor
 
 # Added to squared distances before the logarithm, so that coinciding rows weigh like very near ones.
 _FLOOR = 1e-4

@@ -68,6 +68,8 @@ class Siamese(keras.Model):
         if self.triplet_loss is not None:
             self.excluded = self._constant(pairs.exclusion_table(neighbors))
         self.order = self._constant(np.zeros(n_positions, np.int32))
+        # All variables exist: without this Keras would trace the whole model once more to find that out.
+        self.built = True
 
     def _constant(self, values: NDArray[Any]) -> keras.Variable:
         return self.add_weight(

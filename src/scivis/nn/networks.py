@@ -70,9 +70,7 @@ def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | N
     hidden = backbone(x) if backbone is not None else _body(architecture.network)(x, seeds)
     outputs = _head(hidden, architecture, seeds)
     if architecture.linear_path:
-        path = layers.Dense(
-            architecture.n_components, use_bias=False, kernel_initializer="zeros", name="linear_path"
-        )
+        path = layers.Dense(architecture.n_components, use_bias=False, kernel_initializer="zeros", name="linear_path")
         outputs = layers.Add()([path(layers.Flatten()(x)), outputs])
     if architecture.output_scale != 1.0:
         outputs = layers.Rescaling(architecture.output_scale)(outputs)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from keras import ops, random
 
-from .losses import Tensor
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scivis.neighbors import Neighbors
+
+    from .losses import Tensor
 
 
 def draw_positives(anchors: Tensor, indices: Tensor, counts: Tensor, seed: random.SeedGenerator) -> Tensor:
@@ -32,7 +32,9 @@ def draw_positives(anchors: Tensor, indices: Tensor, counts: Tensor, seed: rando
     return ops.where(count > 0, drawn, anchors)
 
 
-def draw_negatives(anchors: Tensor, excluded: Tensor, counts: Tensor, n_cells: int, seed: random.SeedGenerator) -> Tensor:
+def draw_negatives(
+    anchors: Tensor, excluded: Tensor, counts: Tensor, n_cells: int, seed: random.SeedGenerator
+) -> Tensor:
     """One row for each anchor that is neither the anchor nor one of its neighbours, all others with equal chance.
 
     Parameters

@@ -10,7 +10,7 @@ from scivis import get
 from scivis._genes import align_genes
 from scivis._keys import Keys
 from scivis._representation import choose_representation
-from scivis._rows import check_finite, dense, iter_blocks
+from scivis._rows import BLOCK, check_finite, dense, iter_blocks
 from scivis._storage import unpack_input
 
 if TYPE_CHECKING:
@@ -109,7 +109,9 @@ def ingest(
     adata_new.obsm[keys.obsm] = np.concatenate([empty, *(embedding for embedding, _ in parts)])
     novelty = np.concatenate([empty[:, 0], *(score for _, score in parts)])
     adata_new.obs[keys.novelty] = novelty
-    far = f"; {(novelty > 1).mean():.1%} of the cells lie farther out than 99 % of the reference" if len(novelty) else ""
+    far = (
+        f"; {(novelty > 1).mean():.1%} of the cells lie farther out than 99 % of the reference" if len(novelty) else ""
+    )
     logg.info(
         f"    finished{far}",
         time=start,
@@ -139,7 +141,9 @@ def _expression_blocks(
     from scanpy import logging as logg
 
     name = layer or source.layer
-    matrix = choose_representation(adata, layer=name).matrix if name else choose_representation(adata, use_rep="X").matrix
+    matrix = (
+        choose_representation(adata, layer=name).matrix if name else choose_representation(adata, use_rep="X").matrix
+    )
     align = align_genes(adata.var_names, source.genes, source.means, min_share=min_genes)
     report = logg.info if align.n_found == len(source.genes) else logg.warning
     report(f"    found {align.n_found} of the {len(source.genes)} genes that the model reads in adata_new")
@@ -147,7 +151,7 @@ def _expression_blocks(
     def blocks() -> Iterator[NDArray[np.float32]]:
         for first, block in enumerate(iter_blocks(matrix)):
             rows = align(block)
-            check_finite(rows, "adata_new's expression", first_row=first * len(rows))
+            check_finite(rows, "adata_new's expression", first_row=first * BLOCK)
             yield source.project(rows)
 
     return blocks()

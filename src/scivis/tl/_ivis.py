@@ -221,9 +221,7 @@ def _verbose() -> int:
     return int(settings.verbosity >= 3)
 
 
-def _params(
-    representation: Representation, model: Ivis, preset: str, source: str, random_state: Any
-) -> dict[str, Any]:
+def _params(representation: Representation, model: Ivis, preset: str, source: str, random_state: Any) -> dict[str, Any]:
     params = {
         "preset": preset,
         "use_rep": representation.key,

@@ -1,0 +1,65 @@
+"""The machine that measures, and processes whose time and memory are measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "scivis", "anndata", "scanpy", "tensorflow", "keras", "umap-learn", "pynndescent", "annoy", "pacmap", "openTSNE",
+    "numpy", "scipy", "scikit-learn", "numba",
+)  # fmt: skip
+
+
+def describe() -> str:
+    """Cores, memory, load, Python and package versions: what a number means nothing without."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    lines = (
+        f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory, {platform.system()} {platform.machine()}",
+        f"load in the last minute before the start: {os.getloadavg()[0]:.1f}",
+        f"Python {platform.python_version()}, Keras backend {os.environ.get('KERAS_BACKEND', 'tensorflow')}",
+        ", ".join(f"{name} {installed}" for name in PACKAGES if (installed := _version(name))),
+    )
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown processor"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def run_script(name: str, *arguments: object) -> dict[str, Any]:
+    """Run a script of this folder in a process of its own.
+
+    Returns what it printed last, as JSON, and `process_seconds` and `peak_mib` of the whole process.
+    Linux counts the parent's memory at the fork to the child, so callers import nothing big.
+    """
+    command = [sys.executable, str(Path(__file__).with_name(name)), *map(str, arguments)]
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONWARNINGS": "ignore", **os.environ}
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    output = process.stdout.read() if process.stdout else ""
+    _, status, usage = os.wait4(process.pid, 0)  # as getrusage(RUSAGE_CHILDREN), but of this child alone
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        msg = f"{' '.join(command)} ended with status {process.returncode}; what it printed is above."
+        raise RuntimeError(msg)
+    kib = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
+    return json.loads(output.splitlines()[-1]) | {"process_seconds": seconds, "peak_mib": kib / 1024}

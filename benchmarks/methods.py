@@ -1,0 +1,130 @@
+"""The methods that are compared. Each gets `.obsm["X_pca"]`, searches its own neighbours and returns its embedding.
+
+python benchmarks/methods.py scivis CELLS.npz EMBEDDING.npy --seed 0    # one method: prints its seconds as JSON
+
+All run with their own default settings, apart from the seed; openTSNE is also given all cores, of which it would
+take one. The functions do all imports themselves, so that the seconds hold them and every just-in-time compilation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import datasets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Method:
+    """An embedding function of (adata, seed), and the packages that it imports, whose import is timed separately."""
+
+    packages: tuple[str, ...]
+    embed: Callable[[AnnData, int], NDArray[np.floating]]
+
+    @property
+    def installed(self) -> bool:
+        """Whether its packages are there."""
+        return all(find_spec(package) for package in self.packages)
+
+
+def pca(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    from sklearn.decomposition import PCA
+
+    return PCA(2, random_state=seed).fit_transform(adata.obsm["X_pca"])
+
+
+def umap(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    import scanpy as sc
+
+    sc.pp.neighbors(adata, use_rep="X_pca", random_state=seed)
+    sc.tl.umap(adata, random_state=seed)
+    return adata.obsm["X_umap"]
+
+
+def umap_all_cores(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    """The same with all cores for the search of neighbours. With a seed, UMAP's layout takes one core in any case."""
+    import scanpy as sc
+
+    sc.settings.n_jobs = -1
+    return umap(adata, seed)
+
+
+def pacmap(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    from pacmap import PaCMAP
+
+    return PaCMAP(random_state=seed).fit_transform(adata.obsm["X_pca"])
+
+
+def opentsne(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    import numpy as np
+    from openTSNE import TSNE
+
+    return np.asarray(TSNE(random_state=seed, n_jobs=-1).fit(adata.obsm["X_pca"]))
+
+
+def scivis(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    import scivis
+
+    scivis.tl.ivis(adata, use_rep="X_pca", random_state=seed)
+    return adata.obsm["X_ivis"]
+
+
+def scivis_classic(adata: AnnData, seed: int, n_neighbors: int | None = None) -> NDArray[np.floating]:
+    """The settings of ivis 2.0."""
+    import scivis
+
+    scivis.tl.ivis(adata, use_rep="X_pca", preset="classic", n_neighbors=n_neighbors, random_state=seed)
+    return adata.obsm["X_ivis"]
+
+
+METHODS = {
+    "PCA": Method(("sklearn",), pca),
+    "UMAP": Method(("scanpy", "umap"), umap),
+    "UMAP-all-cores": Method(("scanpy", "umap"), umap_all_cores),
+    "PaCMAP": Method(("pacmap",), pacmap),
+    "openTSNE": Method(("openTSNE",), opentsne),
+    "scivis": Method(("scanpy", "tensorflow", "keras", "scivis"), scivis),
+    "scivis-classic": Method(("scanpy", "tensorflow", "keras", "scivis"), scivis_classic),
+}
+# The others only when they are asked for: the one differs little, the other takes long on large data.
+USUAL = tuple(name for name in METHODS if name not in {"UMAP-all-cores", "scivis-classic"})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Run one method in this process.")
+    parser.add_argument("method", choices=METHODS)
+    parser.add_argument("cells", type=Path, help="from datasets.py")
+    parser.add_argument("embedding", type=Path, help="npy file to write")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+
+    method, adata = METHODS[args.method], datasets.read(args.cells).adata()
+    start = time.perf_counter()
+    for package in method.packages:
+        import_module(package)
+    imported = time.perf_counter()
+    embedding = method.embed(adata, args.seed)
+    end = time.perf_counter()
+
+    import numpy as np
+
+    args.embedding.parent.mkdir(parents=True, exist_ok=True)
+    np.save(args.embedding, np.asarray(embedding, np.float32))
+    print(json.dumps({"seconds": end - start, "import_seconds": imported - start}))
+
+
+if __name__ == "__main__":
+    main()
