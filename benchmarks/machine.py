@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -51,15 +52,17 @@ def run_script(name: str, *arguments: object) -> dict[str, Any]:
     Linux counts the parent's memory at the fork to the child, so callers import nothing big.
     """
     command = [sys.executable, str(Path(__file__).with_name(name)), *map(str, arguments)]
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONWARNINGS": "ignore", **os.environ}
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    output = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)  # as getrusage(RUSAGE_CHILDREN), but of this child alone
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        msg = f"{' '.join(command)} ended with status {process.returncode}; what it printed is above."
-        raise RuntimeError(msg)
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as messages:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=messages)
+        _, status, usage = os.wait4(process.pid, 0)  # as getrusage(RUSAGE_CHILDREN), but of this child alone
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        messages.seek(0)
+        if process.returncode:
+            msg = f"{' '.join(command)} ended with status {process.returncode}:\n{messages.read()}"
+            raise RuntimeError(msg)
+        result = json.loads(output.read().splitlines()[-1])
     kib = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return json.loads(output.splitlines()[-1]) | {"process_seconds": seconds, "peak_mib": kib / 1024}
+    return result | {"process_seconds": seconds, "peak_mib": kib / 1024}

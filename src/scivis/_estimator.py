@@ -189,10 +189,10 @@ class Ivis(TransformerMixin, BaseEstimator):
 
     def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
         """Embed rows, shape (n, embedding_dims); no row is fine."""
-        from .nn._training import batches, embed
+        from .nn._training import embed
 
         x = self._checked(X)
-        return embed(self.encoder_, batches(x))
+        return embed(self.encoder_, x)
 
     def novelty(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
         """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
@@ -274,11 +274,11 @@ class Ivis(TransformerMixin, BaseEstimator):
     def _finish(self, encoder: keras.Model, x: NDArray[np.float32]) -> None:
         """Keep the encoder; a map trained with InfoNCE is scaled to a fixed spread."""
         from .nn import build_encoder
-        from .nn._training import batches, embed
+        from .nn._training import embed
 
         self.encoder_ = encoder
         if self.distance == "infonce":
-            spread = float(embed(encoder, batches(x)).std())
+            spread = float(embed(encoder, x).std())
             self._architecture = replace(self._architecture, output_scale=_MAP_SPREAD / spread)
             self.encoder_ = build_encoder(self._architecture, backbone=self._backbone)
             self.encoder_.set_weights(encoder.get_weights())

@@ -55,7 +55,7 @@ def infonce(anchors: Tensor, positives: Tensor) -> Tensor:
 def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
     """One minus Pearson's r between the logarithms of input and embedding distances of pairs of rows.
 
-    Row i of the first half is paired with row i of the second half: pairs are as random as the order of the rows.
+    Each row is paired with the one after it, the last with the first: pairs are as random as the order of the rows.
     Logarithms, because on plain distances a few outlying cells decide r alone.
 
     The idea of a global term beside a local loss is that of Parametric UMAP: Sainburg, McInnes and Gentner,
@@ -64,7 +64,7 @@ def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
     Parameters
     ----------
     inputs, embeddings
-        Shapes (batch, features) and (batch, dims), batch even.
+        Shapes (batch, features) and (batch, dims).
     """
     x, y = _log_distances(inputs), _log_distances(embeddings)
     x, y = x - ops.mean(x), y - ops.mean(y)
@@ -73,5 +73,6 @@ def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
 
 
 def _log_distances(rows: Tensor) -> Tensor:
-    half = rows.shape[0] // 2
-    return ops.log(ops.sum(ops.square(rows[:half] - rows[half : 2 * half]), axis=1) + _FLOOR)
+    return ops.log(
+        ops.sum(ops.square(rows - ops.roll(rows, -1, axis=0)), axis=tuple(range(1, len(rows.shape)))) + _FLOOR
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from ._siamese import Siamese
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -81,6 +81,8 @@ def train(
         seed=int(rng.integers(2**31)),
     )
     model.compile(optimizer=_optimizer(schedule, n_batches), steps_per_execution=_steps_per_call(n_batches), **_xla())
+    # Built here, or the first step would be traced twice: once to create the optimizer's variables.
+    model.optimizer.build(model.trainable_variables)
     history = model.fit(
         np.arange(n_batches * schedule.batch_size, dtype=np.int32),
         batch_size=schedule.batch_size,
@@ -147,17 +149,11 @@ class _KeepBest(keras.callbacks.Callback):
             self.model.encoder.set_weights(self.weights)
 
 
-def embed(
-    encoder: keras.Model,
-    blocks: Iterable[NDArray[np.float32]],
-    progress: Callable[[Iterable[Any]], Iterable[Any]] = lambda steps: steps,
-) -> NDArray[np.float32]:
-    """Embed rows block by block, shape (n, n_components)."""
-    parts = [encoder.predict(block, batch_size=_EMBED_BLOCK, verbose=0) for block in progress(blocks) if len(block)]
+def embed(encoder: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Embed rows, in blocks, shape (n, n_components).
+
+    The encoder is called as it is: `Model.predict` would first compile a graph, which takes longer than most queries.
+    """
+    starts = range(0, len(x), _EMBED_BLOCK)
+    parts = [keras.ops.convert_to_numpy(encoder(x[a : a + _EMBED_BLOCK], training=False)) for a in starts]
     return np.concatenate([np.empty((0, encoder.output_shape[-1]), np.float32), *parts])
-
-
-def batches(x: NDArray[np.float32], size: int = 16 * _EMBED_BLOCK) -> Iterator[NDArray[np.float32]]:
-    """The rows of `x` in blocks of `size`, in order."""
-    for start in range(0, len(x), size):
-        yield x[start : start + size]

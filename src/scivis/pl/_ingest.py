@@ -65,7 +65,9 @@ def ingest(
     show = False if show is None and ax is not None else show
     if ax is None:
         _, ax = plt.subplots(figsize=(6, 5), layout="constrained")
-    ax.scatter(reference[:, 0], reference[:, 1], s=_dot_size(len(reference)), c=_REFERENCE_GREY, linewidths=0, rasterized=True)
+    ax.scatter(
+        reference[:, 0], reference[:, 1], s=_dot_size(len(reference)), c=_REFERENCE_GREY, linewidths=0, rasterized=True
+    )
     kwargs.setdefault("size", _dot_size(len(reference)) * 1.5)
     sc.pl.embedding(adata_new, basis=basis, color=color or Keys.of("ivis", key).novelty, ax=ax, show=False, **kwargs)
     return show_or_return(ax, show=show)

@@ -1,0 +1,110 @@
+"""What all tests share: small real and made data, clean settings, a fresh interpreter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import scanpy as sc
+from hypothesis import settings
+from matplotlib import pyplot as plt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from anndata import AnnData
+
+mpl.use("agg")
+# The same examples in every run: a test that fails fails for everyone. Compiled code makes single examples slow.
+settings.register_profile("scivis", derandomize=True, database=None, deadline=None, max_examples=25)
+settings.load_profile("scivis")
+
+
+@pytest.fixture(autouse=True)
+def clean_settings() -> Iterator[None]:
+    """Whatever a test does to scanpy's settings or to matplotlib ends with the test."""
+    names = ("verbosity", "logfile", "N_PCS", "autoshow", "autosave", "n_jobs", "figdir")
+    before = {name: getattr(sc.settings, name) for name in names}
+    style = dict(mpl.rcParams)
+    yield
+    for name, value in before.items():
+        if getattr(sc.settings, name) != value:
+            setattr(sc.settings, name, value)
+    mpl.rcParams.update(style)
+    plt.close("all")
+
+
+@pytest.fixture(scope="session")
+def _pbmc() -> AnnData:
+    return sc.datasets.pbmc68k_reduced()
+
+
+@pytest.fixture
+def adata(_pbmc: AnnData) -> AnnData:
+    """700 real cells × 765 genes with PCA, neighbours and labels, which ship with scanpy."""
+    return _pbmc.copy()
+
+
+@pytest.fixture(scope="session")
+def _points() -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(400, 8)).astype(np.float32)
+
+
+@pytest.fixture
+def points(_points: np.ndarray) -> np.ndarray:
+    """400 rows of 8 normally distributed numbers, float32: no two distances are equal."""
+    return _points.copy()
+
+
+@pytest.fixture
+def fresh_process() -> Callable[..., str]:
+    """Runs Python code in a new interpreter and returns what it printed; fails if the code does."""
+
+    def run(code: str, **environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def gradient() -> Callable[[Callable[[Any], Any], np.ndarray], np.ndarray]:
+    """Derivative of a scalar function of one tensor, by whichever backend Keras runs on."""
+    import scivis.nn  # loads the backend
+
+    def by_tensorflow(function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
+        import tensorflow as tf
+
+        tensor = tf.convert_to_tensor(x)
+        with tf.GradientTape() as tape:
+            tape.watch(tensor)
+            value = function(tensor)
+        return tape.gradient(value, tensor).numpy()
+
+    def by_jax(function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
+        import jax
+
+        return np.asarray(jax.grad(function)(x))
+
+    def by_torch(function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
+        import torch
+
+        tensor = torch.tensor(x, requires_grad=True)
+        function(tensor).backward()
+        return tensor.grad.numpy()
+
+    return {"tensorflow": by_tensorflow, "jax": by_jax, "torch": by_torch}[scivis.nn.keras.backend.backend()]

@@ -1,0 +1,158 @@
+"""The conventions of scverse tools, for every public function at once."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import scivis
+
+TOOLS = [getattr(scivis.tl, name) for name in scivis.tl.__all__]
+PLOTS = [getattr(scivis.pl, name) for name in scivis.pl.__all__]
+ON_ARRAYS = [
+    scivis.Ivis,
+    scivis.nn.register_loss,
+    scivis.neighbors.find_neighbors,
+    scivis.neighbors.from_graph,
+    scivis.neighbors.AnnoyTransformer,
+    scivis.neighbors.Neighbors,
+]
+PUBLIC = [*TOOLS, *PLOTS, scivis.get.model, *ON_ARRAYS]
+API_PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+
+
+def named(functions):
+    """Parametrize over functions, called by their full names in reports."""
+    return pytest.mark.parametrize("function", functions, ids=lambda f: f"{f.__module__}.{f.__name__}")
+
+
+def parameters(function):
+    return inspect.signature(function).parameters
+
+
+def defaults(function):
+    return {name: parameter.default for name, parameter in parameters(function).items()}
+
+
+@named([*TOOLS, *PLOTS])
+def test_data_come_first_and_everything_else_is_keyword_only(function):
+    kinds = {name: parameter.kind for name, parameter in parameters(function).items()}
+    positional = [name for name, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    assert positional in (["adata"], ["adata_new", "adata_ref"])
+    assert set(kinds.values()) <= {
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+        inspect.Parameter.VAR_KEYWORD,
+    }
+
+
+@named([*TOOLS, *PLOTS])
+def test_data_are_annotated_as_anndata(function):
+    data = [parameter for name, parameter in parameters(function).items() if name.startswith("adata")]
+    assert {parameter.annotation for parameter in data} == {"AnnData"}
+
+
+@named(TOOLS)
+def test_tools_change_in_place_and_return_a_copy_on_request(function):
+    given = defaults(function)
+    assert given.get("copy", False) is False
+    assert given.get("inplace", True) is True
+    assert ("copy" in given) != ("inplace" in given)
+    assert inspect.signature(function).return_annotation == "AnnData | None"
+
+
+def test_defaults_that_scanpy_users_expect():
+    given = defaults(scivis.tl.ivis)
+    expected = {"n_components": 2, "use_rep": None, "n_pcs": None, "layer": None, "neighbors_key": None}
+    assert {name: given[name] for name in expected} == expected
+    assert given["key_added"] is None
+    assert given["random_state"] == 0
+
+
+def test_ingest_has_the_shape_of_scanpys_ingest():
+    import scanpy as sc
+
+    ours, theirs = defaults(scivis.tl.ingest), defaults(sc.tl.ingest)
+    assert list(ours)[1] == list(theirs)[1] == "adata_ref"
+    assert ours["inplace"] is theirs["inplace"] is True
+    assert ours["key"] == "ivis"
+
+
+@named(PLOTS)
+def test_plots_take_the_key_of_their_tool(function):
+    assert defaults(function)["key"] == "ivis"
+
+
+@named([scivis.pl.history, scivis.pl.ingest])
+def test_plots_leave_showing_to_scanpys_setting(function):
+    given = defaults(function)
+    assert given["show"] is None
+    assert given["ax"] is None
+
+
+def test_ivis_keeps_the_constructor_of_ivis_2():
+    upstream = {
+        "embedding_dims": 2,
+        "k": 150,
+        "distance": "pn",
+        "batch_size": 128,
+        "epochs": 1000,
+        "n_epochs_without_progress": 20,
+        "n_trees": 50,
+        "search_k": -1,
+        "knn_distance_metric": "angular",
+        "model": "szubert",
+        "neighbour_matrix": None,
+        "callbacks": None,
+        "verbose": 1,
+    }
+    given = defaults(scivis.Ivis)
+    assert {name: given[name] for name in upstream} == upstream
+
+
+def section(function, title: str) -> str:
+    """The text under one heading of a docstring in NumPy's style; empty if there is none."""
+    doc = inspect.getdoc(function) or ""
+    found = re.search(rf"^{title}\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, flags=re.DOTALL | re.MULTILINE)
+    return found[1] if found else ""
+
+
+@named(PUBLIC)
+def test_every_parameter_is_documented(function):
+    own = [name for name in parameters(function) if name not in ("self", "y")]
+    lines = re.findall(r"^(\w[\w, ]*)$", section(function, "Parameters"), flags=re.MULTILINE)
+    documented = [name.strip() for line in lines for name in line.split(",")]
+    assert documented == own
+
+
+@named(PUBLIC)
+def test_every_public_function_has_an_example_and_types_stay_in_the_signature(function):
+    assert ">>> " in section(function, "Examples")
+    assert not re.search(r"^\w+ ?: ", section(function, "Parameters"), flags=re.MULTILINE)
+
+
+@named([*TOOLS, *PLOTS, scivis.get.model])
+def test_what_comes_back_is_documented(function):
+    assert section(function, "Returns").strip()
+
+
+@named(PUBLIC)
+def test_every_parameter_is_annotated(function):
+    assert not [n for n, p in parameters(function).items() if p.annotation is inspect.Parameter.empty]
+
+
+@named(PUBLIC)
+def test_the_api_page_lists_every_public_function(function):
+    if not API_PAGE.exists():
+        pytest.skip("the documentation is not part of this distribution")
+    room = function.__module__.split(".")[1]
+    name = function.__name__ if function is scivis.Ivis else f"{room}.{function.__name__}"
+    assert re.search(rf"^ +{re.escape(name)}$", API_PAGE.read_text(), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("room", ["tl", "pl", "get", "nn", "neighbors"])
+def test_public_names_are_sorted_and_exist(room):
+    module = getattr(scivis, room)
+    assert module.__all__ == sorted(module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__)

@@ -1,0 +1,254 @@
+"""`scivis.Ivis` as a scikit-learn estimator on arrays."""
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from scivis import Ivis
+from scivis.neighbors import Neighbors, find_neighbors
+
+SMALL = {"k": 5, "batch_size": 30, "epochs": 2, "model": [8], "verbose": 0, "random_state": 0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def op_by_op():
+    """Runs training without compiling it, which takes longer than the training of so little."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    return Ivis(**SMALL).fit(rows)
+
+
+def test_a_clone_has_the_parameters_and_no_fit(fitted):
+    copy = clone(fitted)
+    assert copy is not fitted
+    assert copy.get_params() == fitted.get_params()
+    assert not hasattr(copy, "encoder_")
+
+
+def test_parameters_are_kept_as_given_and_can_be_changed():
+    model = Ivis(3, k=7, distance="cosine_pn")
+    assert model.get_params()["embedding_dims"] == 3
+    assert model.set_params(k=9).k == 9
+    with pytest.raises(ValueError, match="Invalid parameter 'n_neighbors'"):
+        model.set_params(n_neighbors=9)
+
+
+def test_fitting_changes_no_parameter(rows):
+    model = Ivis(**SMALL)
+    before = model.get_params()
+    assert model.fit(rows) is model
+    assert model.get_params() == before
+
+
+@pytest.mark.parametrize("method", ["transform", "novelty"])
+def test_an_unfitted_model_says_so(rows, method):
+    with pytest.raises(NotFittedError, match="Call `fit` first"):
+        getattr(Ivis(), method)(rows)
+
+
+def test_what_a_fit_leaves(fitted, rows):
+    assert fitted.n_features_in_ == 4
+    assert len(fitted.loss_history_) == SMALL["epochs"]
+    assert np.isfinite(fitted.loss_history_).all()
+    assert fitted.encoder_.input_shape == (None, 4)
+    assert fitted.neighbour_matrix_.n_cells == len(rows)
+
+
+def test_fit_transform_is_fit_and_transform(rows, fitted):
+    embedding = Ivis(**SMALL).fit_transform(rows)
+    assert embedding.dtype == np.float32
+    assert embedding.shape == (60, 2)
+    assert_array_equal(embedding, fitted.transform(rows))
+
+
+def test_labels_are_ignored_as_scikit_learn_asks_of_an_unsupervised_fit(rows, fitted):
+    assert_array_equal(Ivis(**SMALL).fit_transform(rows, np.arange(60)), fitted.transform(rows))
+
+
+def test_a_pipeline_scales_and_embeds(rows):
+    pipeline = make_pipeline(StandardScaler(), Ivis(**SMALL)).fit(rows)
+    scaled = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    assert_allclose(pipeline.transform(rows), Ivis(**SMALL).fit(scaled).transform(scaled), atol=1e-4)
+
+
+def test_the_input_is_neither_changed_nor_kept_in_double(rows, fitted):
+    doubles = rows.astype(np.float64)
+    before = doubles.copy()
+    assert_array_equal(Ivis(**SMALL).fit_transform(doubles), fitted.transform(rows))
+    assert_array_equal(doubles, before)
+
+
+def test_lists_are_rows_too(rows, fitted):
+    assert_array_equal(fitted.transform(rows[:3].tolist()), fitted.transform(rows[:3]))
+
+
+def test_no_rows_give_no_places(fitted):
+    empty = np.empty((0, 4), np.float32)
+    assert fitted.transform(empty).shape == (0, 2)
+    assert fitted.novelty(empty).shape == (0,)
+
+
+@pytest.mark.parametrize("width", [3, 5])
+def test_rows_of_another_width_are_refused(fitted, width):
+    with pytest.raises(ValueError, match=rf"rows of shape \(4,\), but these have shape \({width},\)"):
+        fitted.transform(np.zeros((2, width)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_rows_that_are_not_finite_are_refused(fitted, rows, value):
+    bad = rows.copy()
+    bad[7, 1] = value
+    with pytest.raises(ValueError, match="NaN or infinite values: 1 of 60 cells read, the first of them row 7"):
+        fitted.transform(bad)
+    with pytest.raises(ValueError, match="NaN or infinite values"):
+        Ivis(**SMALL).fit(bad)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"), [((2, 4), "at least 3 rows"), ((0, 4), "at least 3 rows|batch_size"), ((60,), "at least 3")]
+)
+def test_data_of_an_impossible_shape_are_refused(shape, message):
+    with pytest.raises(ValueError, match=message):
+        Ivis(**SMALL | {"batch_size": 2, "k": 1}).fit(np.zeros(shape))
+
+
+def test_equal_rows_are_refused():
+    with pytest.raises(ValueError, match="All 60 rows are equal"):
+        Ivis(**SMALL).fit(np.ones((60, 4)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"k": 60}, "60"),
+        ({"k": 0}, "0"),
+        ({"batch_size": 61}, "batch_size=61 must lie between 2 and the number of cells, 60"),
+        ({"batch_size": 1}, "batch_size=1"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"embedding_dims": 0}, "n_components=0|embedding_dims=0"),
+        ({"learning_rate": 0.0}, "learning_rate=0"),
+        ({"global_weight": -0.1}, "global_weight=-0.1"),
+        ({"distance": "mahalanobis"}, "mahalanobis"),
+        ({"model": "resnet"}, "resnet"),
+        ({"model": []}, "list of widths"),
+        ({"knn_distance_metric": "jaccard"}, "jaccard"),
+    ],
+)
+def test_parameters_that_cannot_work_are_refused(rows, change, message):
+    with pytest.raises(ValueError, match=message):
+        Ivis(**SMALL | change).fit(rows)
+
+
+def test_the_settings_of_annoy_reach_annoy(rows, monkeypatch):
+    given = {}
+
+    def record(x, n_neighbors, **settings):
+        given.update(settings, n_neighbors=n_neighbors)
+        return find_neighbors(x, n_neighbors)
+
+    monkeypatch.setattr("scivis._estimator.find_neighbors", record)
+    Ivis(**SMALL | {"n_trees": 9, "search_k": 123}).fit(rows)
+    assert given.pop("random_state") >= 0
+    assert given == {"n_neighbors": 5, "backend": "annoy", "metric": "cosine", "n_trees": 9, "search_k": 123}
+
+
+def test_neighbours_can_be_handed_in_as_table_array_or_lists(rows, monkeypatch):
+    table = find_neighbors(rows, 5)
+    monkeypatch.setattr("scivis._estimator.find_neighbors", lambda *_, **__: pytest.fail("a search was made"))
+    forms = [table, table.indices, table.indices.tolist()]
+    embeddings = [Ivis(**SMALL, neighbour_matrix=form).fit_transform(rows) for form in forms]
+    assert_array_equal(embeddings[0], embeddings[1])
+    assert_array_equal(embeddings[0], embeddings[2])
+
+
+def test_neighbours_of_other_rows_are_refused(rows):
+    others = Neighbors.from_indices(np.array([[1], [0]]))
+    with pytest.raises(ValueError, match="neighbour_matrix has 2 rows, but X has 60"):
+        Ivis(**SMALL, neighbour_matrix=others).fit(rows)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(rows, fitted):
+    again, other = (Ivis(**SMALL | {"random_state": seed}).fit_transform(rows) for seed in (0, 1))
+    assert_array_equal(again, fitted.transform(rows))
+    assert not np.allclose(other, again, atol=1e-3)
+
+
+def test_a_generator_is_a_seed_too(rows, fitted):
+    embedding = Ivis(**SMALL | {"random_state": np.random.default_rng(0)}).fit_transform(rows)
+    assert_array_equal(embedding, fitted.transform(rows))
+
+
+class EncodersOfEpochs(keras.callbacks.Callback):
+    """Keeps the encoder's weights after each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.weights.append(self.model.encoder.get_weights())
+
+
+def test_early_stopping_keeps_the_best_weights_not_the_last(rows):
+    epochs = EncodersOfEpochs()
+    # So high a rate that the loss does not fall for long.
+    settings = {"learning_rate": 0.5, "epochs": 60, "n_epochs_without_progress": 3, "callbacks": [epochs]}
+    model = Ivis(**SMALL | settings).fit(rows)
+    best = int(np.argmin(model.loss_history_))
+    assert len(epochs.weights) == len(model.loss_history_) == best + 4
+    for kept, seen in zip(model.encoder_.get_weights(), epochs.weights[best], strict=True):
+        assert_array_equal(kept, seen)
+
+
+def test_without_patience_all_epochs_run(rows):
+    model = Ivis(**SMALL | {"learning_rate": 0.5, "epochs": 8, "n_epochs_without_progress": None}).fit(rows)
+    assert len(model.loss_history_) == 8
+
+
+def test_novelty_is_the_distance_to_five_landmarks_in_units_of_the_99th_percentile(rows, fitted):
+    between = np.linalg.norm(rows[:, None].astype(np.float64) - rows, axis=2)
+    own = np.sort(between, axis=1)[:, 1:6].mean(axis=1)  # column 0 is the row itself
+    new = rows[:10] + 3
+    distances = np.linalg.norm(new[:, None].astype(np.float64) - rows, axis=2)
+    expected = np.sort(distances, axis=1)[:, :5].mean(axis=1) / np.quantile(own, 0.99)
+    assert_allclose(fitted.novelty(new), expected, rtol=1e-3)
+
+
+def test_images_need_a_network_that_reads_images():
+    images = np.random.default_rng(0).normal(size=(40, 4, 4, 1)).astype(np.float32)
+    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(3, 2), keras.layers.Flatten()])
+    model = Ivis(**SMALL | {"model": network, "batch_size": 20}).fit(images)
+    assert model.transform(images).shape == (40, 2)
+    assert model.novelty(images[:3]).shape == (3,)
+    with pytest.raises(ValueError, match="fitted on rows of shape"):
+        model.transform(images.reshape(40, 16))
+
+
+def test_a_pickled_model_embeds_the_same(rows, fitted):
+    assert_allclose(pickle.loads(pickle.dumps(fitted)).transform(rows), fitted.transform(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_verbose_rules_the_progress_bar(rows, verbose, capsys):
+    Ivis(**SMALL | {"verbose": verbose}).fit(rows)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert ("training" in printed.err) == bool(verbose)

@@ -1,0 +1,136 @@
+"""Positives are neighbours; negatives are neither the anchor nor its neighbours; both uniform over what is allowed."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keras import ops, random
+from scipy.stats import chisquare
+
+from scivis.neighbors import Neighbors
+from scivis.nn import pairs
+
+
+@st.composite
+def tables(draw) -> Neighbors:
+    """Neighbours of a few cells: rows of unequal length, some empty, each leaving at least one negative."""
+    n = draw(st.integers(3, 12))
+    lists = []
+    for cell in range(n):
+        others = st.permutations([i for i in range(n) if i != cell])
+        lists.append(draw(others)[: draw(st.integers(0, n - 2))])
+    return Neighbors.from_indices(lists)
+
+
+def columns(neighbors):
+    """The table as training holds it: with at least one column."""
+    return np.pad(neighbors.indices, ((0, 0), (0, 1)), constant_values=-1)
+
+
+def allowed_negatives(neighbors, cell):
+    taken = {cell, *neighbors.indices[cell, : neighbors.counts[cell]]}
+    return [i for i in range(neighbors.n_cells) if i not in taken]
+
+
+def positives(neighbors, anchors, seed=0):
+    anchors = np.asarray(anchors, np.int32)
+    seed = seed if isinstance(seed, random.SeedGenerator) else random.SeedGenerator(seed)
+    return ops.convert_to_numpy(pairs.draw_positives(anchors, columns(neighbors), neighbors.counts, seed))
+
+
+def negatives(neighbors, anchors, seed=0):
+    anchors, excluded = np.asarray(anchors, np.int32), pairs.exclusion_table(neighbors)
+    seed = seed if isinstance(seed, random.SeedGenerator) else random.SeedGenerator(seed)
+    return ops.convert_to_numpy(pairs.draw_negatives(anchors, excluded, neighbors.counts, neighbors.n_cells, seed))
+
+
+RAGGED = Neighbors.from_indices([[3, 1, 4], [2], [], [0, 1, 2, 4, 5], [5, 0], [4]])
+
+
+@pytest.mark.backend
+@given(tables(), st.integers(0, 1000))
+def test_a_positive_is_a_neighbour_and_an_isolated_cell_its_own(neighbors, seed):
+    anchors = np.repeat(np.arange(neighbors.n_cells), 20)
+    for anchor, drawn in zip(anchors, positives(neighbors, anchors, seed), strict=True):
+        mine = neighbors.indices[anchor, : neighbors.counts[anchor]]
+        assert drawn in (mine if len(mine) else [anchor])
+
+
+@pytest.mark.backend
+@given(tables(), st.integers(0, 1000))
+def test_a_negative_is_never_the_anchor_nor_a_neighbour(neighbors, seed):
+    anchors = np.repeat(np.arange(neighbors.n_cells), 20)
+    for anchor, drawn in zip(anchors, negatives(neighbors, anchors, seed), strict=True):
+        assert drawn in allowed_negatives(neighbors, anchor)
+
+
+@given(tables())
+def test_each_allowed_negative_is_reached_by_exactly_one_number(neighbors):
+    """With the random number replaced by each possible one in turn, the allowed rows come out once each, in order."""
+    for cell in range(neighbors.n_cells):
+        allowed = allowed_negatives(neighbors, cell)
+        numbers = np.arange(len(allowed), dtype=np.int32)
+
+        def all_of(limit, seed, allowed=allowed, numbers=numbers):
+            assert set(np.asarray(limit)) == {len(allowed)}
+            return ops.convert_to_tensor(numbers)
+
+        with mock.patch.object(pairs, "_draw_below", all_of):
+            drawn = negatives(neighbors, np.full(len(allowed), cell))
+        assert drawn.tolist() == allowed
+
+
+@pytest.mark.parametrize("cell", range(6))
+def test_positives_are_uniform(cell):
+    drawn = positives(RAGGED, np.full(6000, cell))
+    mine = RAGGED.indices[cell, : RAGGED.counts[cell]]
+    wanted = mine if len(mine) else np.array([cell])
+    counts = np.bincount(drawn, minlength=6)
+    assert counts[wanted].sum() == 6000
+    assert len(wanted) == 1 or chisquare(counts[wanted]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("cell", [0, 1, 2, 4, 5])
+def test_negatives_are_uniform(cell):
+    neighbors = Neighbors.from_indices([[3, 1, 4], [2], [], [0, 1, 2, 4], [5, 0], [4]])
+    counts = np.bincount(negatives(neighbors, np.full(6000, cell)), minlength=6)
+    wanted = allowed_negatives(neighbors, cell)
+    assert counts[wanted].sum() == 6000
+    assert chisquare(counts[wanted]).pvalue > 1e-3
+
+
+def test_every_anchor_of_a_batch_draws_its_own_rank():
+    """ivis draws one rank for a whole batch; here equal anchors of one batch get different neighbours."""
+    neighbors = Neighbors.from_indices([[j for j in range(11) if j != i] for i in range(11)])
+    assert len(set(positives(neighbors, np.zeros(50)))) == 10
+
+
+def test_each_batch_draws_anew_and_a_seed_repeats_the_draws():
+    seed = random.SeedGenerator(3)
+    anchors = np.arange(6).repeat(30)
+    for draw in (positives, negatives):
+        neighbors = Neighbors.from_indices([[3, 1, 4], [2], [], [0, 1], [5, 0], [4]])
+        first, second = draw(neighbors, anchors, seed), draw(neighbors, anchors, seed)
+        assert (first != second).any()
+        np.testing.assert_array_equal(draw(neighbors, anchors, 7), draw(neighbors, anchors, 7))
+        assert (draw(neighbors, anchors, 7) != draw(neighbors, anchors, 8)).any()
+
+
+def test_cells_without_any_neighbours_all_get_negatives():
+    nobody = Neighbors.from_indices([[], [], []])
+    assert positives(nobody, [0, 1, 2]).tolist() == [0, 1, 2]
+    assert (negatives(nobody, np.arange(3).repeat(50)) != np.arange(3).repeat(50)).all()
+
+
+def test_a_cell_whose_neighbours_are_all_others_leaves_no_negative():
+    with pytest.raises(ValueError, match=r"n_neighbors=5 leaves no negatives among 6 cells; take fewer"):
+        pairs.exclusion_table(RAGGED)
+
+
+def test_the_largest_table_row_leaves_its_only_negative():
+    neighbors = Neighbors.from_indices([[1, 3, 4, 2], [], [], [], [], []])
+    assert set(negatives(neighbors, np.zeros(40))) == {5}

@@ -1,0 +1,617 @@
+"""`scivis.tl.ivis`: what it reads, which neighbours it uses, what it trains, and what it leaves alone."""
+
+import inspect
+import io
+import random
+
+import anndata as ad
+import joblib
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+import tensorflow as tf
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.spatial.distance import cdist
+
+import scivis
+from scivis._presets import CLASSIC
+from scivis.nn.losses import TRIPLET_LOSSES
+
+TINY = {"network": [8], "epochs": 1}
+
+
+@pytest.fixture(autouse=True)
+def op_by_op(request):
+    """Runs training without compiling it, which takes longer than the training of so little, unless marked otherwise."""
+    tf.config.run_functions_eagerly("compiled" not in request.fixturenames)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def compiled():
+    """Asked for by tests of what may depend on compilation."""
+
+
+class Stopped(Exception):
+    """Raised where training would begin."""
+
+
+@pytest.fixture
+def handed_on(monkeypatch):
+    """Calls the tool and returns the estimator's parameters and input, `x`, instead of training."""
+
+    def call(adata, **arguments):
+        seen = {}
+
+        def stop(model, x):
+            seen.update(model.get_params(deep=False), x=x)
+            raise Stopped
+
+        with monkeypatch.context() as patch:
+            patch.setattr(scivis.Ivis, "fit_transform", stop)
+            with pytest.raises(Stopped):
+                scivis.tl.ivis(adata, **arguments)
+        return seen
+
+    return call
+
+
+@pytest.fixture
+def no_search(monkeypatch):
+    """Makes any search of neighbours fail the test."""
+    for name in ("_exact.search_exact", "_pynndescent.search_pynndescent", "_annoy.search_annoy"):
+        monkeypatch.setattr(f"scivis.neighbors.{name}", lambda *_, **__: pytest.fail("a search was made"))
+
+
+def map_is(adata, x, key="ivis"):
+    """The stored map is what the stored model makes of `x`."""
+    obsm = "X_ivis" if key == "ivis" else key
+    model = scivis.get.model(adata, key)
+    assert model.n_features_in_ == x.shape[1]
+    assert_allclose(model.transform(x), adata.obsm[obsm], atol=1e-5)
+
+
+def fingerprint(adata, without=()):
+    """A hash of everything in `adata` but the keys that a call was to add."""
+
+    def kept(mapping):
+        return {key: mapping[key] for key in mapping if key not in without}
+
+    frames = adata.obs, adata.var
+    mappings = [kept(part) for part in (adata.uns, adata.obsm, adata.varm, adata.obsp, adata.layers)]
+    return joblib.hash((adata.X, frames, mappings))
+
+
+# What is read
+
+
+def test_the_pca_is_read_first(adata):
+    scivis.tl.ivis(adata, **TINY)
+    map_is(adata, adata.obsm["X_pca"])
+    params = adata.uns["ivis"]["params"]
+    assert (params["use_rep"], params["representation"], params["n_features"]) == ("X_pca", "obsm", 50)
+
+
+@pytest.mark.parametrize("key", ["X_umap", "X_other"])
+def test_use_rep_names_another_representation(adata, handed_on, key):
+    adata.obsm["X_other"] = np.random.default_rng(0).normal(size=(700, 7))
+    assert_array_equal(handed_on(adata, use_rep=key, n_neighbors=5)["x"], adata.obsm[key].astype(np.float32))
+
+
+def test_n_pcs_takes_the_first_columns(adata):
+    scivis.tl.ivis(adata, n_pcs=10, **TINY)
+    map_is(adata, adata.obsm["X_pca"][:, :10])
+    assert adata.uns["ivis"]["params"]["n_features"] == 10
+
+
+@pytest.mark.parametrize("arguments", [{"use_rep": "X"}, {"n_pcs": 0}])
+def test_x_is_read_on_request(adata, arguments):
+    scivis.tl.ivis(adata, **arguments, **TINY)
+    map_is(adata, adata.X)
+    assert adata.uns["ivis"]["params"]["representation"] == "X"
+
+
+def test_x_is_read_when_it_has_at_most_50_genes(adata, handed_on):
+    few = adata[:, :50].copy()
+    assert_array_equal(handed_on(few)["x"], few.X)
+    assert handed_on(adata[:, :51].copy())["x"].shape == (700, 50)
+    sc.settings.N_PCS = 60
+    assert handed_on(adata[:, :60].copy())["x"].shape == (700, 60)
+
+
+def test_a_layer_is_read_on_request(adata):
+    adata.layers["half"] = adata.X / 2
+    scivis.tl.ivis(adata, layer="half", **TINY)
+    map_is(adata, adata.layers["half"])
+    params = adata.uns["ivis"]["params"]
+    assert (params["use_rep"], params["representation"]) == ("half", "layer")
+
+
+def test_a_data_frame_in_obsm_is_read(adata, handed_on):
+    frame = pd.DataFrame(adata.obsm["X_pca"][:, :4], index=adata.obs_names, columns=list("abcd"))
+    adata.obsm["frame"] = frame
+    assert_array_equal(handed_on(adata, use_rep="frame")["x"], frame.to_numpy())
+
+
+def test_the_pca_of_scanpy_2_is_found_under_its_name(adata, handed_on):
+    adata.obsm["pca"] = adata.obsm.pop("X_pca")[:, :20]
+    assert_array_equal(handed_on(adata)["x"], adata.obsm["pca"])
+
+
+def test_without_a_pca_one_is_computed_with_a_warning(adata):
+    raw = adata.raw.to_adata()
+    del raw.obsm["X_pca"]
+    expected = sc.pp.pca(raw, n_comps=12, copy=True)
+    with pytest.warns(UserWarning, match=r"no PCA of these cells yet: computing 12 components into adata.obsm\['X_pca'\]"):
+        scivis.tl.ivis(raw, n_pcs=12, **TINY)
+    assert raw.varm["PCs"].shape == (765, 12)
+    assert_allclose(np.abs(raw.obsm["X_pca"]), np.abs(expected.obsm["X_pca"]), atol=1e-3)
+    map_is(raw, raw.obsm["X_pca"])
+
+
+def test_a_pca_computed_for_a_copy_stays_with_the_copy(adata):
+    del adata.obsm["X_pca"]
+    before = fingerprint(adata)
+    with pytest.warns(UserWarning, match="computing 50 components"):
+        changed = scivis.tl.ivis(adata, copy=True, **TINY)
+    assert fingerprint(adata) == before
+    assert changed.obsm["X_pca"].shape == (700, 50)
+
+
+def counts():
+    """80 cells of two kinds × 30 genes, whole numbers."""
+    rng = np.random.default_rng(0)
+    rates = np.where(np.arange(80)[:, None] < 40, 1.0, 4.0) * rng.uniform(0.1, 1.0, size=30)
+    return rng.poisson(rates)
+
+
+def embed(x, **arguments):
+    adata = ad.AnnData(x)
+    scivis.tl.ivis(adata, n_neighbors=5, **TINY | arguments)
+    return adata.obsm["X_ivis"]
+
+
+@pytest.fixture(scope="module")
+def of_dense_floats():
+    return embed(counts().astype(np.float32))
+
+
+def as_dask(x):
+    import dask.array as da
+
+    return da.from_array(x, chunks=(30, -1))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float64], ids=["int", "double"])
+@pytest.mark.parametrize(
+    "container", [np.asarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array, as_dask]
+)
+def test_the_container_and_the_type_of_numbers_do_not_matter(container, dtype, of_dense_floats):
+    assert_array_equal(embed(container(counts().astype(dtype))), of_dense_floats)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"])
+def test_backed_data_are_read_like_data_in_memory(container, of_dense_floats, tmp_path):
+    ad.AnnData(container(counts().astype(np.float32))).write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    scivis.tl.ivis(backed, n_neighbors=5, **TINY)
+    assert backed.isbacked
+    assert_array_equal(backed.obsm["X_ivis"], of_dense_floats)
+    backed.file.close()
+
+
+def test_backed_columns_are_refused_as_input_but_not_beside_it(tmp_path):
+    cells = ad.AnnData(sparse.csc_matrix(counts().astype(np.float32)), obsm={"X_pca": counts()[:, :6].astype(float)})
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    with pytest.raises(NotImplementedError, match=r"stored by columns \(CSC\) on disk.*tocsr"):
+        scivis.tl.ivis(backed, use_rep="X", n_neighbors=5, **TINY)
+    assert not backed.uns
+    scivis.tl.ivis(backed, use_rep="X_pca", n_neighbors=5, **TINY)
+    map_is(backed, backed.obsm["X_pca"])
+    backed.file.close()
+
+
+def test_backed_data_cannot_be_copied(adata, tmp_path):
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    with pytest.raises(ValueError, match="copy=True needs adata in memory"):
+        scivis.tl.ivis(backed, copy=True, **TINY)
+    backed.file.close()
+
+
+# Where it goes
+
+
+def test_key_added_names_both_places(adata):
+    scivis.tl.ivis(adata, key_added="mine", **TINY)
+    assert "X_ivis" not in adata.obsm
+    assert "ivis" not in adata.uns
+    map_is(adata, adata.obsm["X_pca"], key="mine")
+
+
+def test_in_place_returns_nothing_and_a_copy_leaves_the_original(adata):
+    before = fingerprint(adata)
+    changed = scivis.tl.ivis(adata, copy=True, **TINY)
+    assert fingerprint(adata) == before
+    assert scivis.tl.ivis(adata, **TINY) is None
+    assert_array_equal(changed.obsm["X_ivis"], adata.obsm["X_ivis"])
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 3, 10])
+def test_any_number_of_axes(adata, n_components):
+    scivis.tl.ivis(adata, n_components=n_components, **TINY)
+    embedding = adata.obsm["X_ivis"]
+    assert embedding.shape == (700, n_components)
+    assert embedding.dtype == np.float32
+    assert np.linalg.matrix_rank(embedding - embedding.mean(axis=0)) == n_components
+    map_is(adata, adata.obsm["X_pca"])
+
+
+def test_more_axes_than_features(adata):
+    scivis.tl.ivis(adata, n_pcs=2, n_components=3, **TINY)
+    assert np.isfinite(adata.obsm["X_ivis"]).all()
+    assert adata.obsm["X_ivis"].shape == (700, 3)
+
+
+def test_everything_else_in_adata_is_untouched(adata):
+    added = {"ivis", "X_ivis"}
+    before = fingerprint(adata)
+    scivis.tl.ivis(adata, **TINY)
+    assert fingerprint(adata, without=added) == before
+    assert fingerprint(adata) != before
+
+
+# Neighbours
+
+
+def rows_of(neighbors):
+    return [row[:count].tolist() for row, count in zip(neighbors.indices, neighbors.counts, strict=True)]
+
+
+def rows_of_graph(graph):
+    """Stored entries of each row, nearest first."""
+    parts = [(graph.indices[a:b], graph.data[a:b]) for a, b in zip(graph.indptr, graph.indptr[1:], strict=False)]
+    return [indices[np.argsort(distances, kind="stable")].tolist() for indices, distances in parts]
+
+
+@pytest.mark.usefixtures("no_search")
+def test_a_graph_of_scanpy_is_reused_without_any_search(adata):
+    scivis.tl.ivis(adata, **TINY)
+    assert adata.uns["ivis"]["params"]["neighbors"] == "the graph 'neighbors'"
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize("key", [None, "five"])
+def test_the_reused_graph_is_the_one_that_is_named(adata, handed_on, key):
+    sc.pp.neighbors(adata, n_neighbors=6, key_added="five")
+    name = "distances" if key is None else "five_distances"
+    neighbors = handed_on(adata, neighbors_key=key)["neighbour_matrix"]
+    assert rows_of(neighbors) == rows_of_graph(adata.obsp[name].tocsr())
+
+
+@pytest.mark.usefixtures("no_search")
+def test_a_graph_with_removed_entries_gives_rows_of_unequal_length(adata, handed_on):
+    graph = adata.obsp["distances"].tocoo()
+    kept = (np.random.default_rng(0).random(graph.nnz) < 0.3) & (graph.row >= 20)
+    ragged = sparse.csr_matrix((graph.data[kept], (graph.row[kept], graph.col[kept])), graph.shape)
+    adata.obsp["distances"] = ragged
+    neighbors = handed_on(adata)["neighbour_matrix"]
+    assert rows_of(neighbors) == rows_of_graph(ragged)
+    assert set(neighbors.counts[:20]) == {0}
+    assert len(set(neighbors.counts)) > 3
+    scivis.tl.ivis(adata, **TINY)
+    assert np.isfinite(adata.obsm["X_ivis"]).all()
+
+
+@pytest.mark.usefixtures("no_search")
+def test_a_graph_made_without_knn_names_all_other_cells(adata, handed_on):
+    few = adata[:60].copy()
+    sc.pp.neighbors(few, n_neighbors=5, method="gauss", knn=False)
+    rows = rows_of(handed_on(few)["neighbour_matrix"])
+    distances = cdist(few.obsm["X_pca"], few.obsm["X_pca"])
+    assert [set(row) for row in rows] == [set(range(60)) - {i} for i in range(60)]
+    assert [row[0] for row in rows] == [int(np.argsort(distances[i])[1]) for i in range(60)]
+
+
+def test_a_graph_of_permuted_cells_is_refused(adata):
+    adata.obsm["X_pca"] = np.random.default_rng(0).permutation(adata.obsm["X_pca"])
+    with pytest.raises(ValueError, match=r"'neighbors' does not belong to these cells: .* Run `sc.pp.neighbors` again"):
+        scivis.tl.ivis(adata, **TINY)
+    assert "X_ivis" not in adata.obsm
+
+
+def test_a_graph_that_a_subset_tore_apart_is_refused(adata):
+    few = adata[::35].copy()
+    linked = (np.diff(few.obsp["distances"].tocsr().indptr) > 0).sum()
+    assert linked < 10
+    with pytest.raises(ValueError, match=f"gives only {linked} of 20 cells any neighbour.*before subsetting"):
+        scivis.tl.ivis(few, **TINY)
+
+
+@pytest.mark.usefixtures("no_search")
+def test_a_graph_of_a_large_subset_still_belongs(adata, handed_on):
+    part = adata[:500].copy()
+    assert rows_of(handed_on(part)["neighbour_matrix"]) == rows_of_graph(part.obsp["distances"].tocsr())
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+def test_a_search_that_is_asked_for_finds_the_nearest(adata, handed_on, metric):
+    x = adata.obsm["X_pca"]
+    distances = cdist(x, x, {"manhattan": "cityblock"}.get(metric, metric))
+    np.fill_diagonal(distances, np.inf)
+    expected = np.sort(np.argsort(distances, axis=1)[:, :7])
+    found = handed_on(adata, n_neighbors=7, metric=metric)["neighbour_matrix"].indices
+    assert (np.sort(found) == expected).mean() > 0.999  # float32 here, double there
+
+
+@pytest.mark.parametrize("arguments", [{"n_neighbors": 5}, {"backend": "exact"}, {"metric": "cosine"}])
+def test_naming_a_setting_of_the_search_makes_one(adata, handed_on, arguments):
+    counts = handed_on(adata, **arguments)["neighbour_matrix"].counts
+    assert set(counts) == {arguments.get("n_neighbors", 15)}
+
+
+def test_without_a_graph_fifteen_neighbours_are_searched_and_none_is_written(adata):
+    del adata.uns["neighbors"], adata.obsp["distances"], adata.obsp["connectivities"]
+    scivis.tl.ivis(adata, **TINY)
+    assert adata.uns["ivis"]["params"]["neighbors"] == "15 per cell, searched by exact, euclidean"
+    assert not adata.obsp
+    assert "neighbors" not in adata.uns
+
+
+@pytest.mark.parametrize("backend", ["exact", "pynndescent", "annoy"])
+def test_the_named_backend_searches(adata, monkeypatch, handed_on, backend):
+    asked = []
+
+    def search(x, n_neighbors, *_):
+        asked.append(backend)
+        return np.argsort(cdist(x, x), axis=1)[:, 1 : n_neighbors + 1]
+
+    for name in ("exact", "pynndescent", "annoy"):
+        forbidden = lambda *_, **__: pytest.fail("another search was made")
+        monkeypatch.setattr(
+            f"scivis.neighbors._{name}.search_{name}", search if name == backend else forbidden
+        )
+    neighbors = handed_on(adata, backend=backend, n_neighbors=4)["neighbour_matrix"]
+    assert asked == [backend]
+    assert set(neighbors.counts) == {4}
+
+
+def test_annoy_finds_nearly_the_exact_neighbours(adata, handed_on):
+    exact, annoy = (handed_on(adata, backend=b, n_neighbors=10)["neighbour_matrix"] for b in ("exact", "annoy"))
+    shared = [len(set(a) & set(b)) for a, b in zip(rows_of(exact), rows_of(annoy), strict=True)]
+    assert np.mean(shared) > 9.5
+
+
+# Settings, losses and networks
+
+
+def test_classic_is_ivis_2(adata, handed_on):
+    upstream = {name: p.default for name, p in inspect.signature(scivis.Ivis).parameters.items()}
+    seen = handed_on(adata, preset="classic", backend="exact")
+    assert {name: seen[name] for name in CLASSIC} == {name: upstream[name] for name in CLASSIC}
+    assert (seen["k"], seen["distance"], seen["model"]) == (150, "pn", "szubert")
+    assert (seen["batch_size"], seen["epochs"], seen["n_epochs_without_progress"]) == (128, 1000, 20)
+    assert (seen["learning_rate"], seen["learning_rate_decay"]) == (1e-3, False)
+    assert (seen["global_weight"], seen["linear_path"], seen["standardize"]) == (0.0, False, False)
+    assert set(seen["neighbour_matrix"].counts) == {150}
+
+
+def test_classic_trains(adata):
+    scivis.tl.ivis(adata, preset="classic", n_neighbors=10, batch_size=350, epochs=2)
+    assert adata.uns["ivis"]["params"]["preset"] == "classic"
+    shapes = [w.shape for _, w in sorted(adata.uns["ivis"]["model"]["weights"].items())]
+    assert shapes == [(50, 128), (128,), (128, 128), (128,), (128, 128), (128,), (128, 2), (2,)]
+    map_is(adata, adata.obsm["X_pca"])
+
+
+@pytest.mark.parametrize("preset", ["default", "classic"])
+def test_single_settings_of_a_preset_can_be_changed(adata, handed_on, preset):
+    changes = {
+        "loss": "cosine",
+        "global_weight": 0.5,
+        "linear_path": False,
+        "batch_size": 64,
+        "epochs": 3,
+        "patience": 2,
+        "learning_rate": 0.5,
+        "network": [5, 4],
+        "n_neighbors": 9,
+    }
+    names = {"loss": "distance", "patience": "n_epochs_without_progress", "network": "model", "n_neighbors": "k"}
+    seen = handed_on(adata, preset=preset, **changes)
+    assert {name: seen[names.get(name, name)] for name in changes} == changes
+
+
+def test_the_default_preset_suits_any_number_of_cells(adata, handed_on):
+    seen = handed_on(adata)
+    assert seen["distance"] == "infonce"
+    assert (seen["batch_size"], seen["epochs"]) == (175, 40)
+    few = adata[:7].copy()
+    assert handed_on(few, n_neighbors=3)["batch_size"] == 2
+
+
+@pytest.mark.parametrize("loss", [*TRIPLET_LOSSES, "infonce"])
+def test_every_loss_trains(adata, loss):
+    scivis.tl.ivis(adata, loss=loss, batch_size=350, **TINY | {"epochs": 2})
+    assert adata.uns["ivis"]["params"]["loss"] == loss
+    history = adata.uns["ivis"]["history"]["loss"]
+    assert history.shape == (2,)
+    assert np.isfinite(history).all()
+    model = scivis.get.model(adata)
+    assert np.abs(model.encoder_.get_layer("embedding").kernel).max() > 0  # it starts at zero
+    map_is(adata, adata.obsm["X_pca"])
+
+
+def test_there_are_ten_triplet_losses():
+    distances = ("euclidean", "manhattan", "chebyshev", "cosine", "softmax_ratio")
+    expected = {"pn", *distances, *(f"{name}_pn" for name in distances if name != "euclidean")}
+    assert set(TRIPLET_LOSSES) == expected
+    assert len(expected) == 10
+
+
+def pull_together(y_true, y_pred):
+    return keras.ops.sum(keras.ops.square(y_pred[0] - y_pred[1]), axis=-1)
+
+
+def test_a_loss_of_ones_own_trains(adata):
+    scivis.tl.ivis(adata, loss=pull_together, **TINY)
+    assert adata.uns["ivis"]["params"]["loss"] == "custom"
+    map_is(adata, adata.obsm["X_pca"])
+
+
+def test_a_registered_loss_is_known_by_name(adata, monkeypatch):
+    monkeypatch.setattr("scivis.nn.losses.TRIPLET_LOSSES", losses := dict(TRIPLET_LOSSES))
+    scivis.nn.register_loss(pull_together)
+    assert "pull_together" in losses
+    scivis.tl.ivis(adata, loss="pull_together", **TINY)
+    assert adata.uns["ivis"]["params"]["loss"] == "pull_together"
+
+
+@pytest.mark.parametrize(
+    ("network", "widths"),
+    [
+        ("szubert", (128, 128, 128)),
+        ("maaten", (500, 500, 2000)),
+        ("hinton", (2000, 1000, 500)),
+        ([30, 20], (30, 20)),
+        ((9,), (9,)),
+    ],
+)
+def test_named_networks_and_widths(adata, network, widths):
+    scivis.tl.ivis(adata, network=network, epochs=1, batch_size=700, n_pcs=5, linear_path=False)
+    weights = [w for _, w in sorted(adata.uns["ivis"]["model"]["weights"].items())]
+    sizes = [5, *widths, 2]
+    expected = [shape for a, b in zip(sizes, sizes[1:], strict=False) for shape in ((a, b), (b,))]
+    assert [w.shape for w in weights] == expected
+    map_is(adata, adata.obsm["X_pca"][:, :5])
+
+
+def functional():
+    inputs = keras.Input((50,))
+    return keras.Model(inputs, keras.layers.Dense(6, activation="tanh")(inputs))
+
+
+def sequential():
+    return keras.Sequential([keras.Input((50,)), keras.layers.Dense(6, activation="relu")])
+
+
+@pytest.mark.parametrize("network", [functional, sequential])
+def test_a_keras_model_can_be_the_network(adata, network):
+    scivis.tl.ivis(adata, network=network(), epochs=1)
+    with pytest.raises(ValueError, match="backbone=network"):
+        scivis.get.model(adata)
+    model = scivis.get.model(adata, backbone=network())
+    assert_allclose(model.transform(adata.obsm["X_pca"]), adata.obsm["X_ivis"], atol=1e-5)
+
+
+# Randomness
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(adata):
+    runs = [scivis.tl.ivis(adata, random_state=seed, copy=True, **TINY) for seed in (3, 3, 4)]
+    assert_array_equal(runs[0].obsm["X_ivis"], runs[1].obsm["X_ivis"])
+    assert np.abs(runs[0].obsm["X_ivis"] - runs[2].obsm["X_ivis"]).max() > 1e-3
+    assert [run.uns["ivis"]["params"]["random_state"] for run in runs] == [3, 3, 4]
+
+
+def test_a_generator_is_a_seed_too(adata):
+    runs = [scivis.tl.ivis(adata, random_state=np.random.default_rng(5), copy=True, **TINY) for _ in range(2)]
+    assert_array_equal(runs[0].obsm["X_ivis"], runs[1].obsm["X_ivis"])
+    assert "random_state" not in runs[0].uns["ivis"]["params"]
+
+
+def draws():
+    """The next numbers of every global generator."""
+    return [
+        random.random(),
+        np.random.random(),  # noqa: NPY002 (the global generator is the point)
+        *tf.random.uniform([2]).numpy(),
+        *tf.random.get_global_generator().uniform([2]).numpy(),
+        *keras.ops.convert_to_numpy(keras.random.uniform((2,))),
+    ]
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("loss", ["infonce", "pn"])
+def test_global_random_states_are_neither_changed_nor_read(adata, loss):
+    arguments = {"network": "szubert", "epochs": 1, "batch_size": 350, "loss": loss, "n_neighbors": 5}
+    keras.utils.set_random_seed(1)
+    tf.random.set_global_generator(tf.random.Generator.from_seed(1))
+    _, undisturbed = draws(), draws()
+
+    keras.utils.set_random_seed(1)
+    tf.random.set_global_generator(tf.random.Generator.from_seed(1))
+    draws()
+    first = scivis.tl.ivis(adata, copy=True, **arguments)
+    assert draws() == undisturbed
+    second = scivis.tl.ivis(adata, copy=True, **arguments)
+    assert_array_equal(first.obsm["X_ivis"], second.obsm["X_ivis"])
+
+
+# What it says
+
+
+def test_nothing_is_printed_at_verbosity_0(fresh_process):
+    printed = fresh_process("""
+        import os
+        os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
+        import tensorflow  # whatever it prints while it is loaded is not ours
+        import scanpy as sc
+        import scivis
+
+        sc.settings.verbosity = 0
+        adata = sc.datasets.pbmc68k_reduced()
+        query = adata[:50].copy()
+        os.dup2(1, 2)  # standard error joins standard output
+        for seed in range(2):
+            scivis.tl.ivis(adata, network=[8], epochs=1, random_state=seed)
+        for _ in range(7):
+            scivis.tl.ingest(query, adata)
+    """)
+    assert printed == ""
+
+
+@pytest.fixture
+def messages():
+    """What scanpy's logger writes, at the verbosity that the test sets."""
+    sc.settings.logfile = log = io.StringIO()
+    return log
+
+
+@pytest.mark.parametrize("verbosity", [0, 1])
+def test_below_info_a_fit_says_nothing(adata, messages, capfd, verbosity):
+    sc.settings.verbosity = verbosity
+    scivis.tl.ivis(adata, **TINY)
+    assert messages.getvalue() == ""
+    assert capfd.readouterr() == ("", "")
+
+
+def test_at_info_it_names_what_it_uses(adata, messages, capfd):
+    sc.settings.verbosity = 2
+    scivis.tl.ivis(adata, **TINY)
+    said = messages.getvalue()
+    assert "computing ivis" in said
+    assert "using adata.obsm['X_pca'], 50 columns" in said
+    assert "neighbours: the graph 'neighbors'" in said
+    assert "finished" in said
+    assert "added" not in said
+    assert capfd.readouterr() == ("", "")
+
+
+def test_at_hint_it_names_what_it_wrote_and_shows_a_bar(adata, messages, capfd):
+    sc.settings.verbosity = 3
+    scivis.tl.ivis(adata, key_added="mine", n_neighbors=5, **TINY | {"epochs": 4})
+    said = messages.getvalue()
+    assert "5 per cell, searched by exact, euclidean" in said
+    assert "'mine', ivis coordinates (adata.obsm)" in said
+    assert "'mine', ivis model (adata.uns)" in said
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert "training: 100%" in printed.err
+    assert "4/4" in printed.err
+    assert f"loss={adata.uns['mine']['history']['loss'][-1]:.4g}" in printed.err
