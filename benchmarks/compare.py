@@ -119,7 +119,11 @@ def main() -> None:
         for dataset in args.datasets:
             # Seeds outermost: what the methods of one seed are compared by was measured close together in time.
             for seed, method in ((seed, method) for seed in args.seeds for method in methods):
-                rows.append(sizes[dataset] | measure(dataset, method, seed, args))
+                try:
+                    rows.append(sizes[dataset] | measure(dataset, method, seed, args))
+                except RuntimeError as error:  # out of memory, say: the others still count
+                    print(error, flush=True)
+                    continue
                 writer.writerow(rows[-1])
                 file.flush()
                 print(*(f"{rows[-1][name]}" for name in COLUMNS), flush=True)

@@ -92,12 +92,13 @@ def main() -> None:
         return
 
     path = datasets.prepared(args.dataset, args)
+    description = machine.describe()
     head = ["| cells | search | first call, s | second call, s | recall | peak MiB |", f"|{' --- |' * 6}"]
-    print(machine.describe(), *head, sep="\n", flush=True)
+    print(description, *head, sep="\n", flush=True)
     rows = [row for size in args.sizes for row in compare(path, size, args.searches)]
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        text = "\n".join([machine.describe(), "", f"{args.dataset}, {K} neighbours", "", *head, *rows, ""])
+        text = "\n".join([description, "", f"{args.dataset}, {K} neighbours", "", *head, *rows, ""])
         (args.out / "neighbors.md").write_text(text)
 
 

@@ -113,6 +113,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    description = machine.describe()
     uniform = np.random.default_rng(args.seed).uniform(size=(args.points, 2))
     moons, moon = make_moons(args.points, noise=0.05, random_state=args.seed)
     from matplotlib import colormaps
@@ -131,7 +132,7 @@ def main() -> None:
             lines.append(f"| {kind} | {name} | {' | '.join(judge(points, plane))} |")
             print(lines[-1], flush=True)
         picture(maps, colors, args.to / f"{kind}.png")
-    (args.out / "noise.md").write_text("\n".join([machine.describe(), "", *lines, ""]))
+    (args.out / "noise.md").write_text("\n".join([description, "", *lines, ""]))
 
 
 if __name__ == "__main__":

@@ -97,7 +97,8 @@ def _number(ax: Axes, embedding: NDArray[np.floating], cells: datasets.Cells) ->
 def _legend(cells: datasets.Cells, colors: dict[str, str], *, numbered: bool) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
-    texts = [f"{code + 1}  {name}" if numbered else name for code, name in enumerate(cells.names)]
+    readable = [name.replace("_", " ") for name in cells.names]
+    texts = [f"{code + 1}  {name}" if numbered else name for code, name in enumerate(readable)]
     style = {"marker": "o", "linestyle": "", "markersize": 5 if numbered else 7}
     return [
         Line2D([], [], color=colors[name], label=text, **style) for name, text in zip(cells.names, texts, strict=True)

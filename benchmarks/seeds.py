@@ -60,6 +60,7 @@ def main() -> None:
     if args.seeds < 2:
         parser.error("--seeds must be at least 2: one map agrees with none")
 
+    description = machine.describe()
     cells = datasets.read(datasets.prepared(args.dataset, args))
     rows: list[dict[str, object]] = []
     agreements = {}
@@ -81,7 +82,7 @@ def main() -> None:
     text = (
         f"{args.dataset}, {len(cells.x):,} cells, {args.seeds} seeds; ± standard deviation\n\n{table(agreements, rows)}"
     )
-    (args.out / "seeds.md").write_text(f"{machine.describe()}\n\n{text}\n")
+    (args.out / "seeds.md").write_text(f"{description}\n\n{text}\n")
     print(f"\n{text}")
 
 

@@ -62,13 +62,17 @@ def points(_points: np.ndarray) -> np.ndarray:
     return _points.copy()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fresh_process() -> Callable[..., str]:
-    """Runs Python code in a new interpreter and returns what it printed; fails if the code does."""
+    """Runs Python code in a new interpreter and returns what it printed; fails if the code does.
 
-    def run(code: str, **environment: str) -> str:
+    `stdin` is what the code can read from standard input; further keywords are environment variables.
+    """
+
+    def run(code: str, *, stdin: str = "", **environment: str) -> str:
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(code)],
+            input=stdin,
             env=os.environ | environment,
             capture_output=True,
             text=True,

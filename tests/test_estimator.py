@@ -21,9 +21,9 @@ SMALL = {"k": 5, "batch_size": 30, "epochs": 2, "model": [8], "verbose": 0, "ran
 @pytest.fixture(scope="module", autouse=True)
 def op_by_op():
     """Runs training without compiling it, which takes longer than the training of so little."""
-    tf.config.run_functions_eagerly(True)
+    tf.config.run_functions_eagerly(run_eagerly=True)
     yield
-    tf.config.run_functions_eagerly(False)
+    tf.config.run_functions_eagerly(run_eagerly=False)
 
 
 @pytest.fixture(scope="module")

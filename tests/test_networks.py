@@ -1,0 +1,230 @@
+"""Encoders layer by layer, and where training starts: at the principal components."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from sklearn.decomposition import PCA
+
+from scivis.nn import Architecture, build_encoder
+from scivis.nn._linear import principal_axes, start_at_pca
+from scivis.nn.networks import check_network
+
+pytestmark = pytest.mark.backend
+
+WIDTHS = {"szubert": (128, 128, 128), "maaten": (500, 500, 2000), "hinton": (2000, 1000, 500)}
+
+
+def embed(encoder, x):
+    return ops.convert_to_numpy(encoder(x, training=False))
+
+
+def dense_layers(encoder):
+    return [layer for layer in encoder.layers if isinstance(layer, layers.Dense)]
+
+
+def n_weights(widths):
+    """Kernels and biases of dense layers of these widths, one after the other."""
+    return sum(a * b + b for a, b in zip(widths, widths[1:], strict=False))
+
+
+@pytest.mark.parametrize("network", [*WIDTHS, (30, 20), (7,)])
+def test_a_body_of_selu_layers_and_a_linear_head(network):
+    encoder = build_encoder(Architecture(network, n_features=50, n_components=3))
+    widths = WIDTHS.get(network, network)
+    *body, head = dense_layers(encoder)
+    assert tuple(layer.units for layer in body) == widths
+    for layer in body:
+        assert layer.get_config()["activation"] == "selu"
+        assert isinstance(layer.kernel_initializer, keras.initializers.LecunNormal)
+    assert (head.units, head.get_config()["activation"]) == (3, "linear")
+    assert isinstance(head.kernel_initializer, keras.initializers.GlorotUniform)
+    assert encoder.count_params() == n_weights((50, *widths, 3))
+
+
+@pytest.mark.parametrize(("network", "params"), [("szubert", 39_810), ("maaten", 1_282_002), ("hinton", 2_604_502)])
+def test_the_networks_of_ivis_are_as_large_as_in_ivis(network, params):
+    """For 50 features and two axes; ivis 2.0.11's own networks have as many."""
+    assert build_encoder(Architecture(network, 50, 2)).count_params() == params
+
+
+@pytest.mark.parametrize("network", WIDTHS)
+def test_alpha_dropout_lies_between_the_layers_of_the_body(network):
+    encoder = build_encoder(Architecture(network, n_features=50, n_components=2))
+    kinds = [type(layer).__name__ for layer in encoder.layers]
+    assert kinds == ["InputLayer", "Dense", "AlphaDropout", "Dense", "AlphaDropout", "Dense", "Dense"]
+    assert {layer.rate for layer in encoder.layers if isinstance(layer, layers.AlphaDropout)} == {0.1}
+
+
+def test_lecun_normal_weights_have_a_variance_of_one_over_the_inputs():
+    kernel = dense_layers(build_encoder(Architecture("hinton", 400, 2)))[0].get_weights()[0]
+    assert kernel.std() == pytest.approx(1 / np.sqrt(400), rel=0.01)
+
+
+def test_dropout_is_off_outside_training(points):
+    encoder = build_encoder(Architecture("szubert", 8, 2))
+    np.testing.assert_array_equal(embed(encoder, points), embed(encoder, points))
+    assert (ops.convert_to_numpy(encoder(points, training=True)) != embed(encoder, points)).any()
+
+
+def test_the_output_is_the_layers_formula(points):
+    encoder = build_encoder(Architecture((6, 5), 8, 2))
+    x = points.astype(np.float64)
+    *body, head = [layer.get_weights() for layer in dense_layers(encoder)]
+    for kernel, bias in body:
+        z = x @ kernel + bias
+        x = 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * (np.exp(z) - 1))
+    np.testing.assert_allclose(embed(encoder, points), x @ head[0] + head[1], atol=1e-5)
+
+
+def test_the_residual_network_adds_its_later_layers(points):
+    encoder = build_encoder(Architecture("residual", 8, 2))
+    assert [layer.units for layer in dense_layers(encoder)] == [256, 256, 256, 2]
+    assert encoder.count_params() == n_weights((8, 256, 256, 256, 2)) + 3 * 2 * 256
+    *body, head = [layer.get_weights() for layer in dense_layers(encoder)]
+    x = points.astype(np.float64)
+    for i, (kernel, bias) in enumerate(body):
+        z = x @ kernel + bias
+        z = (z - z.mean(axis=1, keepdims=True)) / np.sqrt(z.var(axis=1, keepdims=True) + 1e-3)
+        x = np.maximum(z, 0) + (x if i else 0)
+    np.testing.assert_allclose(embed(encoder, points), x @ head[0] + head[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("network", ["residual", "szubert"])
+def test_a_seed_repeats_the_weights(network):
+    def weights(seed):
+        return build_encoder(Architecture(network, 10, 2), seed).get_weights()
+
+    for again, first in zip(weights(5), weights(5), strict=True):
+        np.testing.assert_array_equal(again, first)
+    assert (weights(5)[0] != weights(6)[0]).any()
+
+
+def test_layers_of_one_shape_start_with_different_weights():
+    weights = [w for w in build_encoder(Architecture("residual", 256, 2)).get_weights() if w.shape == (256, 256)]
+    assert len({w.tobytes() for w in weights}) == 3
+
+
+def test_building_draws_nothing_from_the_global_generators():
+    np.random.seed(0)  # noqa: NPY002
+    keras.utils.set_random_seed(0)
+    before = keras.random.normal((3,))
+    keras.utils.set_random_seed(0)
+    build_encoder(Architecture("szubert", 10, 2))
+    np.testing.assert_array_equal(ops.convert_to_numpy(keras.random.normal((3,))), ops.convert_to_numpy(before))
+
+
+# --- scaling
+
+
+def test_the_input_is_centred_and_scaled_inside_the_network(points):
+    offset, scale = tuple(points.mean(axis=0).tolist()), 0.25
+    plain = build_encoder(Architecture("szubert", 8, 2))
+    scaled = build_encoder(Architecture("szubert", 8, 2, offset=offset, scale=scale))
+    scaled.set_weights(plain.get_weights())
+    wanted = embed(plain, (points - np.array(offset, np.float32)) * scale)
+    np.testing.assert_allclose(embed(scaled, points), wanted, atol=1e-5)
+
+
+def test_output_scale_is_a_factor_on_the_embedding(points):
+    plain = build_encoder(Architecture("szubert", 8, 2, linear_path=True), seed=3)
+    start_at_pca(plain, points, Architecture("szubert", 8, 2, linear_path=True))
+    scaled = build_encoder(Architecture("szubert", 8, 2, linear_path=True, output_scale=2.5))
+    scaled.set_weights(plain.get_weights())
+    np.testing.assert_allclose(embed(scaled, points), 2.5 * embed(plain, points), rtol=1e-5)
+
+
+# --- the linear path
+
+
+@pytest.mark.parametrize("network", ["residual", "szubert", (5,)])
+@pytest.mark.parametrize("n_components", [1, 2, 3])
+def test_with_a_linear_path_training_starts_at_the_principal_components(points, network, n_components):
+    points *= np.arange(8, 0, -1, dtype=np.float32)  # axes of clearly different variance
+    offset, scale = tuple(points.mean(axis=0).tolist()), 0.5
+    architecture = Architecture(network, 8, n_components, linear_path=True, offset=offset, scale=scale)
+    encoder = build_encoder(architecture, seed=1)
+    assert (embed(encoder, points) == 0).all()  # neither the network nor the path gives anything yet
+    start_at_pca(encoder, points, architecture)
+    wanted = PCA(n_components, svd_solver="full").fit_transform(points.astype(np.float64)) * scale
+    found = embed(encoder, points)
+    np.testing.assert_allclose(found * np.sign((found * wanted).sum(axis=0)), wanted, atol=1e-4)
+
+
+def test_the_head_starts_at_zero_only_beside_a_linear_path():
+    assert (build_encoder(Architecture("residual", 8, 2, linear_path=True)).get_layer("embedding").kernel == 0).numpy().all()
+    head = build_encoder(Architecture("residual", 8, 2)).get_layer("embedding")
+    assert (ops.convert_to_numpy(head.kernel) != 0).any()
+
+
+def test_principal_axes_are_orthonormal_with_a_positive_largest_entry(points):
+    axes = principal_axes(points, 5)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(5), atol=1e-6)
+    assert (axes[np.abs(axes).argmax(axis=0), range(5)] > 0).all()
+
+
+def test_more_axes_than_features_are_zero_beyond_the_features(points):
+    axes = principal_axes(points[:, :3], 10)
+    assert axes.shape == (3, 10)
+    assert (axes[:, 3:] == 0).all()
+    np.testing.assert_allclose(axes[:, :3].T @ axes[:, :3], np.eye(3), atol=1e-6)
+
+
+def test_principal_axes_of_one_feature():
+    x = np.array([[1.0], [2.0], [4.0]], np.float32)
+    np.testing.assert_allclose(principal_axes(x, 2), [[1, 0]], atol=1e-6)
+
+
+def test_large_data_start_from_the_axes_of_every_few_rows(points, monkeypatch):
+    from scivis.nn import _linear
+
+    monkeypatch.setattr(_linear, "_MAX_ROWS", 150)
+    architecture = Architecture("szubert", 8, 2, linear_path=True)
+    encoder = build_encoder(architecture)
+    start_at_pca(encoder, points, architecture)
+    np.testing.assert_array_equal(encoder.get_layer("linear_path").get_weights()[0], principal_axes(points[::3], 2))
+
+
+# --- the user's own network
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+def test_a_network_of_the_users_gets_a_head_and_keeps_its_weights(points, kind):
+    if kind == "sequential":
+        backbone = keras.Sequential([layers.Input((8,)), layers.Dense(6, activation="relu")])
+    else:
+        inputs = layers.Input((8,))
+        backbone = keras.Model(inputs, layers.Dense(6, activation="relu")(inputs))
+    kernel, bias = backbone.get_weights()
+    encoder = build_encoder(Architecture("custom", 8, 3), backbone=backbone)
+    hidden = np.maximum(points @ kernel + bias, 0)
+    head = encoder.get_layer("embedding").get_weights()
+    np.testing.assert_allclose(embed(encoder, points), hidden @ head[0] + head[1], atol=1e-5)
+
+
+def test_images_pass_through_a_convolutional_network_and_a_linear_path():
+    images = np.random.default_rng(0).normal(size=(30, 6, 6, 2)).astype(np.float32)
+    backbone = keras.Sequential([layers.Input((6, 6, 2)), layers.Conv2D(3, 3), layers.Flatten()])
+    architecture = Architecture("custom", 72, 2, linear_path=True)
+    encoder = build_encoder(architecture, backbone=backbone)
+    start_at_pca(encoder, images, architecture)
+    wanted = PCA(2, svd_solver="full").fit_transform(images.reshape(30, -1).astype(np.float64))
+    found = embed(encoder, images)
+    found -= found.mean(axis=0)
+    np.testing.assert_allclose(found * np.sign((found * wanted).sum(axis=0)), wanted, atol=1e-4)
+
+
+# --- names and widths
+
+
+@pytest.mark.parametrize("network", ["residual", "szubert", "maaten", "hinton", "custom", (1,), (128, np.int64(64))])
+def test_known_networks_pass(network):
+    check_network(network)
+
+
+@pytest.mark.parametrize("network", ["szubrt", (), (0,), (-5, 3), (2.5,)])
+def test_other_networks_are_refused_with_the_known_ones(network):
+    with pytest.raises(ValueError, match=r"network=.* is not one of .*'residual'.*'szubert'.*list of widths.*Keras model"):
+        check_network(network)

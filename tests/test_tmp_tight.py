@@ -1,0 +1,502 @@
+"""`scivis.tl.ingest`: new cells on a map, against the same computation written out in NumPy."""
+
+import io
+import json
+
+import anndata as ad
+import joblib
+import keras
+import numpy as np
+import pytest
+import scanpy as sc
+import tensorflow as tf
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.spatial.distance import cdist
+
+import scivis
+
+TINY = {"network": [8], "epochs": 1, "batch_size": 100, "n_neighbors": 5}
+N_REFERENCE, N_GENES, N_PCS = 500, 120, 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def op_by_op():
+    """Runs training without compiling it, which takes longer than the training of so little."""
+    tf.config.run_functions_eagerly(run_eagerly=True)
+    yield
+    tf.config.run_functions_eagerly(run_eagerly=False)
+
+
+@pytest.fixture(scope="module")
+def expression():
+    """Log counts of 700 cells, sparse: the first 500 are the reference's, the others new."""
+    cells = sc.datasets.pbmc68k_reduced().raw.to_adata()
+    busiest = np.argsort(-np.asarray(cells.X.mean(axis=0)).ravel(), kind="stable")[:N_GENES]
+    order = np.random.default_rng(0).permutation(cells.n_obs)
+    return ad.AnnData(cells.X[order][:, busiest], obs=cells.obs.iloc[order], var=cells.var.iloc[busiest])
+
+
+@pytest.fixture(scope="module")
+def fitted(expression):
+    cells = expression[:N_REFERENCE].copy()
+    sc.pp.pca(cells, n_comps=N_PCS)
+    scivis.tl.ivis(cells, **TINY)
+    return cells
+
+
+@pytest.fixture
+def reference(fitted):
+    return fitted.copy()
+
+
+@pytest.fixture
+def query(expression):
+    return expression[N_REFERENCE:].copy()
+
+
+def dense(matrix):
+    return np.asarray(matrix.todense() if sparse.issparse(matrix) else matrix, np.float64)
+
+
+def projected(cells, reference):
+    """PCA coordinates in the reference's space, by its loadings and its mean."""
+    return (dense(cells) - dense(reference.X).mean(axis=0)) @ reference.varm["PCs"].astype(np.float64)
+
+
+def encoded(x, reference):
+    """The stored network applied in NumPy: standardised input, one SELU layer, head, linear path, output scale."""
+    stored = reference.uns["ivis"]["model"]
+    plan = json.loads(stored["config"])["architecture"]
+    by_shape = {weight.shape: weight.astype(np.float64) for weight in stored["weights"].values()}
+    width, dims = x.shape[1], plan["n_components"]
+    x = (x - np.array(plan["offset"])) * plan["scale"]
+    hidden = x @ by_shape[width, 8] + by_shape[8,]
+    hidden = 1.0507009873554805 * np.where(hidden > 0, hidden, 1.6732632423543772 * np.expm1(hidden))
+    return (hidden @ by_shape[8, dims] + by_shape[dims,] + x @ by_shape[width, dims]) * plan["output_scale"]
+
+
+def scored(x, known):
+    """Mean distance to the five nearest of `known`, over the 99th percentile of that among `known` themselves."""
+    own = np.sort(cdist(known, known), axis=1)[:, 1:6].mean(axis=1)
+    return np.sort(cdist(x, known), axis=1)[:, :5].mean(axis=1) / np.quantile(own, 0.99)
+
+
+def contents(adata):
+    """A hash of everything that `adata` holds."""
+    frames = adata.obs, adata.var
+    return joblib.hash((adata.X, frames, [dict(m) for m in (adata.uns, adata.obsm, adata.varm, adata.layers)]))
+
+
+# From expression
+
+
+def test_new_cells_land_where_numpy_puts_them(query, reference):
+    assert scivis.tl.ingest(query, reference) is None
+    x = projected(query.X, reference)
+    assert query.obsm["X_ivis"].dtype == np.float32
+    assert_allclose(query.obsm["X_ivis"], encoded(x, reference), atol=1e-5)
+    assert_allclose(query.obs["ivis_novelty"], scored(x, reference.obsm["X_pca"]), rtol=1e-2)
+    assert query.obs["ivis_novelty"].dtype == np.float32
+
+
+def test_the_references_own_cells_come_back_to_their_places(reference):
+    again = ad.AnnData(reference.X, obs=reference.obs, var=reference.var)
+    scivis.tl.ingest(again, reference)
+    assert_allclose(again.obsm["X_ivis"], reference.obsm["X_ivis"], atol=1e-5)
+
+
+def test_the_references_own_cells_come_back_exactly_from_obsm(reference):
+    again = ad.AnnData(obs=reference.obs, obsm={"X_pca": reference.obsm["X_pca"]})
+    scivis.tl.ingest(again, reference, use_rep="X_pca")
+    assert_allclose(again.obsm["X_ivis"], reference.obsm["X_ivis"], atol=1e-5)
+
+
+def test_the_order_of_genes_does_not_matter(query, reference):
+    shuffled = query[:, np.random.default_rng(1).permutation(N_GENES)].copy()
+    for cells in (query, shuffled):
+        scivis.tl.ingest(cells, reference)
+    assert_array_equal(shuffled.obsm["X_ivis"], query.obsm["X_ivis"])
+    assert_array_equal(shuffled.obs["ivis_novelty"], query.obs["ivis_novelty"])
+
+
+def test_further_genes_are_ignored(query, reference):
+    further = ad.AnnData(np.full((query.n_obs, 3), np.nan, np.float32), obs=query.obs)
+    further.var_names = ["new-1", "new-2", "new-3"]
+    wider = ad.concat([query, further], axis=1)
+    for cells in (query, wider):
+        scivis.tl.ingest(cells, reference)
+    assert_array_equal(wider.obsm["X_ivis"], query.obsm["X_ivis"])
+
+
+def test_missing_genes_take_the_references_mean(query, reference):
+    missing = np.arange(N_GENES) % 3 == 0
+    narrower = query[:, ~missing].copy()
+    scivis.tl.ingest(narrower, reference)
+    filled = dense(query.X)
+    filled[:, missing] = dense(reference.X).mean(axis=0)[missing]
+    x = projected(filled, reference)
+    assert_allclose(narrower.obsm["X_ivis"], encoded(x, reference), atol=1e-5)
+    assert_allclose(narrower.obs["ivis_novelty"], scored(x, reference.obsm["X_pca"]), rtol=1e-2)
+
+
+def test_a_pca_of_the_querys_own_is_not_the_references(query, reference):
+    scivis.tl.ingest(query, reference)
+    expected = query.obsm["X_ivis"].copy()
+    query.obsm["X_pca"] = np.random.default_rng(0).normal(size=(query.n_obs, N_PCS))
+    scivis.tl.ingest(query, reference)
+    assert_array_equal(query.obsm["X_ivis"], expected)
+
+
+def test_genes_that_the_pca_did_not_use_are_not_asked_for(expression):
+    cells, new = expression[:N_REFERENCE].copy(), expression[N_REFERENCE:].copy()
+    cells.var["highly_variable"] = np.arange(N_GENES) < 60
+    sc.pp.pca(cells, n_comps=N_PCS)
+    scivis.tl.ivis(cells, **TINY)
+    assert list(cells.uns["ivis"]["expression"]["genes"]) == list(cells.var_names[:60])
+    few = new[:, :60].copy()
+    scivis.tl.ingest(few, cells, min_genes=1.0)
+    mean = dense(cells.X).mean(axis=0)[:60]
+    x = (dense(few.X) - mean) @ cells.varm["PCs"][:60].astype(np.float64)
+    assert_allclose(few.obsm["X_ivis"], encoded(x, cells), atol=1e-5)
+
+
+def test_n_pcs_takes_the_first_loadings(query, reference):
+    scivis.tl.ivis(reference, n_pcs=4, **TINY)
+    scivis.tl.ingest(query, reference)
+    assert_allclose(query.obsm["X_ivis"], encoded(projected(query.X, reference)[:, :4], reference), atol=1e-5)
+
+
+def test_expression_that_changed_after_the_pca_is_not_taken_for_its_input(query, reference):
+    reference.X = dense(reference.X) ** 2
+    scivis.tl.ivis(reference, **TINY)
+    assert reference.uns["ivis"]["expression"] == {}
+    with pytest.raises(KeyError, match="Did not find 'X_pca' in adata"):
+        scivis.tl.ingest(query, reference)
+
+
+@pytest.fixture(scope="module")
+def fitted_on_genes(expression):
+    cells = expression[:N_REFERENCE].copy()
+    scivis.tl.ivis(cells, use_rep="X", **TINY)
+    return cells
+
+
+def test_a_model_of_genes_reads_genes(query, fitted_on_genes):
+    missing = np.arange(N_GENES) < 20
+    narrower = query[:, ~missing][:, ::-1].copy()
+    for cells in (query, narrower):
+        scivis.tl.ingest(cells, fitted_on_genes)
+    x = dense(query.X)
+    assert_allclose(query.obsm["X_ivis"], encoded(x, fitted_on_genes), atol=1e-5)
+    x[:, missing] = dense(fitted_on_genes.X).mean(axis=0)[missing]
+    assert_allclose(narrower.obsm["X_ivis"], encoded(x, fitted_on_genes), atol=1e-5)
+
+
+def test_a_model_of_a_layer_reads_that_layer_or_the_one_named(query, reference):
+    reference.layers["half"] = reference.X / 2
+    scivis.tl.ivis(reference, layer="half", **TINY)
+    with pytest.raises(KeyError, match=r"Did not find 'half' in adata.*layers"):
+        scivis.tl.ingest(query, reference)
+    query.layers["half"], query.layers["other"] = query.X / 2, query.X / 4
+    scivis.tl.ingest(query, reference)
+    assert_allclose(query.obsm["X_ivis"], encoded(dense(query.X) / 2, reference), atol=1e-5)
+    scivis.tl.ingest(query, reference, layer="other")
+    assert_allclose(query.obsm["X_ivis"], encoded(dense(query.X) / 4, reference), atol=1e-5)
+
+
+def test_a_pca_of_a_layer_reads_that_layer(expression, query):
+    cells = expression[:N_REFERENCE].copy()
+    cells.layers["log"], cells.X = cells.X.copy(), cells.X * 0
+    sc.pp.pca(cells, layer="log", n_comps=N_PCS)
+    scivis.tl.ivis(cells, **TINY)
+    assert cells.uns["ivis"]["expression"]["layer"] == "log"
+    query.layers["log"] = query.X.copy()
+    scivis.tl.ingest(query, cells)
+    x = (dense(query.X) - dense(cells.layers["log"]).mean(axis=0)) @ cells.varm["PCs"].astype(np.float64)
+    assert_allclose(query.obsm["X_ivis"], encoded(x, cells), atol=1e-5)
+
+
+# Kinds of queries
+
+
+@pytest.mark.parametrize("container", [dense, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
+def test_the_container_does_not_matter(query, reference, container):
+    other = ad.AnnData(container(query.X), obs=query.obs, var=query.var)
+    for cells in (query, other):
+        scivis.tl.ingest(cells, reference)
+    assert_allclose(other.obsm["X_ivis"], query.obsm["X_ivis"], atol=1e-5)
+
+
+def test_whole_numbers_are_numbers(query, reference):
+    query.X = np.rint(dense(query.X)).astype(np.int64)
+    floats = ad.AnnData(query.X.astype(np.float32), obs=query.obs, var=query.var)
+    for cells in (query, floats):
+        scivis.tl.ingest(cells, reference)
+    assert_array_equal(query.obsm["X_ivis"], floats.obsm["X_ivis"])
+
+
+@pytest.mark.parametrize("container", [dense, sparse.csr_matrix], ids=["dense", "csr"])
+def test_backed_queries_are_read_from_disk(query, reference, container, tmp_path):
+    ad.AnnData(container(query.X).astype(np.float32), obs=query.obs, var=query.var).write_h5ad(tmp_path / "q.h5ad")
+    backed = ad.read_h5ad(tmp_path / "q.h5ad", backed="r")
+    for cells in (query, backed):
+        scivis.tl.ingest(cells, reference)
+    assert backed.isbacked
+    assert_allclose(backed.obsm["X_ivis"], query.obsm["X_ivis"], atol=1e-5)
+    assert_allclose(backed.obs["ivis_novelty"], query.obs["ivis_novelty"], rtol=1e-4)
+    backed.file.close()
+
+
+def test_one_cell_lands_where_it_lands_among_others(query, reference):
+    scivis.tl.ingest(query, reference)
+    alone = query[7].copy()
+    del alone.obsm["X_ivis"], alone.obs["ivis_novelty"]
+    scivis.tl.ingest(alone, reference)
+    assert alone.obsm["X_ivis"].shape == (1, 2)
+    assert_allclose(alone.obsm["X_ivis"][0], query.obsm["X_ivis"][7], atol=1e-5)
+    assert_allclose(alone.obs["ivis_novelty"].iloc[0], query.obs["ivis_novelty"].iloc[7], rtol=1e-4)
+
+
+def test_no_cell_is_fine(query, reference):
+    none = query[:0].copy()
+    scivis.tl.ingest(none, reference)
+    assert none.obsm["X_ivis"].shape == (0, 2)
+    assert none.obsm["X_ivis"].dtype == np.float32
+    assert none.obs["ivis_novelty"].dtype == np.float32
+
+
+def test_more_cells_than_one_block(query, reference, monkeypatch):
+    scivis.tl.ingest(query, reference)
+    expected = query.obsm["X_ivis"].copy()
+    monkeypatch.setattr("scivis._rows.iter_blocks.__defaults__", (64,))
+    scivis.tl.ingest(query, reference)
+    assert_allclose(query.obsm["X_ivis"], expected, atol=1e-5)
+
+
+# From .obsm
+
+
+@pytest.fixture(scope="module")
+def fitted_on_integration(expression):
+    """A reference whose representation comes from no known projection of genes."""
+    latent = np.random.default_rng(0).normal(size=(N_REFERENCE, 6)).astype(np.float32)
+    cells = ad.AnnData(expression.X[:N_REFERENCE], obs=expression.obs[:N_REFERENCE], var=expression.var)
+    cells.obsm["X_latent"] = latent
+    scivis.tl.ivis(cells, use_rep="X_latent", **TINY)
+    return cells
+
+
+def test_another_representation_is_read_from_the_same_key(query, fitted_on_integration):
+    assert fitted_on_integration.uns["ivis"]["expression"] == {}
+    latent = np.random.default_rng(1).normal(size=(query.n_obs, 6))
+    query.obsm["X_latent"] = latent
+    scivis.tl.ingest(query, fitted_on_integration)
+    assert_allclose(query.obsm["X_ivis"], encoded(latent, fitted_on_integration), atol=1e-5)
+    assert_allclose(query.obs["ivis_novelty"], scored(latent, fitted_on_integration.obsm["X_latent"]), rtol=1e-2)
+
+
+def test_use_rep_names_another_key_and_surplus_columns_are_left(query, fitted_on_integration):
+    latent = np.random.default_rng(1).normal(size=(query.n_obs, 9))
+    query.obsm["X_mapped"] = latent
+    scivis.tl.ingest(query, fitted_on_integration, use_rep="X_mapped")
+    assert_allclose(query.obsm["X_ivis"], encoded(latent[:, :6], fitted_on_integration), atol=1e-5)
+
+
+def test_a_representation_that_is_missing_or_too_narrow_is_named(query, fitted_on_integration):
+    with pytest.raises(KeyError, match="Did not find 'X_latent' in adata"):
+        scivis.tl.ingest(query, fitted_on_integration)
+    query.obsm["X_latent"] = np.zeros((query.n_obs, 5))
+    with pytest.raises(ValueError, match=r"obsm\['X_latent'\] has 5 columns, but the model reads 6"):
+        scivis.tl.ingest(query, fitted_on_integration)
+    assert "X_ivis" not in query.obsm
+
+
+def test_a_keras_network_of_ones_own_comes_along(query, reference):
+    network = keras.Sequential([keras.Input((N_PCS,)), keras.layers.Dense(6, activation="tanh")])
+    scivis.tl.ivis(reference, **TINY | {"network": network})
+    with pytest.raises(ValueError, match="backbone=network"):
+        scivis.tl.ingest(query, reference)
+    scivis.tl.ingest(query, reference, backbone=network)
+    expected = scivis.get.model(reference, backbone=network).transform(projected(query.X, reference))
+    assert_allclose(query.obsm["X_ivis"], expected, atol=1e-5)
+
+
+# Where it goes, and what stays
+
+
+def test_the_reference_and_the_rest_of_the_query_stay_as_they_are(query, reference):
+    before, cells = contents(reference), contents(query)
+    scivis.tl.ingest(query, reference)
+    assert contents(reference) == before
+    del query.obsm["X_ivis"], query.obs["ivis_novelty"]
+    assert contents(query) == cells
+
+
+def test_a_copy_leaves_the_query(query, reference):
+    before = contents(query)
+    placed = scivis.tl.ingest(query, reference, inplace=False)
+    assert contents(query) == before
+    assert placed is not query
+    scivis.tl.ingest(query, reference)
+    assert_array_equal(placed.obsm["X_ivis"], query.obsm["X_ivis"])
+
+
+def test_a_backed_query_cannot_be_copied(query, reference, tmp_path):
+    query.write_h5ad(tmp_path / "q.h5ad")
+    backed = ad.read_h5ad(tmp_path / "q.h5ad", backed="r")
+    with pytest.raises(ValueError, match="inplace=False needs adata_new in memory"):
+        scivis.tl.ingest(backed, reference, inplace=False)
+    backed.file.close()
+
+
+def test_key_names_the_model_and_what_is_written(query, reference):
+    scivis.tl.ivis(reference, key_added="mine", n_components=3, **TINY)
+    scivis.tl.ingest(query, reference, key="mine")
+    assert query.obsm["mine"].shape == (200, 3)
+    assert_allclose(
+        query.obs["mine_novelty"], scored(projected(query.X, reference), reference.obsm["X_pca"]), rtol=1e-2
+    )
+    assert "X_ivis" not in query.obsm
+    assert "ivis_novelty" not in query.obs
+
+
+@pytest.mark.parametrize("n_components", [1, 3])
+def test_any_number_of_axes(query, reference, n_components):
+    scivis.tl.ivis(reference, n_components=n_components, **TINY)
+    scivis.tl.ingest(query, reference)
+    assert_allclose(query.obsm["X_ivis"], encoded(projected(query.X, reference), reference), atol=1e-5)
+
+
+# Novelty
+
+
+def test_cells_like_the_references_score_up_to_one_and_strange_ones_above(query, reference):
+    scivis.tl.ingest(query, reference)
+    assert (query.obs["ivis_novelty"] <= 1).mean() > 0.9
+    strange = query.copy()
+    strange.X = dense(query.X) + np.where(np.arange(N_GENES) < 40, 2.0, 0.0)
+    scivis.tl.ingest(strange, reference)
+    assert (strange.obs["ivis_novelty"] > 1).mean() > 0.9
+    own = ad.AnnData(reference.X, obs=reference.obs, var=reference.var)
+    scivis.tl.ingest(own, reference)
+    assert (own.obs["ivis_novelty"] <= 1).mean() >= 0.99
+
+
+def test_novelty_grows_with_the_distance(query, reference):
+    latent = projected(query.X, reference)
+    scores = []
+    for shift in (0, 10, 100):
+        query.obsm["shifted"] = latent + shift
+        scivis.tl.ingest(query, reference, use_rep="shifted")
+        scores.append(query.obs["ivis_novelty"].to_numpy())
+    assert (scores[0] < scores[1]).all()
+    assert (scores[1] * 5 < scores[2]).all()
+
+
+# What it says
+
+
+@pytest.fixture
+def messages():
+    sc.settings.logfile = log = io.StringIO()
+    return log
+
+
+def test_the_share_of_genes_is_reported(query, reference, messages):
+    sc.settings.verbosity = 3
+    scivis.tl.ingest(query, reference)
+    said = messages.getvalue()
+    assert "found 120 of the 120 genes" in said
+    assert "'X_ivis', coordinates on the reference's map (adata_new.obsm)" in said
+    assert "'ivis_novelty', distance from the reference (adata_new.obs)" in said
+    share = (query.obs["ivis_novelty"] > 1).mean()
+    assert f"{share:.1%} of the cells lie farther out than 99 % of the reference" in said
+
+
+def test_missing_genes_are_a_warning(query, reference, messages):
+    sc.settings.verbosity = 1
+    scivis.tl.ingest(query, reference)
+    assert messages.getvalue() == ""
+    scivis.tl.ingest(query[:, 20:].copy(), reference)
+    assert "WARNING" in messages.getvalue()
+    assert "found 100 of the 120 genes" in messages.getvalue()
+
+
+def test_at_verbosity_0_it_says_nothing(query, reference, messages, capfd):
+    sc.settings.verbosity = 0
+    scivis.tl.ingest(query[:, 20:].copy(), reference)
+    assert messages.getvalue() == ""
+    assert capfd.readouterr() == ("", "")
+
+
+# Refusals
+
+
+def refused(query, reference, error, message, **arguments):
+    """The call fails with this message and changes neither object."""
+    before = contents(query), contents(reference)
+    with pytest.raises(error, match=message):
+        scivis.tl.ingest(query, reference, **arguments)
+    assert (contents(query), contents(reference)) == before
+
+
+def test_too_few_genes_are_an_error_that_shows_both_kinds_of_names(query, reference):
+    genes = list(reference.var_names[:3])
+    query.var_names = [f"ENSG{i:05d}" for i in range(N_GENES)]
+    refused(query, reference, ValueError, rf"only 0% of the 120 genes.*min_genes=0.5.*{genes[0]}.*ENSG00000")
+
+
+def test_min_genes_sets_the_limit(query, reference):
+    narrower = query[:, :60].copy()
+    refused(narrower, reference, ValueError, "only 50% of the 120 genes", min_genes=0.51)
+    scivis.tl.ingest(narrower, reference, min_genes=0.5)
+    assert "X_ivis" in narrower.obsm
+
+
+@pytest.mark.parametrize("min_genes", [-0.1, 1.5, np.nan])
+def test_a_share_of_genes_lies_between_0_and_1(query, reference, min_genes):
+    refused(query, reference, ValueError, f"min_genes={min_genes}.*between 0 and 1", min_genes=min_genes)
+
+
+def test_genes_named_twice_are_refused(query, reference):
+    names = list(query.var_names)
+    query.var_names = [names[1], *names[1:]]
+    refused(query, reference, ValueError, "duplicates.*var_names_make_unique")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused_with_their_row(query, reference, value):
+    query.X = dense(query.X).astype(np.float32)
+    query.X[130, 5] = value
+    refused(query, reference, ValueError, "adata_new's expression holds NaN or infinite values.*row 130")
+
+
+def test_the_row_is_counted_from_the_first_block(reference):
+    cells = ad.AnnData(np.zeros((8200, N_GENES), np.float32))
+    cells.var_names = reference.var_names
+    cells.X[8195, 0] = np.nan
+    refused(cells, reference, ValueError, "row 8195")
+
+
+def test_a_model_that_is_not_there_is_named(query, reference):
+    refused(query, reference, KeyError, r"uns\['mine'\] holds no model; models are under \['ivis'\]", key="mine")
+    del reference.uns["ivis"]
+    refused(query, reference, KeyError, r"models are under \[\].*scivis.tl.ivis", key="ivis")
+
+
+def test_keys_that_the_query_lacks_are_named(query, reference):
+    refused(query, reference, KeyError, "Did not find 'raw' in adata", layer="raw")
+    refused(query, reference, KeyError, "Did not find 'X_pca2' in adata", use_rep="X_pca2")
+
+
+def test_a_layer_and_a_representation_exclude_each_other(query, reference):
+    query.obsm["X_pca"], query.layers["log"] = np.zeros((query.n_obs, N_PCS)), query.X
+    refused(
+        query, reference, ValueError, "use_rep='X_pca'.*layer='log'|layer='log'.*use_rep", use_rep="X_pca", layer="log"
+    )
+
+
+def test_a_query_without_expression_says_what_to_give(query, reference):
+    empty = ad.AnnData(obs=query.obs, var=query.var)
+    refused(empty, reference, ValueError, "X is None.*use_rep")

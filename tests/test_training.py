@@ -1,0 +1,305 @@
+"""Training: what an epoch is, how it ends, what it leaves behind, and that it separates what is separate."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from sklearn.neighbors import KNeighborsClassifier
+
+from scivis.neighbors import Neighbors, find_neighbors
+from scivis.nn import Architecture, build_encoder
+from scivis.nn import _training as training
+from scivis.nn._contrastive import distance_correlation, infonce
+from scivis.nn._siamese import Siamese
+from scivis.nn._training import Schedule, _KeepBest, _Shuffle, embed, train
+
+SCHEDULE = {
+    "loss": "infonce",
+    "batch_size": 64,
+    "epochs": 3,
+    "learning_rate": 1e-2,
+    "decay": False,
+    "patience": None,
+    "global_weight": 0.3,
+}
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Three groups of 90 rows in 10 dimensions, ten standard deviations apart; two rows without neighbours."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 90)
+    x = (rng.normal(size=(270, 10)) + 10 * np.eye(3, 10)[labels]).astype(np.float32)
+    lists = find_neighbors(x, 10, backend="exact").indices.tolist()
+    lists[5] = lists[100] = []
+    return x, labels, Neighbors.from_indices(lists)
+
+
+def fit(x, neighbors, *, seed=0, network=(16,), callbacks=(), **changes):
+    encoder = build_encoder(Architecture(network, x.shape[1], 2), seed=seed)
+    schedule = Schedule(**SCHEDULE | changes)
+    losses = train(encoder, x, neighbors, schedule, rng=np.random.default_rng(seed), callbacks=callbacks)
+    return encoder, losses
+
+
+class Recorder(keras.callbacks.Callback):
+    """Notes what the model looks like during training."""
+
+    def __init__(self):
+        super().__init__()
+        self.orders, self.rates, self.weights = [], [], []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.orders.append(ops.convert_to_numpy(self.model.order))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rates.append(float(ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+        self.weights.append(self.model.encoder.get_weights())
+
+
+@pytest.fixture(scope="module")
+def run(blobs):
+    """One training for many questions: what came out, what was seen, and the global random states around it."""
+    x, _, neighbors = blobs
+    seen, states = Recorder(), []
+    set_global_states()
+    states.append(global_states())
+    set_global_states()
+    encoder, losses = fit(x, neighbors, network=(16, 8), epochs=12, decay=True, callbacks=[seen])
+    states.append(global_states())
+    return SimpleNamespace(encoder=encoder, losses=losses, seen=seen, states=states)
+
+
+def set_global_states():
+    keras.utils.set_random_seed(11)
+    keras.random.normal((2,))
+
+
+def global_states():
+    """NumPy's, Python's, and what Keras draws next: its generator has no state to read."""
+    numpy_state = np.random.get_state()[1].tolist()  # noqa: NPY002
+    return numpy_state, random.getstate(), ops.convert_to_numpy(keras.random.normal((2,))).tolist()
+
+
+# --- one epoch
+
+
+def test_every_epoch_has_each_row_once_in_a_new_order_and_fills_up_from_the_front():
+    model = SimpleNamespace(order=keras.Variable(np.zeros(12, np.int32), dtype="int32"))
+    shuffle = _Shuffle(10, np.random.default_rng(0))
+    shuffle.set_model(model)
+    orders = []
+    for epoch in range(3):
+        shuffle.on_epoch_begin(epoch)
+        orders.append(ops.convert_to_numpy(model.order))
+    for order in orders:
+        assert sorted(order[:10]) == list(range(10))
+        assert order[10:].tolist() == order[:2].tolist()
+    assert (orders[0] != orders[1]).any()
+    assert (orders[1] != orders[2]).any()
+
+
+def test_every_row_is_an_anchor_once_per_epoch():
+    """An encoder that passes row numbers through, and their squares as loss: its mean over an epoch tells."""
+    n = 208  # 52 batches of 4: more than one call of the compiled graph, the last of them shorter
+    numbers = np.arange(n, dtype=np.float32)[:, None]
+    encoder = keras.Sequential([layers.Input((1,)), layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    changes = {"loss": lambda _, rows: ops.square(rows[0]), "batch_size": 4, "epochs": 2, "global_weight": 0.0}
+    schedule = Schedule(**SCHEDULE | changes | {"learning_rate": 1e-12})
+    neighbors = Neighbors.from_indices(np.roll(np.arange(n), 1)[:, None])
+    losses = train(encoder, numbers, neighbors, schedule, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(losses, (numbers**2).mean(), rtol=1e-5)
+
+
+def test_the_last_batch_is_filled_up_with_rows_from_the_front(run):
+    assert len(run.seen.orders) == 12
+    for order in run.seen.orders:
+        assert len(order) == 320  # five batches of 64
+        assert sorted(order[:270]) == list(range(270))
+        assert order[270:].tolist() == order[:50].tolist()
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_loss_of_a_batch_is_infonce_plus_the_weighted_distance_correlation(points, weight):
+    """Each cell has one neighbour, so that nothing is left to chance."""
+    only = np.roll(np.arange(400), 1)
+    neighbors = Neighbors.from_indices(only[:, None])
+    encoder = build_encoder(Architecture((5,), 8, 2))
+    model = Siamese(encoder, points, neighbors, loss="infonce", global_weight=weight, n_positions=400, seed=0)
+    order = np.random.default_rng(0).permutation(400).astype(np.int32)
+    model.order.assign(order)
+    batch = np.arange(100, 150, dtype=np.int32)
+    rows, embeddings = model(batch)
+    anchors = order[100:150]
+    np.testing.assert_array_equal(ops.convert_to_numpy(rows), points[np.concatenate([anchors, only[anchors]])])
+    a, p = embed(encoder, points[anchors]), embed(encoder, points[only[anchors]])
+    wanted = float(infonce(a, p)) + weight * float(distance_correlation(points[anchors], a))
+    found = float(model.compute_loss(x=batch, y_pred=(rows, embeddings)))
+    assert found == pytest.approx(wanted, rel=1e-5)
+
+
+def test_penalties_of_the_users_layers_are_added_to_the_loss(points):
+    inputs = layers.Input((8,))
+    backbone = keras.Model(inputs, layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.5))(inputs))
+    encoder = build_encoder(Architecture("custom", 8, 2), backbone=backbone)
+    neighbors = Neighbors.from_indices(np.roll(np.arange(400), 1)[:, None])
+    model = Siamese(encoder, points, neighbors, loss="infonce", global_weight=0.0, n_positions=400, seed=0)
+    batch = np.arange(50, dtype=np.int32)
+    rows, embeddings = model(batch)
+    a, p = ops.split(embeddings, 2)
+    wanted = float(infonce(a, p)) + 0.5 * float((backbone.get_weights()[0] ** 2).sum())
+    assert float(model.compute_loss(x=batch, y_pred=(rows, embeddings))) == pytest.approx(wanted, rel=1e-5)
+
+
+# --- what training does
+
+
+def test_the_loss_falls(run):
+    assert len(run.losses) == 12
+    assert run.losses[-1] < run.losses[0]
+    # What can be reached: an anchor's ten neighbours are alike, and so are the 178 other rows of its group in 640.
+    assert run.losses[-1] < np.log(127) - 0.8
+
+
+def test_the_map_separates_separate_groups(run, blobs):
+    assert accuracy(run.encoder, blobs) > 0.98
+
+
+@pytest.mark.backend
+def test_triplets_separate_separate_groups(blobs):
+    x, _, neighbors = blobs
+    encoder, losses = fit(x, neighbors, loss="pn", epochs=12)
+    assert losses[-1] < 0.3 * losses[0]
+    assert accuracy(encoder, blobs) > 0.98
+
+
+def accuracy(encoder, blobs):
+    """Share of held-out rows whose nearest others on the map are of their group."""
+    x, labels, _ = blobs
+    embedding = embed(encoder, x)
+    return KNeighborsClassifier(10).fit(embedding[::2], labels[::2]).score(embedding[1::2], labels[1::2])
+
+
+def test_a_seed_repeats_the_bits(run, blobs):
+    x, _, neighbors = blobs
+    again, losses = fit(x, neighbors, network=(16, 8), epochs=12, decay=True)
+    assert losses == run.losses
+    assert embed(again, x).tobytes() == embed(run.encoder, x).tobytes()
+
+
+def test_another_seed_trains_otherwise_from_the_same_start(run, blobs):
+    x, _, neighbors = blobs
+    other = build_encoder(Architecture((16, 8), 10, 2), seed=0)
+    schedule = Schedule(**SCHEDULE | {"epochs": 12, "decay": True})
+    losses = train(other, x, neighbors, schedule, rng=np.random.default_rng(1))
+    assert losses != run.losses
+    assert (embed(other, x) != embed(run.encoder, x)).any()
+
+
+def test_the_callers_random_states_are_untouched(run):
+    before, after = run.states
+    assert before == after
+
+
+def test_cells_without_neighbours_are_embedded_too(run, blobs):
+    x, labels, _ = blobs
+    assert np.isfinite(embed(run.encoder, x)).all()
+
+
+def test_a_table_without_negatives_is_refused_for_triplets_but_not_for_infonce(points):
+    neighbors = find_neighbors(points[:6], 5)
+    encoder = build_encoder(Architecture((5,), 8, 2))
+    settings = {"global_weight": 0.0, "n_positions": 6, "seed": 0}
+    Siamese(encoder, points[:6], neighbors, loss="infonce", **settings)
+    with pytest.raises(ValueError, match="leaves no negatives among 6 cells"):
+        Siamese(encoder, points[:6], neighbors, loss="pn", **settings)
+
+
+def test_the_learning_rate_follows_the_cosine(run):
+    wanted = [0.01 * (1 + np.cos(np.pi * epoch / 12)) / 2 for epoch in range(1, 13)]
+    np.testing.assert_allclose(run.seen.rates, wanted, atol=1e-7)
+
+
+# --- early stopping
+
+
+class StubModel:
+    """A model whose weights are the number of the epoch."""
+
+    def __init__(self):
+        self.stop_training = False
+        self.encoder = self
+        self.value = None
+
+    def get_weights(self):
+        return [np.array(self.value)]
+
+    def set_weights(self, weights):
+        (self.value,) = weights
+
+
+def run_keep_best(losses, patience):
+    """Feeds the callback these losses until it stops; gives the epochs run and the one whose weights remain."""
+    model, callback = StubModel(), _KeepBest(patience)
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        model.value = epoch
+        callback.on_epoch_end(epoch, {"loss": loss})
+        if model.stop_training:
+            break
+    callback.on_train_end()
+    return epoch + 1, int(model.value)
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "epochs", "best"),
+    [
+        ([5, 4, 3, 2, 1], 2, 5, 4),  # ever lower: all epochs, the last weights
+        ([5, 3, 4, 4, 1], 2, 4, 1),  # stopped before the last, back to the second
+        ([5, 3, 4, 2, 4, 4, 1], 2, 6, 3),  # waiting starts again at each lower loss
+        ([5, 3, 3, 3, 1], 2, 4, 1),  # an equal loss is no progress
+        ([5, 3, 4, 4, 4], 9, 5, 1),  # out of epochs while waiting: still the best weights
+        ([2, float("nan"), float("nan")], 2, 3, 0),  # a loss that is no number is no progress
+    ],
+)
+def test_early_stopping_stops_in_time_and_keeps_the_best_weights(losses, patience, epochs, best):
+    assert run_keep_best(losses, patience) == (epochs, best)
+
+
+def test_training_ends_with_the_best_weights_not_the_last(blobs):
+    """A learning rate at which the loss gets worse again: the weights are those after the epoch of the lowest loss."""
+    x, _, neighbors = blobs
+    seen = Recorder()
+    encoder, losses = fit(x, neighbors, learning_rate=1.0, epochs=40, patience=3, callbacks=[seen])
+    best = int(np.argmin(losses))
+    assert best == len(losses) - 4  # three epochs of patience after it: it did stop early
+    for weight, at_best, last in zip(encoder.get_weights(), seen.weights[best], seen.weights[-1], strict=True):
+        np.testing.assert_array_equal(weight, at_best)
+        assert (weight != last).any()
+    np.testing.assert_allclose(seen.rates, 1.0)  # without decay the rate stays
+
+
+def test_without_patience_all_epochs_run_and_the_last_weights_remain(run):
+    assert len(run.losses) == 12
+    for weight, last in zip(run.encoder.get_weights(), run.seen.weights[-1], strict=True):
+        np.testing.assert_array_equal(weight, last)
+
+
+# --- embedding all rows
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 40])
+def test_blocks_of_rows_are_embedded_like_single_rows(points, monkeypatch, n):
+    monkeypatch.setattr(training, "_EMBED_BLOCK", 8)
+    encoder = build_encoder(Architecture("szubert", 8, 3))
+    found = embed(encoder, points[:n])
+    assert (found.shape, found.dtype) == ((n, 3), np.float32)
+    for i in range(n):
+        np.testing.assert_allclose(found[i], ops.convert_to_numpy(encoder(points[i : i + 1]))[0], atol=1e-6)
