@@ -18,6 +18,8 @@ import scivis
 
 TINY = {"network": [8], "epochs": 1, "batch_size": 100, "n_neighbors": 5}
 N_REFERENCE, N_GENES, N_PCS = 500, 120, 10
+# A map spreads by 5, and what is float32 there is double here.
+CLOSE = 2e-4
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -95,7 +97,7 @@ def test_new_cells_land_where_numpy_puts_them(query, reference):
     assert scivis.tl.ingest(query, reference) is None
     x = projected(query.X, reference)
     assert query.obsm["X_ivis"].dtype == np.float32
-    assert_allclose(query.obsm["X_ivis"], encoded(x, reference), atol=1e-3)
+    assert_allclose(query.obsm["X_ivis"], encoded(x, reference), atol=CLOSE)
     assert_allclose(query.obs["ivis_novelty"], scored(x, reference.obsm["X_pca"]), rtol=1e-2)
     assert query.obs["ivis_novelty"].dtype == np.float32
 
@@ -103,7 +105,7 @@ def test_new_cells_land_where_numpy_puts_them(query, reference):
 def test_the_references_own_cells_come_back_to_their_places(reference):
     again = ad.AnnData(reference.X, obs=reference.obs, var=reference.var)
     scivis.tl.ingest(again, reference)
-    assert_allclose(again.obsm["X_ivis"], reference.obsm["X_ivis"], atol=1e-3)
+    assert_allclose(again.obsm["X_ivis"], reference.obsm["X_ivis"], atol=CLOSE)
 
 
 def test_the_references_own_cells_come_back_exactly_from_obsm(reference):
@@ -136,7 +138,7 @@ def test_missing_genes_take_the_references_mean(query, reference):
     filled = dense(query.X)
     filled[:, missing] = dense(reference.X).mean(axis=0)[missing]
     x = projected(filled, reference)
-    assert_allclose(narrower.obsm["X_ivis"], encoded(x, reference), atol=1e-3)
+    assert_allclose(narrower.obsm["X_ivis"], encoded(x, reference), atol=CLOSE)
     assert_allclose(narrower.obs["ivis_novelty"], scored(x, reference.obsm["X_pca"]), rtol=1e-2)
 
 
@@ -158,13 +160,13 @@ def test_genes_that_the_pca_did_not_use_are_not_asked_for(expression):
     scivis.tl.ingest(few, cells, min_genes=1.0)
     mean = dense(cells.X).mean(axis=0)[:60]
     x = (dense(few.X) - mean) @ cells.varm["PCs"][:60].astype(np.float64)
-    assert_allclose(few.obsm["X_ivis"], encoded(x, cells), atol=1e-3)
+    assert_allclose(few.obsm["X_ivis"], encoded(x, cells), atol=CLOSE)
 
 
 def test_n_pcs_takes_the_first_loadings(query, reference):
     scivis.tl.ivis(reference, n_pcs=4, **TINY)
     scivis.tl.ingest(query, reference)
-    assert_allclose(query.obsm["X_ivis"], encoded(projected(query.X, reference)[:, :4], reference), atol=1e-3)
+    assert_allclose(query.obsm["X_ivis"], encoded(projected(query.X, reference)[:, :4], reference), atol=CLOSE)
 
 
 def test_expression_that_changed_after_the_pca_is_not_taken_for_its_input(query, reference):
@@ -188,9 +190,9 @@ def test_a_model_of_genes_reads_genes(query, fitted_on_genes):
     for cells in (query, narrower):
         scivis.tl.ingest(cells, fitted_on_genes)
     x = dense(query.X)
-    assert_allclose(query.obsm["X_ivis"], encoded(x, fitted_on_genes), atol=1e-3)
+    assert_allclose(query.obsm["X_ivis"], encoded(x, fitted_on_genes), atol=CLOSE)
     x[:, missing] = dense(fitted_on_genes.X).mean(axis=0)[missing]
-    assert_allclose(narrower.obsm["X_ivis"], encoded(x, fitted_on_genes), atol=1e-3)
+    assert_allclose(narrower.obsm["X_ivis"], encoded(x, fitted_on_genes), atol=CLOSE)
 
 
 def test_a_model_of_a_layer_reads_that_layer_or_the_one_named(query, reference):
@@ -200,9 +202,9 @@ def test_a_model_of_a_layer_reads_that_layer_or_the_one_named(query, reference):
         scivis.tl.ingest(query, reference)
     query.layers["half"], query.layers["other"] = query.X / 2, query.X / 4
     scivis.tl.ingest(query, reference)
-    assert_allclose(query.obsm["X_ivis"], encoded(dense(query.X) / 2, reference), atol=1e-3)
+    assert_allclose(query.obsm["X_ivis"], encoded(dense(query.X) / 2, reference), atol=CLOSE)
     scivis.tl.ingest(query, reference, layer="other")
-    assert_allclose(query.obsm["X_ivis"], encoded(dense(query.X) / 4, reference), atol=1e-3)
+    assert_allclose(query.obsm["X_ivis"], encoded(dense(query.X) / 4, reference), atol=CLOSE)
 
 
 def test_a_pca_of_a_layer_reads_that_layer(expression, query):
@@ -214,7 +216,7 @@ def test_a_pca_of_a_layer_reads_that_layer(expression, query):
     query.layers["log"] = query.X.copy()
     scivis.tl.ingest(query, cells)
     x = (dense(query.X) - dense(cells.layers["log"]).mean(axis=0)) @ cells.varm["PCs"].astype(np.float64)
-    assert_allclose(query.obsm["X_ivis"], encoded(x, cells), atol=1e-3)
+    assert_allclose(query.obsm["X_ivis"], encoded(x, cells), atol=CLOSE)
 
 
 # Kinds of queries
@@ -292,7 +294,7 @@ def test_another_representation_is_read_from_the_same_key(query, fitted_on_integ
     latent = np.random.default_rng(1).normal(size=(query.n_obs, 6))
     query.obsm["X_latent"] = latent
     scivis.tl.ingest(query, fitted_on_integration)
-    assert_allclose(query.obsm["X_ivis"], encoded(latent, fitted_on_integration), atol=1e-3)
+    assert_allclose(query.obsm["X_ivis"], encoded(latent, fitted_on_integration), atol=CLOSE)
     assert_allclose(query.obs["ivis_novelty"], scored(latent, fitted_on_integration.obsm["X_latent"]), rtol=1e-2)
 
 
@@ -300,7 +302,7 @@ def test_use_rep_names_another_key_and_surplus_columns_are_left(query, fitted_on
     latent = np.random.default_rng(1).normal(size=(query.n_obs, 9))
     query.obsm["X_mapped"] = latent
     scivis.tl.ingest(query, fitted_on_integration, use_rep="X_mapped")
-    assert_allclose(query.obsm["X_ivis"], encoded(latent[:, :6], fitted_on_integration), atol=1e-3)
+    assert_allclose(query.obsm["X_ivis"], encoded(latent[:, :6], fitted_on_integration), atol=CLOSE)
 
 
 def test_a_representation_that_is_missing_or_too_narrow_is_named(query, fitted_on_integration):
@@ -319,7 +321,7 @@ def test_a_keras_network_of_ones_own_comes_along(query, reference):
         scivis.tl.ingest(query, reference)
     scivis.tl.ingest(query, reference, backbone=network)
     expected = scivis.get.model(reference, backbone=network).transform(projected(query.X, reference))
-    assert_allclose(query.obsm["X_ivis"], expected, atol=1e-3)
+    assert_allclose(query.obsm["X_ivis"], expected, atol=CLOSE)
 
 
 # Where it goes, and what stays
@@ -365,7 +367,7 @@ def test_key_names_the_model_and_what_is_written(query, reference):
 def test_any_number_of_axes(query, reference, n_components):
     scivis.tl.ivis(reference, n_components=n_components, **TINY)
     scivis.tl.ingest(query, reference)
-    assert_allclose(query.obsm["X_ivis"], encoded(projected(query.X, reference), reference), atol=1e-3)
+    assert_allclose(query.obsm["X_ivis"], encoded(projected(query.X, reference), reference), atol=CLOSE)
 
 
 # Novelty

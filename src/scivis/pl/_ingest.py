@@ -64,11 +64,11 @@ def ingest(
     basis = map_key(adata_new, key).removeprefix("X_")
     show = False if show is None and ax is not None else show
     if ax is None:
-        _, ax = plt.subplots(figsize=(6, 5), layout="constrained")
-    ax.scatter(
-        reference[:, 0], reference[:, 1], s=_dot_size(len(reference)), c=_REFERENCE_GREY, linewidths=0, rasterized=True
-    )
-    kwargs.setdefault("size", _dot_size(len(reference)) * 1.5)
+        _, ax = plt.subplots(figsize=(7, 5), layout="constrained")
+    size = _dot_size(len(reference))
+    # scanpy's marker, so that sizes compare.
+    ax.scatter(reference[:, 0], reference[:, 1], s=size, c=_REFERENCE_GREY, marker=".", rasterized=True)
+    kwargs.setdefault("size", 1.5 * size)
     sc.pl.embedding(adata_new, basis=basis, color=color or Keys.of("ivis", key).novelty, ax=ax, show=False, **kwargs)
     return show_or_return(ax, show=show)
 
