@@ -82,9 +82,9 @@ CONFLICTS = [
     ({"layer": "half", "use_rep": "X_umap"}, "layer='half'.*leave out use_rep and n_pcs"),
     ({"layer": "half", "n_pcs": 5}, "layer='half'.*leave out use_rep and n_pcs"),
     ({"use_rep": "X", "n_pcs": 5}, "use_rep='X' reads all genes: leave out n_pcs=5"),
-    ({"neighbors_key": "neighbors", "n_neighbors": 5}, "neighbors_key='neighbors'.*n_neighbors=5"),
-    ({"neighbors_key": "neighbors", "metric": "cosine"}, "neighbors_key='neighbors'.*metric='cosine'"),
-    ({"neighbors_key": "neighbors", "backend": "exact"}, "neighbors_key='neighbors'.*backend='exact'"),
+    ({"neighbors_key": "neighbors", "n_neighbors": 5}, "neighbors_key='neighbors'.*'n_neighbors': 5.* leave one"),
+    ({"neighbors_key": "neighbors", "metric": "cosine"}, "neighbors_key='neighbors'.*'metric': 'cosine'.* leave one"),
+    ({"neighbors_key": "neighbors", "backend": "exact"}, "neighbors_key='neighbors'.*'backend': 'exact'.* leave one"),
 ]
 KEYS = [
     ({"use_rep": "X_scvi"}, r"Did not find 'X_scvi' in adata.obsm; it holds \[.*'X_umap'\]"),

@@ -54,7 +54,9 @@ def test_the_least_share_is_enough():
 
 
 def test_too_few_genes_are_refused_with_both_kinds_of_names():
-    with pytest.raises(ValueError, match=r"only 33% of the 6 genes.*min_genes=0\.5.*\['a', 'b', 'c'\].*\['ENSG1', 'a', 'b'\]"):
+    with pytest.raises(
+        ValueError, match=r"only 33% of the 6 genes.*min_genes=0\.5.*\['a', 'b', 'c'\].*\['ENSG1', 'a', 'b'\]"
+    ):
         align_genes(["ENSG1", "a", "b"], GENES, FILL, min_share=0.5)
 
 

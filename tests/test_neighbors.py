@@ -121,8 +121,7 @@ def test_the_seed_reaches_annoy(points):
 def test_more_annoy_trees_find_more(points):
     wanted = nearest_by_hand(points, 15)
     few, many = (
-        find_neighbors(points, 15, backend="annoy", n_trees=n, search_k=search_k)
-        for n, search_k in ((1, 20), (50, -1))
+        find_neighbors(points, 15, backend="annoy", n_trees=n, search_k=search_k) for n, search_k in ((1, 20), (50, -1))
     )
     assert share_found(few.indices, wanted) < share_found(many.indices, wanted) - 0.1
 

@@ -155,6 +155,11 @@ def test_large_values_whose_sum_overflows_are_fine():
     check_finite(np.full((10, 10), 3e38, np.float32), "it")
 
 
+def test_numbers_too_large_for_float32_are_refused_not_turned_into_infinities():
+    with pytest.raises(ValueError, match=r"infinite.*row 1\."):
+        read_dense(np.array([[1.0, 2.0], [1e300, 2.0]]), "it")
+
+
 def test_images_are_checked_like_rows():
     images = np.zeros((5, 3, 3, 1), np.float32)
     check_finite(images, "it")

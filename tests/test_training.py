@@ -162,7 +162,7 @@ def test_penalties_of_the_users_layers_are_added_to_the_loss(points):
 
 def test_the_loss_falls(run):
     assert len(run.losses) == 12
-    assert run.losses[-1] < 0.9 * run.losses[0]
+    assert run.losses[-1] < run.losses[0] - 0.2
     assert run.losses[-1] < np.log(2 * 64 - 1)  # what a map of a single point would give
 
 
@@ -207,8 +207,7 @@ def test_the_callers_random_states_are_untouched(run):
 
 
 def test_cells_without_neighbours_are_embedded_too(run, blobs):
-    x, labels, _ = blobs
-    assert np.isfinite(embed(run.encoder, x)).all()
+    assert np.isfinite(embed(run.encoder, blobs[0])).all()
 
 
 def test_a_table_without_negatives_is_refused_for_triplets_but_not_for_infonce(points):

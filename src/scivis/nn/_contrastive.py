@@ -47,9 +47,10 @@ def infonce(anchors: Tensor, positives: Tensor) -> Tensor:
     """
     near = 1.0 + ops.sum(ops.square(anchors - positives), axis=1)
     similarity = 1.0 / (1.0 + squared_distances(anchors, ops.concatenate([anchors, positives])))
-    itself_and_positive = ops.tile(ops.eye(anchors.shape[0], dtype=similarity.dtype), [1, 2])
-    negatives = ops.sum(similarity * (1.0 - itself_and_positive), axis=1)
-    return ops.mean(ops.log(near) + ops.log(1.0 / near + negatives))
+    # Positive and negatives together: all but the anchor itself, whose similarity is exactly 1. (Masking it out
+    # would take as long as all the rest.) Rounding must not push the sum below the positive's share.
+    others = ops.maximum(ops.sum(similarity, axis=1) - 1.0, 1.0 / near)
+    return ops.mean(ops.log(near) + ops.log(others))
 
 
 def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         `infonce`, or a triplet loss: `pn`, `euclidean`, `manhattan`, `chebyshev`, `cosine`, `softmax_ratio`, each
         also as `…_pn` (`euclidean_pn` is `pn`); a registered name; or a callable `(y_true, y_pred)`.
     global_weight
-        Weight of the correlation of distances; by default 0.5 up to 10,000 cells and 0.2 above, where training meets
+        Weight of the correlation of distances; by default 0.4 up to 10,000 cells and 0.2 above, where training meets
         more random pairs. More shows the global layout better and the neighbourhoods worse.
     linear_path
         Whether training starts at the principal components.

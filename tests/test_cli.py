@@ -1,0 +1,264 @@
+"""The command line: files in, files and pictures out, one line for an error."""
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+import scanpy as sc
+import tensorflow as tf
+from matplotlib.image import imread
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
+
+import scivis
+from scivis import _cli
+
+
+@pytest.fixture(autouse=True)
+def op_by_op(request):
+    """Runs training without compiling it, which takes longer than the training of so little, but for the demo."""
+    tf.config.run_functions_eagerly(run_eagerly="demo" not in request.node.name)
+    yield
+    tf.config.run_functions_eagerly(run_eagerly=False)
+
+
+@pytest.fixture
+def cells(adata, tmp_path):
+    """A file of 700 cells, whose PCA can be repeated on new ones."""
+    sc.pp.pca(adata, n_comps=10)
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    return tmp_path / "cells.h5ad"
+
+
+def run(*arguments):
+    return _cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def reference(cells, tmp_path):
+    assert run("embed", cells, tmp_path / "reference.h5ad", "--epochs", 1, "--quiet") == 0
+    return tmp_path / "reference.h5ad"
+
+
+def is_a_picture(path: Path) -> bool:
+    """A PNG that is neither tiny nor one colour."""
+    pixels = imread(path)
+    return path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and min(pixels.shape[:2]) > 300 and pixels.std() > 0.01
+
+
+def test_embed_writes_the_map_and_its_model(cells, tmp_path, capsys):
+    assert run("embed", cells, tmp_path / "out.h5ad", "--epochs", 1) == 0
+    adata = ad.read_h5ad(tmp_path / "out.h5ad")
+    assert adata.obsm["X_ivis"].shape == (700, 2)
+    assert_allclose(scivis.get.model(adata).transform(adata.obsm["X_pca"]), adata.obsm["X_ivis"], atol=1e-5)
+    printed = capsys.readouterr()
+    assert printed.out == f"wrote {tmp_path / 'out.h5ad'}\n"
+    assert "training" in printed.err
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_embed_passes_its_options_on(cells, tmp_path):
+    options = ["--use-rep", "X_umap", "--n-neighbors", 6, "--n-components", 3, "--key-added", "mine", "--epochs", 2]
+    more = ["--random-state", 5, "--preset", "classic", "--quiet"]
+    assert run("embed", cells, tmp_path / "out.h5ad", *options, *more) == 0
+    adata = ad.read_h5ad(tmp_path / "out.h5ad")
+    assert adata.obsm["mine"].shape == (700, 3)
+    params = adata.uns["mine"]["params"]
+    expected = {"use_rep": "X_umap", "n_components": 3, "epochs": 2, "random_state": 5, "preset": "classic"}
+    assert {name: params[name] for name in expected} == expected
+    assert params["neighbors"].startswith("6 per cell")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--layer", "counts"], {"layer": "counts"}),
+        (["--neighbors-key", "five", "--n-pcs", "4"], {"neighbors_key": "five", "n_pcs": 4}),
+    ],
+)
+def test_embed_leaves_other_settings_to_their_defaults(cells, tmp_path, monkeypatch, options, expected):
+    given = {}
+    monkeypatch.setattr("scivis.tl.ivis", lambda _, **arguments: given.update(arguments))
+    assert run("embed", cells, tmp_path / "out.h5ad", *options) == 0
+    assert given == expected | {"random_state": 0, "preset": "default"}
+
+
+def test_embed_draws_a_picture_on_request(cells, tmp_path, capsys):
+    figure = tmp_path / "new folder" / "map.png"
+    assert run("embed", cells, tmp_path / "out.h5ad", "--epochs", 1, "--color", "louvain", "--figure", figure) == 0
+    assert is_a_picture(figure)
+    assert f"wrote {figure}" in capsys.readouterr().out
+
+
+def test_quiet_prints_no_messages_and_no_bar(cells, tmp_path, capfd):
+    assert run("embed", cells, tmp_path / "out.h5ad", "--epochs", 1, "--quiet") == 0
+    printed = capfd.readouterr()
+    assert printed.err == ""
+    assert printed.out in ("", f"wrote {tmp_path / 'out.h5ad'}\n")
+
+
+def test_the_output_may_be_the_input_and_its_folder_new(cells, tmp_path):
+    assert run("embed", cells, cells, "--epochs", 1, "--quiet") == 0
+    assert "X_ivis" in ad.read_h5ad(cells).obsm
+    assert run("embed", cells, tmp_path / "a" / "b" / "out.h5ad", "--epochs", 1, "--quiet") == 0
+    assert "X_ivis" in ad.read_h5ad(tmp_path / "a" / "b" / "out.h5ad").obsm
+
+
+def test_ingest_places_the_cells_of_a_file(reference, cells, tmp_path, capsys):
+    new = ad.read_h5ad(cells)[:30, ::-1].copy()
+    new.write_h5ad(tmp_path / "new.h5ad")
+    before = reference.read_bytes()
+    figure = tmp_path / "placed.png"
+    assert run("ingest", tmp_path / "new.h5ad", reference, tmp_path / "placed.h5ad", "--figure", figure) == 0
+    placed, known = ad.read_h5ad(tmp_path / "placed.h5ad"), ad.read_h5ad(reference)
+    assert_allclose(placed.obsm["X_ivis"], known.obsm["X_ivis"][:30], atol=1e-3)
+    assert (placed.obs["ivis_novelty"] <= 1).mean() > 0.9
+    assert is_a_picture(figure)
+    assert reference.read_bytes() == before
+    assert capsys.readouterr().out.splitlines() == [f"wrote {tmp_path / 'placed.h5ad'}", f"wrote {figure}"]
+
+
+def test_ingest_passes_its_options_on(reference, cells, tmp_path, monkeypatch):
+    given = {}
+    monkeypatch.setattr("scivis.tl.ingest", lambda _new, _ref, **arguments: given.update(arguments))
+    options = ["--key", "mine", "--use-rep", "X_umap", "--layer", "counts", "--min-genes", "0.9"]
+    assert run("ingest", cells, reference, tmp_path / "out.h5ad", *options) == 0
+    assert given == {"key": "mine", "use_rep": "X_umap", "layer": "counts", "min_genes": 0.9}
+
+
+def test_demo_maps_700_real_cells(tmp_path, capsys):
+    assert run("demo", "--out", tmp_path / "demo") == 0
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["pbmc.h5ad", "pbmc.png"]
+    assert is_a_picture(tmp_path / "demo" / "pbmc.png")
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [f"wrote {tmp_path / 'demo' / name}" for name in ("pbmc.h5ad", "pbmc.png")]
+
+    adata = ad.read_h5ad(tmp_path / "demo" / "pbmc.h5ad")
+    assert_allclose(scivis.get.model(adata).transform(adata.obsm["X_pca"]), adata.obsm["X_ivis"], atol=1e-5)
+    history = adata.uns["ivis"]["history"]["loss"]
+    assert history[-1] < history[0]
+    on_map, on_plane = (
+        cross_val_score(KNeighborsClassifier(10), places, adata.obs["bulk_labels"], cv=3).mean()
+        for places in (adata.obsm["X_ivis"], adata.obsm["X_pca"][:, :2])
+    )
+    assert on_map > on_plane
+    assert on_map > 0.7
+
+
+# Errors
+
+
+def fails(capsys, *arguments):
+    """The command ends with status 1 and one line on standard error, which is returned."""
+    assert run(*arguments) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert line.startswith("scivis: ")
+    return line
+
+
+def test_a_file_that_is_not_there(tmp_path, capsys):
+    line = fails(capsys, "embed", tmp_path / "none.h5ad", tmp_path / "out.h5ad")
+    assert line == f"scivis: There is no file {tmp_path / 'none.h5ad'}."
+    assert not (tmp_path / "out.h5ad").exists()
+
+
+def test_a_file_that_is_no_h5ad(tmp_path, capsys):
+    (tmp_path / "text.h5ad").write_text("cells")
+    fails(capsys, "embed", tmp_path / "text.h5ad", tmp_path / "out.h5ad")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--use-rep", "X_scvi"], "Did not find 'X_scvi' in adata.obsm"),
+        (["--layer", "counts"], "Did not find 'counts' in adata.layers"),
+        (["--neighbors-key", "mine"], "neighbors_key='mine' is not in adata.uns"),
+        (["--n-neighbors", "700"], "n_neighbors=700 must lie between 1 and 699"),
+        (["--epochs", "0"], "epochs=0 must be"),
+        (["--random-state", "-1"], "random_state=-1 must be"),
+        (["--key-added", "a/b"], "key_added='a/b'"),
+        (["--color", "shade"], "--color shade is neither a column of obs"),
+        (["--figure", "map.xyz", "--epochs", "1"], "map.xyz"),
+        (["--n-components", "1", "--figure", "map.png", "--epochs", "1"], "axis"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_input_that_cannot_be_used_is_one_line_and_nothing_is_written(cells, tmp_path, capsys, options, message):
+    line = fails(capsys, "embed", cells, tmp_path / "out.h5ad", "--quiet", *options)
+    assert message in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.h5ad"]
+
+
+def test_a_reference_without_a_model(cells, tmp_path, capsys):
+    line = fails(capsys, "ingest", cells, cells, tmp_path / "out.h5ad", "--quiet")
+    assert "adata.uns['ivis'] holds no model" in line
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["draw"], ["embed"], ["embed", "a", "b", "--n-pcs", "x"], ["ingest", "a", "b"]]
+)
+def test_a_command_that_is_not_understood_shows_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2
+    assert "usage: scivis" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()], ids=["full", "stopped"])
+def test_a_failing_write_leaves_the_old_file_and_no_part_of_a_new_one(cells, tmp_path, capsys, monkeypatch, error):
+    out = tmp_path / "out.h5ad"
+    out.write_bytes(b"last month's result")
+    names = sorted(path.name for path in tmp_path.iterdir())
+
+    def write_half(_adata, path, **_):
+        Path(path).write_bytes(b"half of it")
+        raise error
+
+    monkeypatch.setattr(ad.AnnData, "write_h5ad", write_half)
+    command = ["embed", cells, out, "--epochs", 1, "--quiet"]
+    if isinstance(error, OSError):
+        assert "No space left on device" in fails(capsys, *command)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            run(*command)
+    assert out.read_bytes() == b"last month's result"
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_a_new_file_takes_the_place_of_the_old_one(cells, tmp_path):
+    out = tmp_path / "out.h5ad"
+    out.write_bytes(b"last month's result")
+    assert run("embed", cells, out, "--epochs", 1, "--quiet") == 0
+    assert_array_equal(ad.read_h5ad(out).obs_names, ad.read_h5ad(cells).obs_names)
+
+
+# As a command
+
+
+def test_the_module_and_the_script_are_the_command():
+    module = subprocess.run([sys.executable, "-m", "scivis", "--help"], capture_output=True, text=True, check=False)
+    assert module.returncode == 0
+    assert all(command in module.stdout for command in ("embed", "ingest", "demo"))
+    (script,) = entry_points(group="console_scripts", name="scivis")
+    assert script.load() is _cli.main
+
+
+def test_an_error_is_the_exit_status_of_the_process(tmp_path):
+    command = [sys.executable, "-m", "scivis", "embed", str(tmp_path / "none.h5ad"), str(tmp_path / "out.h5ad")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("scivis: There is no file")
+
+
+def test_the_map_of_a_seed_is_the_same_in_every_run(cells, tmp_path):
+    for name in ("one.h5ad", "two.h5ad"):
+        assert run("embed", cells, tmp_path / name, "--epochs", 1, "--quiet", "--random-state", 3) == 0
+    one, two = (ad.read_h5ad(tmp_path / name).obsm["X_ivis"] for name in ("one.h5ad", "two.h5ad"))
+    assert np.array_equal(one, two)
