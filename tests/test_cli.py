@@ -29,10 +29,21 @@ def op_by_op(request):
 
 @pytest.fixture
 def cells(adata, tmp_path):
-    """A file of 700 cells, whose PCA can be repeated on new ones."""
-    sc.pp.pca(adata, n_comps=10)
-    adata.write_h5ad(tmp_path / "cells.h5ad")
+    """A file of 200 cells, whose PCA can be repeated on new ones."""
+    few = adata[:200].copy()
+    sc.pp.pca(few, n_comps=10)
+    few.write_h5ad(tmp_path / "cells.h5ad")
     return tmp_path / "cells.h5ad"
+
+
+@pytest.fixture
+def without_training(monkeypatch):
+    """`tl.ivis` writes a map of zeros, for tests of what happens around it."""
+
+    def ivis(adata, **_):
+        adata.obsm["X_ivis"] = np.zeros((adata.n_obs, 2), np.float32)
+
+    monkeypatch.setattr("scivis.tl.ivis", ivis)
 
 
 def run(*arguments):
@@ -54,7 +65,7 @@ def is_a_picture(path: Path) -> bool:
 def test_embed_writes_the_map_and_its_model(cells, tmp_path, capsys):
     assert run("embed", cells, tmp_path / "out.h5ad", "--epochs", 1) == 0
     adata = ad.read_h5ad(tmp_path / "out.h5ad")
-    assert adata.obsm["X_ivis"].shape == (700, 2)
+    assert adata.obsm["X_ivis"].shape == (200, 2)
     assert_allclose(scivis.get.model(adata).transform(adata.obsm["X_pca"]), adata.obsm["X_ivis"], atol=1e-5)
     printed = capsys.readouterr()
     assert printed.out == f"wrote {tmp_path / 'out.h5ad'}\n"
@@ -67,7 +78,7 @@ def test_embed_passes_its_options_on(cells, tmp_path):
     more = ["--random-state", 5, "--preset", "classic", "--quiet"]
     assert run("embed", cells, tmp_path / "out.h5ad", *options, *more) == 0
     adata = ad.read_h5ad(tmp_path / "out.h5ad")
-    assert adata.obsm["mine"].shape == (700, 3)
+    assert adata.obsm["mine"].shape == (200, 3)
     params = adata.uns["mine"]["params"]
     expected = {"use_rep": "X_umap", "n_components": 3, "epochs": 2, "random_state": 5, "preset": "classic"}
     assert {name: params[name] for name in expected} == expected
@@ -102,10 +113,11 @@ def test_quiet_prints_no_messages_and_no_bar(cells, tmp_path, capfd):
     assert printed.out in ("", f"wrote {tmp_path / 'out.h5ad'}\n")
 
 
+@pytest.mark.usefixtures("without_training")
 def test_the_output_may_be_the_input_and_its_folder_new(cells, tmp_path):
-    assert run("embed", cells, cells, "--epochs", 1, "--quiet") == 0
+    assert run("embed", cells, cells) == 0
     assert "X_ivis" in ad.read_h5ad(cells).obsm
-    assert run("embed", cells, tmp_path / "a" / "b" / "out.h5ad", "--epochs", 1, "--quiet") == 0
+    assert run("embed", cells, tmp_path / "a" / "b" / "out.h5ad") == 0
     assert "X_ivis" in ad.read_h5ad(tmp_path / "a" / "b" / "out.h5ad").obsm
 
 
@@ -123,11 +135,11 @@ def test_ingest_places_the_cells_of_a_file(reference, cells, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == [f"wrote {tmp_path / 'placed.h5ad'}", f"wrote {figure}"]
 
 
-def test_ingest_passes_its_options_on(reference, cells, tmp_path, monkeypatch):
+def test_ingest_passes_its_options_on(cells, tmp_path, monkeypatch):
     given = {}
     monkeypatch.setattr("scivis.tl.ingest", lambda _new, _ref, **arguments: given.update(arguments))
     options = ["--key", "mine", "--use-rep", "X_umap", "--layer", "counts", "--min-genes", "0.9"]
-    assert run("ingest", cells, reference, tmp_path / "out.h5ad", *options) == 0
+    assert run("ingest", cells, cells, tmp_path / "out.h5ad", *options) == 0
     assert given == {"key": "mine", "use_rep": "X_umap", "layer": "counts", "min_genes": 0.9}
 
 
@@ -180,7 +192,7 @@ def test_a_file_that_is_no_h5ad(tmp_path, capsys):
         (["--use-rep", "X_scvi"], "Did not find 'X_scvi' in adata.obsm"),
         (["--layer", "counts"], "Did not find 'counts' in adata.layers"),
         (["--neighbors-key", "mine"], "neighbors_key='mine' is not in adata.uns"),
-        (["--n-neighbors", "700"], "n_neighbors=700 must lie between 1 and 699"),
+        (["--n-neighbors", "700"], "n_neighbors=700 must lie between 1 and 199"),
         (["--epochs", "0"], "epochs=0 must be"),
         (["--random-state", "-1"], "random_state=-1 must be"),
         (["--key-added", "a/b"], "key_added='a/b'"),
@@ -190,7 +202,10 @@ def test_a_file_that_is_no_h5ad(tmp_path, capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_input_that_cannot_be_used_is_one_line_and_nothing_is_written(cells, tmp_path, capsys, options, message):
+def test_input_that_cannot_be_used_is_one_line_and_nothing_is_written(
+    cells, tmp_path, capsys, monkeypatch, options, message
+):
+    monkeypatch.chdir(tmp_path)
     line = fails(capsys, "embed", cells, tmp_path / "out.h5ad", "--quiet", *options)
     assert message in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.h5ad"]
@@ -211,6 +226,7 @@ def test_a_command_that_is_not_understood_shows_the_usage(arguments, capsys):
     assert "usage: scivis" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("without_training")
 @pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()], ids=["full", "stopped"])
 def test_a_failing_write_leaves_the_old_file_and_no_part_of_a_new_one(cells, tmp_path, capsys, monkeypatch, error):
     out = tmp_path / "out.h5ad"
@@ -222,7 +238,7 @@ def test_a_failing_write_leaves_the_old_file_and_no_part_of_a_new_one(cells, tmp
         raise error
 
     monkeypatch.setattr(ad.AnnData, "write_h5ad", write_half)
-    command = ["embed", cells, out, "--epochs", 1, "--quiet"]
+    command = ["embed", cells, out]
     if isinstance(error, OSError):
         assert "No space left on device" in fails(capsys, *command)
     else:
@@ -232,10 +248,11 @@ def test_a_failing_write_leaves_the_old_file_and_no_part_of_a_new_one(cells, tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
+@pytest.mark.usefixtures("without_training")
 def test_a_new_file_takes_the_place_of_the_old_one(cells, tmp_path):
     out = tmp_path / "out.h5ad"
     out.write_bytes(b"last month's result")
-    assert run("embed", cells, out, "--epochs", 1, "--quiet") == 0
+    assert run("embed", cells, out) == 0
     assert_array_equal(ad.read_h5ad(out).obs_names, ad.read_h5ad(cells).obs_names)
 
 
@@ -255,10 +272,3 @@ def test_an_error_is_the_exit_status_of_the_process(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("scivis: There is no file")
-
-
-def test_the_map_of_a_seed_is_the_same_in_every_run(cells, tmp_path):
-    for name in ("one.h5ad", "two.h5ad"):
-        assert run("embed", cells, tmp_path / name, "--epochs", 1, "--quiet", "--random-state", 3) == 0
-    one, two = (ad.read_h5ad(tmp_path / name).obsm["X_ivis"] for name in ("one.h5ad", "two.h5ad"))
-    assert np.array_equal(one, two)

@@ -14,8 +14,6 @@ from scivis.nn import Architecture, build_encoder
 from scivis.nn._linear import principal_axes, start_at_pca
 from scivis.nn.networks import check_network
 
-pytestmark = pytest.mark.backend
-
 WIDTHS = {"szubert": (128, 128, 128), "maaten": (500, 500, 2000), "hinton": (2000, 1000, 500)}
 
 
@@ -65,12 +63,14 @@ def test_lecun_normal_weights_have_a_variance_of_one_over_the_inputs():
     assert kernel.std() == pytest.approx(1 / np.sqrt(400), rel=0.01)
 
 
+@pytest.mark.backend
 def test_dropout_is_off_outside_training(points):
     encoder = build_encoder(Architecture("szubert", 8, 2))
     np.testing.assert_array_equal(embed(encoder, points), embed(encoder, points))
     assert (ops.convert_to_numpy(encoder(points, training=True)) != embed(encoder, points)).any()
 
 
+@pytest.mark.backend
 def test_the_output_is_the_layers_formula(points):
     encoder = build_encoder(Architecture((6, 5), 8, 2))
     x = points.astype(np.float64)
@@ -81,6 +81,7 @@ def test_the_output_is_the_layers_formula(points):
     np.testing.assert_allclose(embed(encoder, points), x @ head[0] + head[1], atol=1e-5)
 
 
+@pytest.mark.backend
 def test_the_residual_network_adds_its_later_layers(points):
     encoder = build_encoder(Architecture("residual", 8, 2))
     assert [layer.units for layer in dense_layers(encoder)] == [256, 256, 256, 2]
@@ -94,6 +95,7 @@ def test_the_residual_network_adds_its_later_layers(points):
     np.testing.assert_allclose(embed(encoder, points), x @ head[0] + head[1], atol=1e-4)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("network", ["residual", "szubert"])
 def test_a_seed_repeats_the_weights(network):
     def weights(seed):
@@ -207,6 +209,7 @@ def test_a_network_of_the_users_gets_a_head_and_keeps_its_weights(points, kind):
     np.testing.assert_allclose(embed(encoder, points), hidden @ head[0] + head[1], atol=1e-5)
 
 
+@pytest.mark.backend
 def test_images_pass_through_a_convolutional_network_and_a_linear_path():
     images = np.random.default_rng(0).normal(size=(30, 6, 6, 2)).astype(np.float32)
     backbone = keras.Sequential([layers.Input((6, 6, 2)), layers.Conv2D(3, 3), layers.Flatten()])

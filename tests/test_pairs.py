@@ -51,7 +51,6 @@ def negatives(neighbors, anchors, seed=0):
 RAGGED = Neighbors.from_indices([[3, 1, 4], [2], [], [0, 1, 2, 4, 5], [5, 0], [4]])
 
 
-@pytest.mark.backend
 @given(tables(), st.integers(0, 1000))
 def test_a_positive_is_a_neighbour_and_an_isolated_cell_its_own(neighbors, seed):
     anchors = np.repeat(np.arange(neighbors.n_cells), 20)
@@ -60,7 +59,6 @@ def test_a_positive_is_a_neighbour_and_an_isolated_cell_its_own(neighbors, seed)
         assert drawn in (mine if len(mine) else [anchor])
 
 
-@pytest.mark.backend
 @given(tables(), st.integers(0, 1000))
 def test_a_negative_is_never_the_anchor_nor_a_neighbour(neighbors, seed):
     anchors = np.repeat(np.arange(neighbors.n_cells), 20)
@@ -84,6 +82,7 @@ def test_each_allowed_negative_is_reached_by_exactly_one_number(neighbors):
         assert drawn.tolist() == allowed
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("cell", range(6))
 def test_positives_are_uniform(cell):
     drawn = positives(RAGGED, np.full(6000, cell))
@@ -94,6 +93,7 @@ def test_positives_are_uniform(cell):
     assert len(wanted) == 1 or chisquare(counts[wanted]).pvalue > 1e-3
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("cell", [0, 1, 2, 4, 5])
 def test_negatives_are_uniform(cell):
     neighbors = Neighbors.from_indices([[3, 1, 4], [2], [], [0, 1, 2, 4], [5, 0], [4]])

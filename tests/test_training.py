@@ -166,6 +166,7 @@ def test_the_loss_falls(run):
     assert run.losses[-1] < np.log(2 * 64 - 1)  # what a map of a single point would give
 
 
+@pytest.mark.backend
 def test_the_map_separates_separate_groups(run, blobs):
     assert accuracy(run.encoder, blobs) > 0.98
 
@@ -185,6 +186,7 @@ def accuracy(encoder, blobs):
     return KNeighborsClassifier(10).fit(embedding[::2], labels[::2]).score(embedding[1::2], labels[1::2])
 
 
+@pytest.mark.backend
 def test_a_seed_repeats_the_bits(run, blobs):
     x, _, neighbors = blobs
     again, losses = fit(x, neighbors, network=(16, 8), epochs=12, decay=True)
