@@ -9,7 +9,6 @@ READY := $(VENV)/.python-$(VERSION)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 export MPLBACKEND ?= agg
-export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
