@@ -12,9 +12,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def is_whole(value: object) -> bool:
+    """Whether a value is an integer, and not a truth value."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_real(value: object) -> bool:
+    """Whether a value is a finite number, and not a truth value."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
 def check_rows(x: NDArray[np.float32]) -> None:
     """Refuse rows from which nothing can be learned."""
-    if x.ndim < 2 or x.shape[0] < 3:
+    if x.ndim < 2 or x.shape[0] < 3 or 0 in x.shape:
         msg = f"The data have shape {x.shape}; at least 3 rows of features are needed."
         raise ValueError(msg)
     check_finite(x, "The data")
@@ -29,20 +39,20 @@ def check_settings(
     """Refuse numbers that training could not use on `n_rows` rows."""
     check_positive_int("n_components", n_components)
     check_positive_int("epochs", epochs)
-    if not 2 <= batch_size <= n_rows:
-        msg = f"batch_size={batch_size} must lie between 2 and the number of cells, {n_rows}."
+    if not is_whole(batch_size) or not 2 <= batch_size <= n_rows:
+        msg = f"batch_size={batch_size!r} must be a whole number between 2 and the number of cells, {n_rows}."
         raise ValueError(msg)
-    if not 0 < learning_rate < np.inf:
-        msg = f"learning_rate={learning_rate} must be a number above 0."
+    if not is_real(learning_rate) or learning_rate <= 0:
+        msg = f"learning_rate={learning_rate!r} must be a number above 0."
         raise ValueError(msg)
-    if not 0 <= global_weight < np.inf:
-        msg = f"global_weight={global_weight} must be a number of at least 0."
+    if not is_real(global_weight) or global_weight < 0:
+        msg = f"global_weight={global_weight!r} must be a number of at least 0."
         raise ValueError(msg)
 
 
-def check_positive_int(name: str, value: int) -> None:
+def check_positive_int(name: str, value: object) -> None:
     """Refuse anything but a whole number of at least 1."""
-    if isinstance(value, bool) or int(value) != value or value < 1:
+    if not is_whole(value) or value < 1:  # type: ignore[operator]  # a whole number by then
         msg = f"{name}={value!r} must be a whole number of at least 1."
         raise ValueError(msg)
 
@@ -60,6 +70,6 @@ def check_seed(random_state: object) -> None:
     """Refuse what is neither a seed nor a generator."""
     if isinstance(random_state, np.random.Generator):
         return
-    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
+    if not is_whole(random_state) or random_state < 0:  # type: ignore[operator]  # a whole number by then
         msg = f"random_state={random_state!r} must be a whole number of at least 0, or a NumPy Generator."
         raise ValueError(msg)

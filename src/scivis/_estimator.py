@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from ._checks import check_rows, check_settings, check_width
+from ._checks import check_positive_int, check_rows, check_settings, check_width
 from ._novelty import Reference, fit_reference, novelty
 from .neighbors import Neighbors, find_neighbors
 
@@ -153,7 +153,7 @@ class Ivis(TransformerMixin, BaseEstimator):
 
         x = np.ascontiguousarray(X, dtype=np.float32)
         self.check_settings(len(x))
-        check_rows(x)
+        self.check_rows(x)
         rng = np.random.default_rng(self.random_state)
         search, weights, training, landmarks = rng.spawn(4)
         neighbors = self._neighbors(x, search)
@@ -172,11 +172,16 @@ class Ivis(TransformerMixin, BaseEstimator):
     def check_settings(self, n_rows: int) -> None:
         """Refuse, before any work, parameters that could not be used on `n_rows` rows."""
         from .nn.losses import triplet_loss
-        from .nn.networks import check_network
+        from .nn.networks import check_backbone, check_network
 
         if self.distance != "infonce":
             triplet_loss(self.distance)
-        check_network(self._network)
+        if self._backbone is None:
+            check_network(self.model)
+        else:
+            check_backbone(self._backbone)
+        if self.n_epochs_without_progress is not None:
+            check_positive_int("n_epochs_without_progress", self.n_epochs_without_progress)
         self._metric()
         check_settings(
             n_rows,
@@ -186,6 +191,14 @@ class Ivis(TransformerMixin, BaseEstimator):
             learning_rate=self.learning_rate,
             global_weight=self.global_weight,
         )
+
+    def check_rows(self, x: NDArray[np.float32]) -> None:
+        """Refuse rows that cannot be embedded, or that the network given does not read."""
+        from .nn.networks import check_backbone
+
+        check_rows(x)
+        if self._backbone is not None:
+            check_backbone(self._backbone, x.shape[1:])
 
     def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
         """Embed rows, shape (n, embedding_dims); no row is fine."""

@@ -39,6 +39,11 @@ def stored_neighbors(adata: AnnData, neighbors_key: str | None, x: NDArray[np.fl
     return neighbors
 
 
+def check_graph(adata: AnnData, neighbors_key: str | None) -> None:
+    """Refuse a graph that is not there."""
+    _distances(adata, neighbors_key or "neighbors")
+
+
 def _distances(adata: AnnData, key: str) -> Any:
     if key not in adata.uns:
         msg = f"neighbors_key={key!r} is not in adata.uns. Run `sc.pp.neighbors(adata, key_added={key!r})` first."

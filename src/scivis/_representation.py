@@ -6,7 +6,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._rows import check_finite, dense, iter_blocks
+from ._checks import is_whole
+from ._rows import BLOCK, check_finite, dense, iter_blocks
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -55,6 +56,9 @@ def choose_representation(
     As in scanpy: without `use_rep`, `.X` for at most 50 genes or `n_pcs=0`, else the PCA, which is computed and
     written to `adata`, with a warning, if there is none.
     """
+    if n_pcs is not None and (not is_whole(n_pcs) or n_pcs < 0):
+        msg = f"n_pcs={n_pcs!r} must be a whole number: how many columns to use, or 0 for adata.X."
+        raise ValueError(msg)
     if layer is not None:
         if use_rep is not None or n_pcs is not None:
             msg = f"layer={layer!r} names the data itself: leave out use_rep and n_pcs, or leave out layer."
@@ -111,18 +115,29 @@ def _pca_key(adata: AnnData) -> str | None:
 def _compute_pca(adata: AnnData, n_pcs: int | None, random_state: int) -> str:
     import scanpy as sc
 
-    n_comps = min(n_pcs or _default_n_pcs(), min(adata.shape) - 1)
+    _check_expression(adata)
+    most = min(adata.shape) - 1
+    if n_pcs is not None and n_pcs > most:
+        msg = f"n_pcs={n_pcs}, but a PCA of {adata.n_obs} cells and {adata.n_vars} genes has at most {most} components."
+        raise ValueError(msg)
+    n_comps = n_pcs or min(_default_n_pcs(), most)
     message = (
         f"There is no PCA of these cells yet: computing {n_comps} components into adata.obsm['X_pca']. "
         "To choose genes and settings yourself, run `sc.pp.pca` first."
     )
     warnings.warn(message, UserWarning, stacklevel=4)
-    _check_expression(adata)
     sc.pp.pca(adata, n_comps=n_comps, random_state=random_state)
     return _pca_key(adata) or "X_pca"
 
 
 def _check_expression(adata: AnnData) -> None:
-    """PCA would fail on NaN with a message that names neither the cells nor the remedy."""
-    for block in iter_blocks(_x(adata)):
-        check_finite(dense(block), "adata.X")
+    """PCA would fail on NaN, or make NaN of constant genes, with messages that name neither cause nor remedy."""
+    first, varies = None, False
+    for number, block in enumerate(iter_blocks(_x(adata))):
+        rows = dense(block)
+        check_finite(rows, "adata.X", first_row=number * BLOCK)
+        first = rows[:1] if first is None else first
+        varies = varies or bool((rows != first).any())
+    if not varies:
+        msg = f"All {adata.n_obs} rows are equal in adata.X: there is nothing to embed. Is this the matrix you meant?"
+        raise ValueError(msg)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
+
+from scivis._checks import is_whole
 
 from ._table import Neighbors
 
@@ -10,7 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_BACKENDS = ("auto", "exact", "pynndescent", "annoy")
 Backend = Literal["auto", "exact", "pynndescent", "annoy"]
 Metric = Literal["euclidean", "cosine", "manhattan"]
 
@@ -69,6 +70,7 @@ def find_neighbors(
     >>> find_neighbors(x, 1).indices.ravel()
     array([1, 0, 1], dtype=int32)
     """
+    check_search(backend, metric)
     check_n_neighbors(n_neighbors, len(x))
     indices: NDArray[np.integer] | list[list[int]]
     match resolve(backend, len(x)):
@@ -80,18 +82,23 @@ def find_neighbors(
             from ._pynndescent import search_pynndescent
 
             indices = search_pynndescent(x, n_neighbors, metric, random_state, n_jobs)
-        case "annoy":
+        case _:
             from ._annoy import search_annoy
 
             indices = search_annoy(x, n_neighbors, metric, n_trees, search_k, random_state, n_jobs)
-        case _:
-            msg = f"backend={backend!r} is not one of {_BACKENDS}."
-            raise ValueError(msg)
     return Neighbors.from_indices(indices)
 
 
 def check_n_neighbors(n_neighbors: int, n_cells: int) -> None:
     """Refuse a number of neighbours that the data cannot give."""
-    if not 1 <= n_neighbors < n_cells:
-        msg = f"n_neighbors={n_neighbors} must lie between 1 and {n_cells - 1}, one less than the {n_cells} cells."
+    if not is_whole(n_neighbors) or not 1 <= n_neighbors < n_cells:
+        msg = f"n_neighbors={n_neighbors!r} must lie between 1 and {n_cells - 1}, one less than the {n_cells} cells."
         raise ValueError(msg)
+
+
+def check_search(backend: str, metric: str) -> None:
+    """Refuse a search or a distance that is not known."""
+    for name, value, known in (("backend", backend, get_args(Backend)), ("metric", metric, get_args(Metric))):
+        if value not in known:
+            msg = f"{name}={value!r} is not one of {known}."
+            raise ValueError(msg)

@@ -69,6 +69,11 @@ def train(
 
     Every epoch takes each row as anchor once, in a new order; the last batch is filled up with rows from the front,
     so that all batches have one shape and are compiled once.
+
+    Raises
+    ------
+    ValueError
+        If the loss is no longer finite.
     """
     n_batches = -(-len(x) // schedule.batch_size)
     model = Siamese(
@@ -91,7 +96,11 @@ def train(
         verbose=0,
         callbacks=[_Shuffle(len(x), rng), *_early_stopping(schedule), *callbacks],
     )
-    return [float(loss) for loss in history.history["loss"]]
+    losses = [float(loss) for loss in history.history["loss"]]
+    if not np.isfinite(losses).all():
+        msg = f"Training diverged: the loss became {losses[-1]}. Take a smaller learning_rate than {schedule.learning_rate}."
+        raise ValueError(msg)
+    return losses
 
 
 def _optimizer(schedule: Schedule, n_batches: int) -> keras.optimizers.Optimizer:

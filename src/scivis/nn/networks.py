@@ -90,19 +90,34 @@ def _head(hidden: Any, architecture: Architecture, seeds: Any) -> Any:
     return layers.Dense(architecture.n_components, kernel_initializer=kernel, name="embedding")(hidden)
 
 
-def check_network(network: Network) -> None:
-    """Refuse a name that is not known and widths that are not positive whole numbers."""
+def check_network(network: object) -> None:
+    """Refuse a name that is not known, and widths that are not positive whole numbers."""
     if isinstance(network, str):
-        known = network in ("residual", "custom", *IVIS_WIDTHS)
+        known = network in ("residual", *IVIS_WIDTHS)
     else:
-        known = len(network) > 0 and all(int(width) == width and width > 0 for width in network)
+        known = isinstance(network, list | tuple) and len(network) > 0 and all(map(_is_width, network))
     if not known:
         msg = f"network={network!r} is not one of {('residual', *IVIS_WIDTHS)}, a list of widths, or a Keras model."
         raise ValueError(msg)
 
 
+def check_backbone(backbone: Model, shape: tuple[int, ...] | None = None) -> None:
+    """Refuse a Keras model whose input is not known yet, or is not of this shape."""
+    if not backbone.built:
+        msg = "The Keras model given as network is not built yet: start it with keras.Input(shape)."
+        raise ValueError(msg)
+    expected = tuple(backbone.input_shape[1:])
+    if shape is not None and any(want not in (None, have) for want, have in zip(expected, shape, strict=False)):
+        reads, given = ("×".join(map(str, axes)) for axes in (expected, shape))
+        msg = f"The Keras model given as network reads {reads} values per row, but the data have {given} values."
+        raise ValueError(msg)
+
+
+def _is_width(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 def _body(network: Network) -> Callable[[Any, Any], Any]:
-    check_network(network)
     if network == "residual":
         return _residual
     widths = IVIS_WIDTHS[network] if isinstance(network, str) else network

@@ -10,13 +10,13 @@ from scivis._checks import check_positive_int, check_seed
 from scivis._estimator import Ivis
 from scivis._expression import expression_input
 from scivis._keys import Keys
-from scivis._neighbor_graph import has_graph, stored_neighbors
+from scivis._neighbor_graph import check_graph, has_graph, stored_neighbors
 from scivis._presets import Preset, preset_params
 from scivis._representation import choose_representation
 from scivis._rows import read_dense
 from scivis._storage import pack_input, pack_model
 from scivis.neighbors import Backend, Metric, Neighbors, find_neighbors
-from scivis.neighbors._search import check_n_neighbors, resolve
+from scivis.neighbors._search import check_n_neighbors, check_search, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,17 +211,17 @@ def _settings(preset: Preset, n_cells: int, **changes: Any) -> dict[str, Any]:
 
 
 def _is_search(
-    adata: AnnData, neighbors_key: str | None, n_neighbors: int | None, backend: object, metric: object, k: int
+    adata: AnnData, neighbors_key: str | None, n_neighbors: int | None, backend: str | None, metric: str | None, k: int
 ) -> bool:
     """Whether neighbours are searched: on request, or because there is no graph to reuse."""
     asked = {"n_neighbors": n_neighbors, "backend": backend, "metric": metric}
     asked = {name: value for name, value in asked.items() if value is not None}
-    if neighbors_key is not None:
-        if asked:
-            msg = f"neighbors_key={neighbors_key!r} reuses a graph, {asked} asks for a search: leave one of them out."
-            raise ValueError(msg)
-        return False
-    if not asked and has_graph(adata):
+    check_search(backend or "auto", metric or "euclidean")
+    if neighbors_key is not None and asked:
+        msg = f"neighbors_key={neighbors_key!r} reuses a graph, {asked} asks for a search: leave one of them out."
+        raise ValueError(msg)
+    if not asked and (neighbors_key is not None or has_graph(adata)):
+        check_graph(adata, neighbors_key)
         return False
     check_n_neighbors(k, adata.n_obs)
     return True
