@@ -140,7 +140,7 @@ def test_equal_rows_are_refused():
     [
         ({"k": 60}, "60"),
         ({"k": 0}, "0"),
-        ({"batch_size": 61}, "batch_size=61 must lie between 2 and the number of cells, 60"),
+        ({"batch_size": 61}, "batch_size=61 must .*between 2 and the number of cells, 60"),
         ({"batch_size": 1}, "batch_size=1"),
         ({"epochs": 0}, "epochs=0"),
         ({"embedding_dims": 0}, "n_components=0|embedding_dims=0"),
@@ -210,8 +210,8 @@ class EncodersOfEpochs(keras.callbacks.Callback):
 def test_early_stopping_keeps_the_best_weights_not_the_last(rows):
     epochs = EncodersOfEpochs()
     # So high a rate that the loss does not fall for long.
-    settings = {"learning_rate": 0.5, "epochs": 60, "n_epochs_without_progress": 3, "callbacks": [epochs]}
-    model = Ivis(**SMALL | settings).fit(rows)
+    settings = {"learning_rate": 0.5, "epochs": 60, "n_epochs_without_progress": 3, "batch_size": 60}
+    model = Ivis(**SMALL | settings, callbacks=[epochs]).fit(rows)
     best = int(np.argmin(model.loss_history_))
     assert len(epochs.weights) == len(model.loss_history_) == best + 4
     for kept, seen in zip(model.encoder_.get_weights(), epochs.weights[best], strict=True):
@@ -219,8 +219,10 @@ def test_early_stopping_keeps_the_best_weights_not_the_last(rows):
 
 
 def test_without_patience_all_epochs_run(rows):
-    model = Ivis(**SMALL | {"learning_rate": 0.5, "epochs": 8, "n_epochs_without_progress": None}).fit(rows)
-    assert len(model.loss_history_) == 8
+    model = Ivis(
+        **SMALL | {"learning_rate": 0.5, "epochs": 6, "batch_size": 60, "n_epochs_without_progress": None}
+    ).fit(rows)
+    assert len(model.loss_history_) == 6
 
 
 def test_novelty_is_the_distance_to_five_landmarks_in_units_of_the_99th_percentile(rows, fitted):

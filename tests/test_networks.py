@@ -225,14 +225,12 @@ def test_images_pass_through_a_convolutional_network_and_a_linear_path():
 # --- names and widths
 
 
-@pytest.mark.parametrize("network", ["residual", "szubert", "maaten", "hinton", "custom", (1,), (128, np.int64(64))])
+@pytest.mark.parametrize("network", ["residual", "szubert", "maaten", "hinton", (1,), [128, 64]])
 def test_known_networks_pass(network):
     check_network(network)
 
 
-@pytest.mark.parametrize("network", ["szubrt", (), (0,), (-5, 3), (2.5,)])
+@pytest.mark.parametrize("network", ["szubrt", (), (0,), (-5, 3), (2.5,), ("64",), 128, None])
 def test_other_networks_are_refused_with_the_known_ones(network):
-    with pytest.raises(
-        ValueError, match=r"network=.* is not one of .*'residual'.*'szubert'.*list of widths.*Keras model"
-    ):
+    with pytest.raises(ValueError, match=r"network=.* is not one of .*'residual'.*'szubert'.*widths.*Keras model"):
         check_network(network)

@@ -82,8 +82,10 @@ def test_the_values_are_what_the_keys_say(fitted):
     assert list(entry["model"]["weights"]) == [f"{i:03d}" for i in range(5)]
     assert {w.dtype for w in entry["model"]["weights"].values()} == {np.dtype("float32")}
     assert_array_equal(entry["model"]["landmarks"], fitted.obsm["X_pca"])
-    assert list(entry["expression"]["genes"]) == list(fitted.var_names)
-    assert_array_equal(entry["expression"]["loadings"], fitted.varm["PCs"].astype(np.float32))
+    used = fitted.varm["PCs"].any(axis=1)
+    assert list(entry["expression"]["genes"]) == list(fitted.var_names[used])
+    assert_array_equal(entry["expression"]["loadings"], fitted.varm["PCs"][used].astype(np.float32))
+    assert list(fitted.uns["genes"]["expression"]["genes"]) == list(fitted.var_names)
     assert fitted.uns["genes"]["expression"]["loadings"].size == 0
 
 
@@ -117,7 +119,7 @@ def test_anndata_can_write_it(fitted):
 def test_few_landmarks_are_kept_of_many_cells():
     x = np.random.default_rng(0).normal(size=(2300, 5)).astype(np.float32)
     adata = ad.AnnData(x)
-    scivis.tl.ivis(adata, n_neighbors=3, **TINY)
+    scivis.tl.ivis(adata, n_neighbors=3, network=[8], epochs=1, batch_size=2300)
     landmarks = adata.uns["ivis"]["model"]["landmarks"]
     assert landmarks.shape == (2000, 5)
     rows = {row.tobytes() for row in x}
@@ -484,25 +486,28 @@ def test_a_missing_part_of_the_way_from_expression_is_named(fitted, part):
 
 
 EXPRESSION = {
-    "few genes": ("genes", np.array(["a", "b"], dtype=object)),
-    "genes and means in a table": ("genes", np.full((765, 1), "a", dtype=object)),
-    "few means": ("means", np.zeros(3, np.float32)),
-    "means nan": ("means", np.full(765, np.nan, np.float32)),
-    "means objects": ("means", np.zeros(765, object)),
-    "offset too short": ("offset", np.zeros(9, np.float32)),
-    "offset a table": ("offset", np.zeros((10, 1), np.float32)),
-    "loadings too narrow": ("loadings", np.zeros((765, 9), np.float32)),
-    "loadings transposed": ("loadings", np.zeros((10, 765), np.float32)),
-    "no loadings": ("loadings", np.zeros((0, 0), np.float32)),
-    "loadings infinite": ("loadings", np.full((765, 10), np.inf, np.float32)),
-    "loadings bytes": ("loadings", b"\x80\x04N."),
+    "few genes": {"genes": lambda genes: genes[:2]},
+    "genes and means in a table": {"genes": lambda genes: genes[:, None], "means": lambda means: means[:, None]},
+    "few means": {"means": lambda means: means[:3]},
+    "means nan": {"means": lambda means: means * np.nan},
+    "means objects": {"means": lambda means: means.astype(object)},
+    "offset too short": {"offset": lambda offset: offset[1:]},
+    "offset a table": {"offset": lambda offset: offset[:, None]},
+    "offset infinite": {"offset": lambda offset: offset + np.inf},
+    "loadings too narrow": {"loadings": lambda loadings: loadings[:, 1:]},
+    "all narrower than the model": {"loadings": lambda loadings: loadings[:, 1:], "offset": lambda offset: offset[1:]},
+    "loadings transposed": {"loadings": lambda loadings: loadings.T},
+    "no loadings": {"loadings": lambda loadings: loadings[:0, :0]},
+    "loadings nan": {"loadings": lambda loadings: loadings * np.nan},
+    "loadings bytes": {"loadings": lambda _: b"\x80\x04N."},
 }
 
 
 @pytest.mark.parametrize("kind", EXPRESSION)
 def test_a_way_from_expression_that_does_not_fit(fitted, kind):
-    part, value = EXPRESSION[kind]
-    fitted.uns["ivis"]["expression"][part] = value
+    entry = fitted.uns["ivis"]["expression"]
+    for part, alter in EXPRESSION[kind].items():
+        entry[part] = alter(entry[part])
     query = fitted[:5].copy()
     del query.obsm["X_ivis"]
     with pytest.raises(ValueError, match=r"stored model cannot be used|model was fitted on rows of shape"):

@@ -111,10 +111,15 @@ def test_n_pcs_takes_the_first_columns(adata):
 
 
 @pytest.mark.parametrize("arguments", [{"use_rep": "X"}, {"n_pcs": 0}])
-def test_x_is_read_on_request(adata, arguments):
-    scivis.tl.ivis(adata, **arguments, **TINY)
-    map_is(adata, adata.X)
-    assert adata.uns["ivis"]["params"]["representation"] == "X"
+def test_x_is_read_on_request(adata, handed_on, arguments):
+    assert_array_equal(handed_on(adata, **arguments)["x"], adata.X)
+
+
+def test_the_map_of_x_is_a_map_of_x(adata):
+    few = adata[:, :60].copy()
+    scivis.tl.ivis(few, use_rep="X", **TINY)
+    map_is(few, few.X)
+    assert few.uns["ivis"]["params"]["representation"] == "X"
 
 
 def test_x_is_read_when_it_has_at_most_50_genes(adata, handed_on):
@@ -126,10 +131,11 @@ def test_x_is_read_when_it_has_at_most_50_genes(adata, handed_on):
 
 
 def test_a_layer_is_read_on_request(adata):
-    adata.layers["half"] = adata.X / 2
-    scivis.tl.ivis(adata, layer="half", **TINY)
-    map_is(adata, adata.layers["half"])
-    params = adata.uns["ivis"]["params"]
+    few = adata[:, :60].copy()
+    few.layers["half"] = few.X / 2
+    scivis.tl.ivis(few, layer="half", **TINY)
+    map_is(few, few.layers["half"])
+    params = few.uns["ivis"]["params"]
     assert (params["use_rep"], params["representation"]) == ("half", "layer")
 
 
@@ -336,7 +342,7 @@ def test_a_graph_that_a_subset_tore_apart_is_refused(adata):
     linked = (np.diff(few.obsp["distances"].tocsr().indptr) > 0).sum()
     assert linked < 10
     with pytest.raises(ValueError, match=f"gives only {linked} of 20 cells any neighbour.*before subsetting"):
-        scivis.tl.ivis(few, **TINY)
+        scivis.tl.ivis(few, **TINY | {"batch_size": 10})
 
 
 @pytest.mark.usefixtures("no_search")

@@ -171,6 +171,12 @@ def test_the_map_separates_separate_groups(run, blobs):
     assert accuracy(run.encoder, blobs) > 0.98
 
 
+def test_a_training_that_diverges_is_an_error_with_the_remedy(blobs):
+    x, _, neighbors = blobs
+    with pytest.raises(ValueError, match=r"diverged.*nan.*smaller learning_rate than 1e\+30"):
+        fit(x, neighbors, learning_rate=1e30, epochs=2)
+
+
 @pytest.mark.backend
 def test_triplets_separate_separate_groups(blobs):
     x, _, neighbors = blobs

@@ -113,16 +113,26 @@ def _embed(args: argparse.Namespace) -> None:
         "use_rep", "layer", "neighbors_key", "key_added", "n_components", "n_neighbors", "n_pcs", "epochs",
         "random_state", "preset",
     )  # fmt: skip
-    _check_color(adata, args.color)
+    _check_picture(adata, args)
+    if args.figure and args.n_components == 1:
+        msg = "--figure needs two axes: a map of one axis is no scatter plot."
+        raise ValueError(msg)
     scivis.tl.ivis(adata, **_given(args, *names))
     _write(adata, args.output)
     if args.figure:
         _save_figure(scivis.pl.ivis(adata, key=args.key_added or "ivis", color=args.color, show=False), args.figure)
 
 
-def _check_color(adata: AnnData, color: str | None) -> None:
+def _check_picture(adata: AnnData, args: argparse.Namespace) -> None:
+    """Refuse a picture that could not be drawn, before the work whose end it is."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    color, formats = args.color, FigureCanvasBase.get_supported_filetypes()
     if color is not None and color not in adata.obs and color not in adata.var_names:
         msg = f"--color {color} is neither a column of obs ({list(adata.obs)}) nor a gene."
+        raise ValueError(msg)
+    if args.figure and args.figure.suffix.lstrip(".").lower() not in formats:
+        msg = f"--figure {args.figure} must end in one of {sorted(formats)}."
         raise ValueError(msg)
 
 
@@ -131,7 +141,7 @@ def _ingest(args: argparse.Namespace) -> None:
 
     _start(quiet=args.quiet)
     query, reference = _read(args.query), _read(args.reference)
-    _check_color(query, args.color)
+    _check_picture(query, args)
     scivis.tl.ingest(query, reference, **_given(args, "key", "use_rep", "layer", "min_genes"))
     _write(query, args.output)
     if args.figure:

@@ -210,7 +210,7 @@ class Ivis(TransformerMixin, BaseEstimator):
     def novelty(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
         """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
         x = self._checked(X)
-        return novelty(self._reference, x.reshape(len(x), -1))
+        return novelty(self._reference, x.reshape(len(x), self.n_features_in_))
 
     def _checked(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
         if not hasattr(self, "encoder_"):

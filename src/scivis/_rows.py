@@ -45,7 +45,8 @@ def _by_rows(matrix: Any) -> Any:
 def dense(block: Any) -> NDArray[np.float32]:
     """A block as a dense, C-ordered float32 array."""
     block = block.toarray() if sparse.issparse(block) else block
-    return np.ascontiguousarray(block, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is then refused by name
+        return np.ascontiguousarray(block, dtype=np.float32)
 
 
 def read_dense(matrix: Any, name: str) -> NDArray[np.float32]:
@@ -74,7 +75,7 @@ def read_dense(matrix: Any, name: str) -> NDArray[np.float32]:
 
 def check_finite(rows: NDArray[np.float32], name: str, first_row: int = 0) -> None:
     """Refuse NaN and infinite values, naming the first cell that has one."""
-    if np.isfinite(rows.sum()) or np.isfinite(rows).all():
+    if np.isfinite(rows).all():
         return
     bad = np.flatnonzero(~np.isfinite(rows.reshape(len(rows), -1)).all(axis=1))
     msg = (

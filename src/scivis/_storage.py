@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 # Larger widths than any network in use; a forged one must not exhaust the memory.
 _MAX_WIDTH = 1_000_000
+_LARGEST = float(np.finfo(np.float32).max)
 # Parameters of the estimator that are plain values; neighbours and callbacks stay behind.
 _PLAIN = (
     "embedding_dims", "k", "distance", "batch_size", "epochs", "n_epochs_without_progress", "learning_rate",
@@ -67,7 +68,8 @@ def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = No
     architecture = _architecture(config.get("architecture"))
     _check_backbone(architecture, backbone)
     encoder = _encoder(architecture, stored, backbone)
-    model = Ivis(**_estimator_params(config.get("estimator")), model=_network(architecture, backbone))
+    params = _estimator_params(config.get("estimator"), architecture)
+    model = Ivis(**params, model=_network(architecture, backbone))
     model._architecture, model.encoder_ = architecture, encoder
     model.n_features_in_ = architecture.n_features
     model._reference = _reference(stored, architecture)
@@ -125,7 +127,7 @@ def _is_width(value: Any) -> bool:
 
 
 def _is_real(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 def _check_backbone(architecture: Architecture, backbone: keras.Model | None) -> None:
@@ -144,11 +146,8 @@ def _encoder(architecture: Architecture, stored: Mapping[str, Any], backbone: ke
     from .nn import build_encoder
 
     weights = _weights(stored["weights"])
-    widest = max((max(weight.shape, default=1) for weight in weights), default=0)
-    sizes = architecture.network if isinstance(architecture.network, tuple) else ()
-    # Before anything is built: a forged width must fail here, not in the allocation of its layer.
-    if max(architecture.n_features, architecture.n_components, *sizes, 1) > max(widest, 2000):
-        raise _fail("its layers are wider than its weights")
+    if backbone is None:
+        _check_shapes(architecture, [weight.shape for weight in weights])
     encoder = build_encoder(architecture, backbone=backbone)
     expected = [tuple(weight.shape) for weight in encoder.weights]
     given = [weight.shape for weight in weights]
@@ -156,6 +155,15 @@ def _encoder(architecture: Architecture, stored: Mapping[str, Any], backbone: ke
         raise _fail(f"its weights have shapes {given}, but its network needs {expected}")
     encoder.set_weights(weights)
     return encoder
+
+
+def _check_shapes(architecture: Architecture, given: list[tuple[int, ...]]) -> None:
+    """Before anything is built: a forged size must fail here, and not in the allocation of its layer."""
+    from .nn.networks import weight_shapes
+
+    n_layers = len(architecture.network) if isinstance(architecture.network, tuple) else 0
+    if n_layers > len(given) or sorted(weight_shapes(architecture)) != sorted(given):
+        raise _fail("its weights are not of the number and shapes that its network needs")
 
 
 def _weights(entry: Any) -> list[np.ndarray]:
@@ -166,16 +174,18 @@ def _weights(entry: Any) -> list[np.ndarray]:
 
 def _floats(values: Any, name: str) -> np.ndarray:
     array = np.asarray(values)
-    if array.dtype.kind != "f" or not np.isfinite(array).all():
+    if array.dtype.kind != "f" or not (np.abs(array) <= _LARGEST).all():
         raise _fail(f"{name} is not an array of finite floating-point numbers")
     return array.astype(np.float32)
 
 
-def _estimator_params(entry: Any) -> dict[str, Any]:
+def _estimator_params(entry: Any, architecture: Architecture) -> dict[str, Any]:
     if not isinstance(entry, dict) or not set(entry) <= set(_PLAIN):
         raise _fail("its estimator's parameters are not those of scivis.Ivis")
     if not all(value is None or isinstance(value, str | int | float) for value in entry.values()):
         raise _fail("its estimator's parameters are not plain values")
+    if entry.get("embedding_dims") != architecture.n_components:
+        raise _fail("its embedding_dims is not the n_components of its architecture")
     return entry
 
 
@@ -198,8 +208,10 @@ def pack_input(source: ExpressionInput | None) -> dict[str, Any]:
     return {} if source is None else asdict(source)
 
 
-def unpack_input(stored: Mapping[str, Any]) -> ExpressionInput | None:
+def unpack_input(stored: Any) -> ExpressionInput | None:
     """The way from expression to the model's input back from its dictionary."""
+    if not hasattr(stored, "keys"):
+        raise _fail(f"its expression entry is a {type(stored).__name__}, not a dictionary")
     if not stored:
         return None
     missing = set(ExpressionInput.__dataclass_fields__) - set(stored)
@@ -207,6 +219,16 @@ def unpack_input(stored: Mapping[str, Any]) -> ExpressionInput | None:
         raise _fail(f"its expression entry lacks {sorted(missing)}")
     genes = np.asarray(stored["genes"], dtype=object)
     means, loadings, offset = (_floats(stored[name], name) for name in ("means", "loadings", "offset"))
-    if genes.shape != means.shape or (loadings.size and loadings.shape != (len(genes), len(offset))):
+    fits = (loadings.shape, offset.shape) == ((len(genes), offset.size), (loadings.shape[-1],)) or not loadings.size
+    if genes.shape != means.shape or not fits:
         raise _fail("its genes, means, loadings and offset differ in length")
     return ExpressionInput(genes, means, str(stored["layer"]), loadings, offset)
+
+
+def fitted_on(params: Any, use_rep: str | None) -> tuple[str, int]:
+    """The key of `.obsm` that the model reads, or the one asked for, and how many of its columns."""
+    if not hasattr(params, "keys") or not {"representation", "use_rep", "n_features"} <= set(params):
+        raise _fail("its params do not say what it was fitted on")
+    if use_rep is None and params["representation"] != "obsm":
+        raise _fail("it does not say which genes it reads")
+    return use_rep or str(params["use_rep"]), int(params["n_features"])

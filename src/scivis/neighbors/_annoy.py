@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from scivis._rows import dense
+
 if TYPE_CHECKING:
     from annoy import AnnoyIndex
     from numpy.typing import NDArray
@@ -87,7 +89,7 @@ class AnnoyTransformer(TransformerMixin, BaseEstimator):
 
     def fit(self, x: NDArray[np.floating], y: object = None) -> Self:
         """Build the forest over the rows of `x`."""
-        x = np.asarray(x, np.float32)
+        x = dense(x)
         self.n_samples_fit_ = len(x)
         self.index_ = build_index(x, self.metric, self.n_trees, self.random_state, n_jobs=1)
         return self
@@ -97,8 +99,11 @@ class AnnoyTransformer(TransformerMixin, BaseEstimator):
         from scipy import sparse
 
         k = min(self.n_neighbors + 1, self.n_samples_fit_)
-        found = [self.index_.get_nns_by_vector(row, k, self.search_k, include_distances=True) for row in np.asarray(x)]
+        found = [self.index_.get_nns_by_vector(row, k, self.search_k, include_distances=True) for row in dense(x)]
         indices, distances = ([row[part] for row in found] for part in (0, 1))
         indptr = np.concatenate([[0], np.cumsum([len(row) for row in indices])])
         shape = (len(found), self.n_samples_fit_)
-        return sparse.csr_matrix((np.concatenate(distances), np.concatenate(indices), indptr), shape=shape)
+        values = np.concatenate(distances)
+        # Annoy's angular distance is the chord, √(2 (1 − cos)).
+        values = values**2 / 2 if self.metric == "cosine" else values
+        return sparse.csr_matrix((values, np.concatenate(indices), indptr), shape=shape)

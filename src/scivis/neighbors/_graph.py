@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 from ._table import Neighbors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy import sparse
 
 
-def from_graph(graph: sparse.csr_matrix | sparse.csr_array) -> Neighbors:
+def from_graph(graph: sparse.csr_matrix | sparse.csr_array | NDArray[np.floating]) -> Neighbors:
     """Neighbours of each row of a square sparse matrix: its stored entries, nearest first.
 
     Parameters
     ----------
     graph
-        Square, shape (n, n); stored values are distances. Rows may differ in length. A stored zero is a
+        Square, shape (n, n), sparse or, where all pairs are neighbours, dense; stored values are distances. Rows may differ in length. A stored zero is a
         neighbour at distance zero; the diagonal is left out.
 
     Examples
@@ -35,7 +35,7 @@ def from_graph(graph: sparse.csr_matrix | sparse.csr_array) -> Neighbors:
     if graph.shape[0] != graph.shape[1]:
         msg = f"graph has shape {graph.shape}, but a graph of neighbours is square."
         raise ValueError(msg)
-    graph = graph.tocsr()
+    graph = sparse.csr_array(graph)
     n = graph.shape[0]
     rows = np.repeat(np.arange(n), np.diff(graph.indptr))
     keep = rows != graph.indices

@@ -51,6 +51,9 @@ class Neighbors:
         if k and self.indices.max() >= n:
             msg = f"indices points at row {self.indices.max()}, but there are only {n} rows: other cells' neighbours?"
             raise ValueError(msg)
+        if _repeated(self.indices).any():
+            msg = "indices names a neighbour twice in one row."
+            raise ValueError(msg)
         if (self.indices == np.arange(n)[:, None]).any():
             msg = "indices lists a row as its own neighbour; leave the cell itself out."
             raise ValueError(msg)
@@ -73,9 +76,21 @@ class Neighbors:
 
     @classmethod
     def _compress(cls, table: NDArray[np.int32]) -> Neighbors:
-        """Drop own row numbers and close the gaps they leave, the order of the others kept."""
+        """Drop own row numbers and repetitions and close the gaps they leave, the order of the others kept."""
         table[table == np.arange(len(table))[:, None]] = -1
+        table[_repeated(table)] = -1
         order = np.argsort(table < 0, axis=1, kind="stable")
         counts = (table >= 0).sum(axis=1).astype(np.int32)
         width = int(counts.max(initial=0))
         return cls(np.take_along_axis(table, order, axis=1)[:, :width], counts)
+
+
+def _repeated(table: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Where an entry has stood before in its row."""
+    order = np.argsort(table, axis=1, kind="stable")
+    ranked = np.take_along_axis(table, order, axis=1)
+    again = np.zeros(table.shape, bool)
+    again[:, 1:] = (ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] >= 0)
+    result = np.empty_like(again)
+    np.put_along_axis(result, order, again, axis=1)
+    return result

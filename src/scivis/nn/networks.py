@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from keras import Model, initializers, layers
 
@@ -88,6 +88,27 @@ def _head(hidden: Any, architecture: Architecture, seeds: Any) -> Any:
     # Beside a linear path the network starts at nothing, so that training starts at the linear map.
     kernel = "zeros" if architecture.linear_path else initializers.GlorotUniform(seed=next(seeds))
     return layers.Dense(architecture.n_components, kernel_initializer=kernel, name="embedding")(hidden)
+
+
+def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
+    """Shapes of the encoder's weights, found by arithmetic, layer by layer; no network is built.
+
+    Examples
+    --------
+    >>> weight_shapes(Architecture((8,), n_features=50, n_components=2))
+    [(50, 8), (8,), (8, 2), (2,)]
+    """
+    network = architecture.network
+    residual = network == "residual"
+    widths = (RESIDUAL_WIDTH,) * RESIDUAL_DEPTH if residual else IVIS_WIDTHS.get(str(network), network)
+    shapes: list[tuple[int, ...]] = []
+    incoming = architecture.n_features
+    for width in cast("tuple[int, ...]", widths):
+        # A kernel and a bias, and with layer normalisation a scale and a shift.
+        shapes += [(incoming, width), *[(width,)] * (3 if residual else 1)]
+        incoming = width
+    shapes += [(incoming, architecture.n_components), (architecture.n_components,)]
+    return shapes + [(architecture.n_features, architecture.n_components)] * architecture.linear_path
 
 
 def check_network(network: object) -> None:

@@ -45,9 +45,6 @@ def ivis(adata: AnnData, *, key: str = "ivis", **kwargs: Any) -> Figure | Axes |
     import scanpy as sc
 
     basis = map_key(adata, key)
-    if adata.obsm[basis].shape[1] == 1:
-        msg = f"adata.obsm[{basis!r}] has one axis; draw it with sc.pl.violin or as a histogram."
-        raise ValueError(msg)
     return sc.pl.embedding(adata, basis=basis.removeprefix("X_"), **kwargs)
 
 
@@ -59,4 +56,7 @@ def map_key(adata: AnnData, key: str) -> str:
     if name not in adata.obsm:
         msg = f"Did not find {name!r} in adata.obsm; it holds {sorted(adata.obsm)}. Run `scivis.tl.ivis` first."
         raise KeyError(msg)
+    if adata.obsm[name].shape[1] == 1:
+        msg = f"adata.obsm[{name!r}] has one axis; draw it with sc.pl.violin or as a histogram."
+        raise ValueError(msg)
     return name

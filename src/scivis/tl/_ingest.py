@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scivis import get
+from scivis._checks import is_real
 from scivis._genes import align_genes
 from scivis._keys import Keys
 from scivis._representation import choose_representation
 from scivis._rows import BLOCK, check_finite, dense, iter_blocks
-from scivis._storage import unpack_input
+from scivis._storage import fitted_on, unpack_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,11 +96,12 @@ def ingest(
 
     start = logg.info("placing cells on the reference's map")
     keys = Keys.of("ivis", key)
+    _check_arguments(adata_new, use_rep, layer, min_genes, inplace=inplace)
     model = get.model(adata_ref, key, backbone=backbone)
     entry = adata_ref.uns[key]
-    expression = unpack_input(entry.get("expression", {})) if use_rep is None else None
+    expression = unpack_input(entry.get("expression")) if use_rep is None else None
     if expression is None:
-        blocks = _obsm_blocks(adata_new, use_rep, entry["params"])
+        blocks = _obsm_blocks(adata_new, *fitted_on(entry.get("params"), use_rep))
     else:
         blocks = _expression_blocks(adata_new, expression, layer, min_genes)
     parts = [(model.transform(block), model.novelty(block)) for block in blocks]
@@ -121,12 +123,22 @@ def ingest(
     return None if inplace else adata_new
 
 
-def _obsm_blocks(adata: AnnData, use_rep: str | None, params: Any) -> Iterator[NDArray[np.float32]]:
-    """The model's input out of `.obsm`."""
-    if use_rep is None and params["representation"] != "obsm":
-        msg = "The reference does not say which genes its model reads. Fit it again with this version of scivis."
+def _check_arguments(
+    adata: AnnData, use_rep: str | None, layer: str | None, min_genes: float, *, inplace: bool
+) -> None:
+    if use_rep is not None and layer is not None:
+        msg = f"use_rep={use_rep!r} and layer={layer!r} name two inputs: leave out one of them."
         raise ValueError(msg)
-    key, width = use_rep or str(params["use_rep"]), int(params["n_features"])
+    if not is_real(min_genes) or not 0 <= min_genes <= 1:
+        msg = f"min_genes={min_genes!r} must be a share between 0 and 1."
+        raise ValueError(msg)
+    if not inplace and adata.isbacked:
+        msg = "inplace=False needs adata_new in memory: pass adata_new.to_memory(), or leave inplace out."
+        raise ValueError(msg)
+
+
+def _obsm_blocks(adata: AnnData, key: str, width: int) -> Iterator[NDArray[np.float32]]:
+    """The model's input out of `.obsm`."""
     matrix = choose_representation(adata, use_rep=key).matrix
     if matrix.shape[1] < width:
         msg = f"adata_new.obsm[{key!r}] has {matrix.shape[1]} columns, but the model reads {width}."
