@@ -55,7 +55,7 @@ def novelty(reference: Reference, x: NDArray[np.float32]) -> NDArray[np.float32]
     --------
     >>> import numpy as np
     >>> reference = fit_reference(np.arange(100, dtype=np.float32)[:, None], np.random.default_rng(0))
-    >>> novelty(reference, np.array([[50.5], [1000.0]], np.float32)).round(2).tolist()
+    >>> [round(float(score), 2) for score in novelty(reference, np.array([[50.5], [1000.0]], np.float32))]
     [0.43, 301.0]
     """
     if not len(x):

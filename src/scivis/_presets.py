@@ -7,7 +7,7 @@ from typing import Any, Literal
 Preset = Literal["default", "classic"]
 
 # Anchors that training sees in all: large data need fewer passes, small data more, within these bounds.
-_ANCHORS, _FEWEST_PASSES, _MOST_PASSES = 1_000_000, 12, 40
+_ANCHORS, _FEWEST_PASSES, _MOST_PASSES = 1_400_000, 12, 40
 # The more other rows a batch holds, the finer the detail that InfoNCE shows; small data still need enough steps.
 _LARGEST_BATCH, _STEPS_PER_PASS = 1024, 5
 # Small data meet few random pairs in training, so that the distance term needs more weight to set the layout.

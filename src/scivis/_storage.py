@@ -163,7 +163,7 @@ def _check_shapes(architecture: Architecture, given: list[tuple[int, ...]]) -> N
 
     n_layers = len(architecture.network) if isinstance(architecture.network, tuple) else 0
     if n_layers > len(given) or sorted(weight_shapes(architecture)) != sorted(given):
-        raise _fail("its weights are not of the number and shapes that its network needs")
+        raise _fail(f"its weights have shapes {given}, which are not those of its network")
 
 
 def _weights(entry: Any) -> list[np.ndarray]:
@@ -220,7 +220,7 @@ def unpack_input(stored: Any) -> ExpressionInput | None:
     genes = np.asarray(stored["genes"], dtype=object)
     means, loadings, offset = (_floats(stored[name], name) for name in ("means", "loadings", "offset"))
     fits = (loadings.shape, offset.shape) == ((len(genes), offset.size), (loadings.shape[-1],)) or not loadings.size
-    if genes.shape != means.shape or not fits:
+    if genes.ndim != 1 or genes.shape != means.shape or not fits:
         raise _fail("its genes, means, loadings and offset differ in length")
     return ExpressionInput(genes, means, str(stored["layer"]), loadings, offset)
 
