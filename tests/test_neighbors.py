@@ -262,6 +262,12 @@ def test_graphs_of_other_sparse_formats(form):
     assert from_graph(sparse.csr_array(dense).asformat(form)).indices.tolist() == [[2, 1], [0, -1], [0, 1]]
 
 
+def test_a_dense_graph_links_all_pairs(points):
+    graph = pairwise_distances(points[:7].astype(np.float64))
+    np.fill_diagonal(graph, 0)
+    np.testing.assert_array_equal(from_graph(graph).indices, nearest_by_hand(points[:7], 6))
+
+
 def test_the_graph_is_left_as_it_is(points):
     graph = sparse.random_array((50, 50), density=0.2, rng=0, format="csr")
     before = graph.copy()

@@ -428,7 +428,7 @@ def test_weights_of_another_shape_or_type(fitted, kind):
     weights = fitted.uns["ivis"]["model"]["weights"]
     first = next(key for key in weights if weights[key].shape == GOOD.shape)
     weights[first] = WEIGHTS[kind]
-    refused(fitted, "stored model cannot be used: (its weights have shapes|weight 00. is not an array of finite)")
+    refused(fitted, "stored model cannot be used: (its weights .*shapes|weight 00. is not an array of finite)")
 
 
 @pytest.mark.parametrize(
@@ -445,7 +445,7 @@ def test_weights_that_are_not_numbered_through(fitted, rename):
 
 def test_weights_beyond_those_of_the_network(fitted):
     fitted.uns["ivis"]["model"]["weights"]["005"] = GOOD
-    refused(fitted, "stored model cannot be used: its weights have shapes")
+    refused(fitted, "stored model cannot be used: its weights .*shapes")
 
 
 @pytest.mark.usefixtures("nothing_is_built")
@@ -488,6 +488,7 @@ def test_a_missing_part_of_the_way_from_expression_is_named(fitted, part):
 EXPRESSION = {
     "few genes": {"genes": lambda genes: genes[:2]},
     "genes and means in a table": {"genes": lambda genes: genes[:, None], "means": lambda means: means[:, None]},
+    "genes a number": {"genes": lambda _: 5},
     "few means": {"means": lambda means: means[:3]},
     "means nan": {"means": lambda means: means * np.nan},
     "means objects": {"means": lambda means: means.astype(object)},

@@ -82,7 +82,7 @@ def _x(adata: AnnData) -> Any:
 
 def _lookup(mapping: Any, key: str, place: str) -> Any:
     if key not in mapping:
-        msg = f"Did not find {key!r} in adata.{place}; it holds {sorted(mapping)}. Compute it first."
+        msg = f"Did not find {key!r} in adata.{place}; it holds {sorted(filter(None, mapping))}. Compute it first."
         raise KeyError(msg)
     matrix = mapping[key]
     matrix = matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix

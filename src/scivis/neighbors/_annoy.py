@@ -91,7 +91,8 @@ class AnnoyTransformer(TransformerMixin, BaseEstimator):
         """Build the forest over the rows of `x`."""
         x = dense(x)
         self.n_samples_fit_ = len(x)
-        self.index_ = build_index(x, self.metric, self.n_trees, self.random_state, n_jobs=1)
+        # Not `index_`: scanpy would load PyNNDescent, for half a minute, to see whether it is one of its indices.
+        self.forest_ = build_index(x, self.metric, self.n_trees, self.random_state, n_jobs=1)
         return self
 
     def transform(self, x: NDArray[np.floating]) -> sparse.csr_matrix:
@@ -99,7 +100,7 @@ class AnnoyTransformer(TransformerMixin, BaseEstimator):
         from scipy import sparse
 
         k = min(self.n_neighbors + 1, self.n_samples_fit_)
-        found = [self.index_.get_nns_by_vector(row, k, self.search_k, include_distances=True) for row in dense(x)]
+        found = [self.forest_.get_nns_by_vector(row, k, self.search_k, include_distances=True) for row in dense(x)]
         indices, distances = ([row[part] for row in found] for part in (0, 1))
         indptr = np.concatenate([[0], np.cumsum([len(row) for row in indices])])
         shape = (len(found), self.n_samples_fit_)

@@ -49,7 +49,12 @@ def chebyshev(x: Tensor, y: Tensor) -> Tensor:
 
 def cosine(x: Tensor, y: Tensor) -> Tensor:
     """One minus the cosine of the angle between each pair of rows."""
-    return 1.0 - ops.sum(ops.normalize(x, axis=-1) * ops.normalize(y, axis=-1), axis=-1)
+    return 1.0 - ops.sum(_unit(x) * _unit(y), axis=-1)
+
+
+def _unit(x: Tensor) -> Tensor:
+    # Not ops.normalize: its gradient at zero is not a number under JAX.
+    return x / ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), _EPSILON**2))
 
 
 def triplet(distance: Distance, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
