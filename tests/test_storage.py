@@ -443,6 +443,13 @@ def test_weights_that_are_not_numbered_through(fitted, rename):
     refused(fitted, "stored model cannot be used: its weights")
 
 
+def test_weights_in_half_precision_are_weights(fitted):
+    weights = fitted.uns["ivis"]["model"]["weights"]
+    for key, array in weights.items():
+        weights[key] = array.astype(np.float16)
+    assert_allclose(scivis.get.model(fitted).transform(fitted.obsm["X_pca"]), fitted.obsm["X_ivis"], atol=0.1)
+
+
 def test_weights_beyond_those_of_the_network(fitted):
     fitted.uns["ivis"]["model"]["weights"]["005"] = GOOD
     refused(fitted, "stored model cannot be used: its weights .*shapes")
@@ -500,6 +507,7 @@ EXPRESSION = {
     "loadings transposed": {"loadings": lambda loadings: loadings.T},
     "no loadings": {"loadings": lambda loadings: loadings[:0, :0]},
     "loadings nan": {"loadings": lambda loadings: loadings * np.nan},
+    "loadings a number": {"loadings": lambda _: 1.0},
     "loadings bytes": {"loadings": lambda _: b"\x80\x04N."},
 }
 

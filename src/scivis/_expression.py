@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
 from ._rows import dense, iter_blocks
 
@@ -71,6 +72,8 @@ def _pca_input(adata: AnnData, representation: Representation) -> ExpressionInpu
     loadings = np.nan_to_num(np.asarray(adata.varm["PCs"], np.float32)[:, : representation.matrix.shape[1]])
     layer = adata.uns.get("pca", {}).get("params", {}).get("layer") or ""
     expression = adata.layers.get(layer, adata.X)
+    if getattr(expression, "format", None) == "csc" and not sparse.issparse(expression):
+        return None  # stored by columns on disk: each block of cells would read all of it
     if expression is None or loadings.shape[1] != representation.matrix.shape[1]:
         return None
     used = np.abs(loadings).sum(axis=1) > 0

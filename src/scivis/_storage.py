@@ -174,7 +174,7 @@ def _weights(entry: Any) -> list[np.ndarray]:
 
 def _floats(values: Any, name: str) -> np.ndarray:
     array = np.asarray(values)
-    if array.dtype.kind != "f" or not (np.abs(array) <= _LARGEST).all():
+    if array.dtype.kind != "f" or not float(np.abs(array).max(initial=0)) <= _LARGEST:
         raise _fail(f"{name} is not an array of finite floating-point numbers")
     return array.astype(np.float32)
 
@@ -219,7 +219,7 @@ def unpack_input(stored: Any) -> ExpressionInput | None:
         raise _fail(f"its expression entry lacks {sorted(missing)}")
     genes = np.asarray(stored["genes"], dtype=object)
     means, loadings, offset = (_floats(stored[name], name) for name in ("means", "loadings", "offset"))
-    fits = (loadings.shape, offset.shape) == ((len(genes), offset.size), (loadings.shape[-1],)) or not loadings.size
+    fits = not loadings.size or (loadings.shape == (genes.size, offset.size) and offset.ndim == 1)
     if genes.ndim != 1 or genes.shape != means.shape or not fits:
         raise _fail("its genes, means, loadings and offset differ in length")
     return ExpressionInput(genes, means, str(stored["layer"]), loadings, offset)

@@ -128,6 +128,9 @@ def register_loss(loss: Any = None, *, name: str | None = None) -> Any:
     if loss is None:
         return partial(register_loss, name=name)
     key = name or loss.__name__
+    if key == "infonce":
+        msg = "name='infonce' is taken by a loss over whole batches; choose another name."
+        raise ValueError(msg)
     if key in TRIPLET_LOSSES:
         warnings.warn(f"The loss {key!r} is replaced.", stacklevel=2)
     TRIPLET_LOSSES[key] = _adapt(loss(name=key) if isinstance(loss, type) else loss)

@@ -85,8 +85,10 @@ def _standardize(inputs: Any, architecture: Architecture) -> Any:
 
 
 def _head(hidden: Any, architecture: Architecture, seeds: Any) -> Any:
-    # Beside a linear path the network starts at nothing, so that training starts at the linear map.
-    kernel = "zeros" if architecture.linear_path else initializers.GlorotUniform(seed=next(seeds))
+    # Beside a linear path the network starts at nothing, so that training starts at the linear map. Axes beyond the
+    # input's own would then stay at nothing: there is no gradient where both are zero.
+    at_linear_map = architecture.linear_path and architecture.n_components <= architecture.n_features
+    kernel = "zeros" if at_linear_map else initializers.GlorotUniform(seed=next(seeds))
     return layers.Dense(architecture.n_components, kernel_initializer=kernel, name="embedding")(hidden)
 
 
