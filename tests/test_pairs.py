@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keras import ops, random
 from scipy.stats import chisquare
 
 from scivis.neighbors import Neighbors
@@ -26,11 +25,6 @@ def tables(draw) -> Neighbors:
     return Neighbors.from_indices(lists)
 
 
-def columns(neighbors):
-    """The table as training holds it: with at least one column."""
-    return np.pad(neighbors.indices, ((0, 0), (0, 1)), constant_values=-1)
-
-
 def allowed_negatives(neighbors, cell):
     taken = {cell, *neighbors.indices[cell, : neighbors.counts[cell]]}
     return [i for i in range(neighbors.n_cells) if i not in taken]
@@ -38,14 +32,12 @@ def allowed_negatives(neighbors, cell):
 
 def positives(neighbors, anchors, seed=0):
     anchors = np.asarray(anchors, np.int32)
-    seed = seed if isinstance(seed, random.SeedGenerator) else random.SeedGenerator(seed)
-    return ops.convert_to_numpy(pairs.draw_positives(anchors, columns(neighbors), neighbors.counts, seed))
+    return pairs.draw_positives(anchors, *neighbors.take(anchors), np.random.default_rng(seed))
 
 
 def negatives(neighbors, anchors, seed=0):
-    anchors, excluded = np.asarray(anchors, np.int32), pairs.exclusion_table(neighbors)
-    seed = seed if isinstance(seed, random.SeedGenerator) else random.SeedGenerator(seed)
-    return ops.convert_to_numpy(pairs.draw_negatives(anchors, excluded, neighbors.counts, neighbors.n_cells, seed))
+    anchors, rng = np.asarray(anchors, np.int32), seed if isinstance(seed, mock.Mock) else np.random.default_rng(seed)
+    return pairs.draw_negatives(anchors, *neighbors.take(anchors), neighbors.n_cells, rng)
 
 
 RAGGED = Neighbors.from_indices([[3, 1, 4], [2], [], [0, 1, 2, 4, 5], [5, 0], [4]])
@@ -73,16 +65,15 @@ def test_each_allowed_negative_is_reached_by_exactly_one_number(neighbors):
         allowed = allowed_negatives(neighbors, cell)
         numbers = np.arange(len(allowed), dtype=np.int32)
 
-        def all_of(limit, seed, allowed=allowed, numbers=numbers):
-            assert set(np.asarray(limit)) == {len(allowed)}
-            return ops.convert_to_tensor(numbers)
-
-        with mock.patch.object(pairs, "_draw_below", all_of):
-            drawn = negatives(neighbors, np.full(len(allowed), cell))
+        chance = mock.Mock()
+        chance.integers.return_value = numbers
+        drawn = negatives(neighbors, np.full(len(allowed), cell), chance)
+        low, high = chance.integers.call_args.args
+        assert low == 0
+        assert set(high) == {len(allowed)}
         assert drawn.tolist() == allowed
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize("cell", range(6))
 def test_positives_are_uniform(cell):
     drawn = positives(RAGGED, np.full(6000, cell))
@@ -93,7 +84,6 @@ def test_positives_are_uniform(cell):
     assert len(wanted) == 1 or chisquare(counts[wanted]).pvalue > 1e-3
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize("cell", [0, 1, 2, 4, 5])
 def test_negatives_are_uniform(cell):
     neighbors = Neighbors.from_indices([[3, 1, 4], [2], [], [0, 1, 2, 4], [5, 0], [4]])
@@ -110,7 +100,7 @@ def test_every_anchor_of_a_batch_draws_its_own_rank():
 
 
 def test_each_batch_draws_anew_and_a_seed_repeats_the_draws():
-    seed = random.SeedGenerator(3)
+    seed = np.random.default_rng(3)
     anchors = np.arange(6).repeat(30)
     for draw in (positives, negatives):
         neighbors = Neighbors.from_indices([[3, 1, 4], [2], [], [0, 1], [5, 0], [4]])
@@ -128,9 +118,18 @@ def test_cells_without_any_neighbours_all_get_negatives():
 
 def test_a_cell_whose_neighbours_are_all_others_leaves_no_negative():
     with pytest.raises(ValueError, match=r"n_neighbors=5 leaves no negatives among 6 cells; take fewer"):
-        pairs.exclusion_table(RAGGED)
+        negatives(RAGGED, [3])
 
 
 def test_the_largest_table_row_leaves_its_only_negative():
     neighbors = Neighbors.from_indices([[1, 3, 4, 2], [], [], [], [], []])
     assert set(negatives(neighbors, np.zeros(40))) == {5}
+
+
+@given(st.integers(2, 60), st.integers(1, 20))
+def test_the_anchors_of_an_epoch_are_all_rows_and_then_the_first_again(n, batch_size):
+    n_batches = -(-n // batch_size)
+    anchors = pairs.draw_anchors(n, n_batches, batch_size, np.random.default_rng(0))
+    assert anchors.shape == (n_batches, batch_size)
+    assert sorted(anchors.ravel()[:n]) == list(range(n))
+    assert anchors.ravel()[n:].tolist() == anchors.ravel()[: n_batches * batch_size - n].tolist()

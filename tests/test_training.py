@@ -16,7 +16,7 @@ from scivis.nn import Architecture, build_encoder
 from scivis.nn import _training as training
 from scivis.nn._contrastive import distance_correlation, infonce
 from scivis.nn._siamese import Siamese
-from scivis.nn._training import Schedule, _KeepBest, _Shuffle, embed, train
+from scivis.nn._training import Schedule, _Draw, _KeepBest, _steps, _xla, embed, train
 
 SCHEDULE = {
     "loss": "infonce",
@@ -52,10 +52,10 @@ class Recorder(keras.callbacks.Callback):
 
     def __init__(self):
         super().__init__()
-        self.orders, self.rates, self.weights = [], [], []
+        self.anchors, self.rates, self.weights = [], [], []
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.orders.append(ops.convert_to_numpy(self.model.order))
+        self.anchors.append(ops.convert_to_numpy(self.model.rows)[:, 0].ravel())
 
     def on_epoch_end(self, epoch, logs=None):
         self.rates.append(float(ops.convert_to_numpy(self.model.optimizer.learning_rate)))
@@ -89,24 +89,30 @@ def global_states():
 # --- one epoch
 
 
-def test_every_epoch_has_each_row_once_in_a_new_order_and_fills_up_from_the_front():
-    model = SimpleNamespace(order=keras.Variable(np.zeros(12, np.int32), dtype="int32"))
-    shuffle = _Shuffle(10, np.random.default_rng(0))
-    shuffle.set_model(model)
-    orders = []
+@pytest.mark.parametrize(("loss", "views"), [("infonce", 2), ("pn", 3)])
+def test_every_epoch_has_each_row_once_in_a_new_order_with_partners_of_its_own(loss, views):
+    """Of ten cells in a ring, each has the next one as neighbour."""
+    neighbors = Neighbors.from_indices((np.arange(10)[:, None] + 1) % 10)
+    model = SimpleNamespace(rows=keras.Variable(np.zeros((3, views, 4), np.int32), dtype="int32"))
+    draw = _Draw(neighbors, np.random.default_rng(0))
+    draw.set_model(model)
+    epochs = []
     for epoch in range(3):
-        shuffle.on_epoch_begin(epoch)
-        orders.append(ops.convert_to_numpy(model.order))
-    for order in orders:
-        assert sorted(order[:10]) == list(range(10))
-        assert order[10:].tolist() == order[:2].tolist()
-    assert (orders[0] != orders[1]).any()
-    assert (orders[1] != orders[2]).any()
+        draw.on_epoch_begin(epoch)
+        epochs.append(ops.convert_to_numpy(model.rows).swapaxes(0, 1).reshape(views, 12))
+    for anchors, positives, *negatives in epochs:
+        assert sorted(anchors[:10]) == list(range(10))
+        assert anchors[10:].tolist() == anchors[:2].tolist()
+        assert positives.tolist() == ((anchors + 1) % 10).tolist()
+        assert len(negatives) == (loss == "pn")
+        assert all((drawn != anchors).all() and (drawn != positives).all() for drawn in negatives)
+    assert (epochs[0][0] != epochs[1][0]).any()
+    assert (epochs[1][0] != epochs[2][0]).any()
 
 
 def test_every_row_is_an_anchor_once_per_epoch():
     """An encoder that passes row numbers through, and their squares as loss: its mean over an epoch tells."""
-    n = 208  # 52 batches of 4: more than one call of the compiled graph, the last of them shorter
+    n = 208  # 52 batches of 4: two calls of the compiled graph
     numbers = np.arange(n, dtype=np.float32)[:, None]
     encoder = keras.Sequential([layers.Input((1,)), layers.Dense(1, use_bias=False, kernel_initializer="ones")])
     changes = {"loss": lambda _, rows: ops.square(rows[0]), "batch_size": 4, "epochs": 2, "global_weight": 0.0}
@@ -116,27 +122,65 @@ def test_every_row_is_an_anchor_once_per_epoch():
     np.testing.assert_allclose(losses, (numbers**2).mean(), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "wanted"),
+    [
+        (208, 4, (52, 26)),
+        (2638, 527, (6, 6)),
+        (10, 10, (1, 1)),
+        (32, 1, (32, 32)),
+        (33, 1, (34, 17)),
+        (977, 1, (992, 32)),
+    ],
+)
+def test_an_epoch_is_rounded_up_to_whole_calls_of_at_most_32_steps(n_rows, batch_size, wanted, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    assert _steps(n_rows, batch_size) == wanted
+
+
+@pytest.mark.parametrize(
+    ("backend", "n_anchors", "wanted"),
+    [("tensorflow", 149_999, False), ("tensorflow", 150_000, True), ("jax", 10, True), ("torch", 10**6, False)],
+)
+def test_xla_compiles_long_trainings_only(backend, n_anchors, wanted, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    assert _xla(n_anchors) == {"jit_compile": wanted}
+
+
+def test_xla_trains_as_the_plain_graph_does(blobs, monkeypatch):
+    """The same draws and the same arithmetic, but for the order of sums."""
+    x, _, neighbors = blobs
+    plain, losses = fit(x, neighbors, epochs=2)
+    monkeypatch.setattr(training, "_XLA_REPAYS", 0)
+    compiled, again = fit(x, neighbors, epochs=2)
+    np.testing.assert_allclose(again, losses, rtol=1e-4)
+    np.testing.assert_allclose(embed(compiled, x), embed(plain, x), atol=1e-2)
+
+
+def test_torch_takes_one_step_per_call(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    assert _steps(2638, 527) == (6, 1)
+
+
 def test_the_last_batch_is_filled_up_with_rows_from_the_front(run):
-    assert len(run.seen.orders) == 12
-    for order in run.seen.orders:
-        assert len(order) == 320  # five batches of 64
-        assert sorted(order[:270]) == list(range(270))
-        assert order[270:].tolist() == order[:50].tolist()
+    assert len(run.seen.anchors) == 12
+    for anchors in run.seen.anchors:
+        assert len(anchors) == 320  # five batches of 64
+        assert sorted(anchors[:270]) == list(range(270))
+        assert anchors[270:].tolist() == anchors[:50].tolist()
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_the_loss_of_a_batch_is_infonce_plus_the_weighted_distance_correlation(points, weight):
-    """Each cell has one neighbour, so that nothing is left to chance."""
-    only = np.roll(np.arange(400), 1)
-    neighbors = Neighbors.from_indices(only[:, None])
+    only = np.roll(np.arange(400, dtype=np.int32), 1)
     encoder = build_encoder(Architecture((5,), 8, 2))
-    model = Siamese(encoder, points, neighbors, loss="infonce", global_weight=weight, n_positions=400, seed=0)
-    order = np.random.default_rng(0).permutation(400).astype(np.int32)
-    model.order.assign(order)
-    batch = np.arange(100, 150, dtype=np.int32)
+    model = Siamese(encoder, points, loss="infonce", global_weight=weight, n_batches=8, batch_size=50)
+    order = np.random.default_rng(0).permutation(400).astype(np.int32).reshape(8, 50)
+    model.rows.assign(np.stack([order, only[order]], axis=1))
+    batch = np.array([2], np.int32)
     rows, embeddings = model(batch)
-    anchors = order[100:150]
+    anchors = order[2]
     np.testing.assert_array_equal(ops.convert_to_numpy(rows), points[np.concatenate([anchors, only[anchors]])])
     a, p = embed(encoder, points[anchors]), embed(encoder, points[only[anchors]])
     wanted = float(infonce(a, p)) + weight * float(distance_correlation(points[anchors], a))
@@ -148,9 +192,8 @@ def test_penalties_of_the_users_layers_are_added_to_the_loss(points):
     inputs = layers.Input((8,))
     backbone = keras.Model(inputs, layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.5))(inputs))
     encoder = build_encoder(Architecture("custom", 8, 2), backbone=backbone)
-    neighbors = Neighbors.from_indices(np.roll(np.arange(400), 1)[:, None])
-    model = Siamese(encoder, points, neighbors, loss="infonce", global_weight=0.0, n_positions=400, seed=0)
-    batch = np.arange(50, dtype=np.int32)
+    model = Siamese(encoder, points, loss="infonce", global_weight=0.0, n_batches=8, batch_size=50)
+    batch = np.array([0], np.int32)
     rows, embeddings = model(batch)
     a, p = ops.split(embeddings, 2)
     wanted = float(infonce(a, p)) + 0.5 * float((backbone.get_weights()[0] ** 2).sum())
@@ -222,11 +265,9 @@ def test_cells_without_neighbours_are_embedded_too(run, blobs):
 
 def test_a_table_without_negatives_is_refused_for_triplets_but_not_for_infonce(points):
     neighbors = find_neighbors(points[:6], 5)
-    encoder = build_encoder(Architecture((5,), 8, 2))
-    settings = {"global_weight": 0.0, "n_positions": 6, "seed": 0}
-    Siamese(encoder, points[:6], neighbors, loss="infonce", **settings)
+    fit(points[:6], neighbors, batch_size=3, epochs=1)
     with pytest.raises(ValueError, match="leaves no negatives among 6 cells"):
-        Siamese(encoder, points[:6], neighbors, loss="pn", **settings)
+        fit(points[:6], neighbors, loss="pn", batch_size=3, epochs=1)
 
 
 def test_the_learning_rate_follows_the_cosine(run):

@@ -63,6 +63,10 @@ class Neighbors:
         """Number of rows."""
         return self.indices.shape[0]
 
+    def take(self, rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """`indices` and `counts` of these rows."""
+        return self.indices[rows], self.counts[rows]
+
     @classmethod
     def from_indices(cls, indices: Sequence[Sequence[int]] | NDArray[np.integer]) -> Neighbors:
         """Neighbours from an index table or from lists of unequal length, dropping each row's own number."""

@@ -1,4 +1,4 @@
-"""The siamese model: row numbers in, loss out. One encoder embeds anchors, positives and negatives together."""
+"""The siamese model: batch numbers in, loss out. One encoder embeds anchors, positives and negatives together."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from . import pairs
 from ._contrastive import distance_correlation, infonce
 from .losses import triplet_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from scivis.neighbors import Neighbors
 
     from .losses import IvisLoss, Tensor
 
@@ -23,9 +20,8 @@ if TYPE_CHECKING:
 class Siamese(keras.Model):
     """Trains an encoder on pairs or triplets of rows that it gathers itself.
 
-    The representation and the table of neighbours are variables of the model, so that a batch is only a list of
-    positions and no Python runs between batches. Position `i` stands for row `order[i]`: shuffling an epoch means
-    assigning another order.
+    The representation and the rows of an epoch are variables of the model, so that a batch is only a number and no
+    Python runs between batches: batch `i` has the rows `rows[i]`, anchors first, then positives, then negatives.
 
     Parameters
     ----------
@@ -33,41 +29,30 @@ class Siamese(keras.Model):
         Embeds rows.
     x
         The representation, shape (n, ...).
-    neighbors
-        The neighbours of each row.
     loss
-        `infonce`, a triplet loss's name, or a callable with ivis's signature.
+        `infonce`, which takes pairs, or a triplet loss: its name, or a callable with ivis's signature.
     global_weight
         Weight of the distance-correlation term.
-    n_positions
-        Length of an epoch: `n` rounded up to whole batches.
-    seed
-        Seed of the pairs drawn.
+    n_batches, batch_size
+        Steps of an epoch, and anchors in each.
     """
 
     def __init__(
         self,
         encoder: keras.Model,
         x: NDArray[np.float32],
-        neighbors: Neighbors,
         *,
         loss: str | IvisLoss,
         global_weight: float,
-        n_positions: int,
-        seed: int,
+        n_batches: int,
+        batch_size: int,
     ) -> None:
         super().__init__(name="siamese")
         self.encoder = encoder
         self.global_weight = global_weight
         self.triplet_loss = None if loss == "infonce" else triplet_loss(loss)
-        self.seed = keras.random.SeedGenerator(seed)
         self.x = self._constant(x)
-        self.counts = self._constant(neighbors.counts)
-        # One column at the least: a table without any cannot be gathered from.
-        self.indices = self._constant(np.pad(neighbors.indices, ((0, 0), (0, 1)), constant_values=-1))
-        if self.triplet_loss is not None:
-            self.excluded = self._constant(pairs.exclusion_table(neighbors))
-        self.order = self._constant(np.zeros(n_positions, np.int32))
+        self.rows = self._constant(np.zeros((n_batches, 2 if loss == "infonce" else 3, batch_size), np.int32))
         # All variables exist: without this Keras would trace the whole model once more to find that out.
         self.built = True
 
@@ -79,13 +64,9 @@ class Siamese(keras.Model):
             initializer=lambda shape, dtype: ops.convert_to_tensor(values, dtype=dtype),
         )
 
-    def call(self, positions: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:  # noqa: FBT001, FBT002 (Keras)
-        """The rows drawn for these positions, and their embeddings, anchors first."""
-        anchors = ops.take(self.order, positions)
-        rows = [anchors, pairs.draw_positives(anchors, self.indices, self.counts, self.seed)]
-        if self.triplet_loss is not None:
-            rows.append(pairs.draw_negatives(anchors, self.excluded, self.counts, self.x.shape[0], self.seed))
-        x = ops.take(self.x, ops.concatenate(rows), axis=0)
+    def call(self, batch: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:  # noqa: FBT001, FBT002 (Keras)
+        """The rows of the batch of this number, shape (1,), and their embeddings, anchors first."""
+        x = ops.take(self.x, ops.ravel(ops.take(self.rows, batch[0], axis=0)), axis=0)
         return x, self.encoder(x, training=training)
 
     def compute_loss(
@@ -103,7 +84,7 @@ class Siamese(keras.Model):
             loss = infonce(anchors, positives)
         else:
             loss = self.triplet_loss(*ops.split(embeddings, 3))
-        n_anchors = ops.shape(x)[0]
+        n_anchors = self.rows.shape[2]
         if self.global_weight:
             loss += self.global_weight * distance_correlation(inputs[:n_anchors], embeddings[:n_anchors])
         return loss + sum(self.encoder.losses)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from . import pairs
 from ._siamese import Siamese
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Batches joined into one call of the compiled graph: the Python between calls costs as much as a small batch.
 _STEPS_PER_CALL = 32
+# Anchors, over all epochs, from which XLA's faster steps repay the seconds that it takes to compile them.
+_XLA_REPAYS = 150_000
 # Rows embedded at once: large enough for the matrix products, small enough for the cache.
 _EMBED_BLOCK = 8192
 
@@ -67,34 +70,37 @@ def train(
 ) -> list[float]:
     """Train `encoder` in place on the rows of `x`; returns the mean loss of each epoch.
 
-    Every epoch takes each row as anchor once, in a new order; the last batch is filled up with rows from the front,
-    so that all batches have one shape and are compiled once.
+    Every epoch takes each row as anchor once, in a new order; the last batches are filled up with rows from the front,
+    so that all batches have one shape, and all calls of the compiled graph the same number of batches.
 
     Raises
     ------
     ValueError
         If the loss is no longer finite.
     """
-    n_batches = -(-len(x) // schedule.batch_size)
+    n_batches, per_call = _steps(len(x), schedule.batch_size)
     model = Siamese(
         encoder,
         x,
-        neighbors,
         loss=schedule.loss,
         global_weight=schedule.global_weight,
-        n_positions=n_batches * schedule.batch_size,
-        seed=int(rng.integers(2**31)),
+        n_batches=n_batches,
+        batch_size=schedule.batch_size,
     )
-    model.compile(optimizer=_optimizer(schedule, n_batches), steps_per_execution=_steps_per_call(n_batches), **_xla())
+    model.compile(
+        optimizer=_optimizer(schedule, n_batches), steps_per_execution=per_call, **_xla(len(x) * schedule.epochs)
+    )
     # Built here, or the first step would be traced twice: once to create the optimizer's variables.
     model.optimizer.build(model.trainable_variables)
+    # The batches of all epochs in one array: Keras takes a tenth of a second to start an array again.
     history = model.fit(
-        np.arange(n_batches * schedule.batch_size, dtype=np.int32),
-        batch_size=schedule.batch_size,
+        np.tile(np.arange(n_batches, dtype=np.int32), schedule.epochs),
+        batch_size=1,
         epochs=schedule.epochs,
+        steps_per_epoch=n_batches,
         shuffle=False,
         verbose=0,
-        callbacks=[_Shuffle(len(x), rng), *_early_stopping(schedule), *callbacks],
+        callbacks=[_Draw(neighbors, rng), *_early_stopping(schedule), *callbacks],
     )
     losses = [float(loss) for loss in history.history["loss"]]
     if not np.isfinite(losses).all():
@@ -110,24 +116,37 @@ def _optimizer(schedule: Schedule, n_batches: int) -> keras.optimizers.Optimizer
     return keras.optimizers.Adam(rate)
 
 
-def _steps_per_call(n_batches: int) -> int:
-    return 1 if keras.backend.backend() == "torch" else min(_STEPS_PER_CALL, n_batches)
+def _steps(n_rows: int, batch_size: int) -> tuple[int, int]:
+    """Steps of an epoch, rounded up to whole calls of the compiled graph, and steps of a call."""
+    n_batches = -(-n_rows // batch_size)
+    n_calls = n_batches if keras.backend.backend() == "torch" else -(-n_batches // _STEPS_PER_CALL)
+    per_call = -(-n_batches // n_calls)
+    return n_calls * per_call, per_call
 
 
-def _xla() -> dict[str, bool]:
-    return {"jit_compile": keras.backend.backend() != "torch"}
+def _xla(n_anchors: int) -> dict[str, bool]:
+    backend = keras.backend.backend()
+    return {"jit_compile": backend == "jax" or (backend == "tensorflow" and n_anchors >= _XLA_REPAYS)}
 
 
-class _Shuffle(keras.callbacks.Callback):
-    """Gives the model a new order of rows before each epoch."""
+class _Draw(keras.callbacks.Callback):
+    """Gives the model new rows before each epoch: anchors in a new order, with partners of their own."""
 
-    def __init__(self, n_rows: int, rng: np.random.Generator) -> None:
+    def __init__(self, neighbors: Neighbors, rng: np.random.Generator) -> None:
         super().__init__()
-        self.n_rows, self.rng = n_rows, rng
+        self.neighbors, self.rng = neighbors, rng
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        order = self.rng.permutation(self.n_rows).astype(np.int32)
-        self.model.order.assign(np.resize(order, self.model.order.shape))
+        n_batches, n_views, batch_size = self.model.rows.shape
+        anchors = pairs.draw_anchors(self.neighbors.n_cells, n_batches, batch_size, self.rng)
+        self.model.rows.assign(np.stack([self._rows(batch, n_views) for batch in anchors]))
+
+    def _rows(self, anchors: NDArray[np.int32], n_views: int) -> NDArray[np.int32]:
+        indices, counts = self.neighbors.take(anchors)
+        views = [anchors, pairs.draw_positives(anchors, indices, counts, self.rng)]
+        if n_views == 3:
+            views.append(pairs.draw_negatives(anchors, indices, counts, self.neighbors.n_cells, self.rng))
+        return np.stack(views)
 
 
 def _early_stopping(schedule: Schedule) -> list[keras.callbacks.Callback]:
