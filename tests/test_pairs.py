@@ -129,7 +129,21 @@ def test_the_largest_table_row_leaves_its_only_negative():
 @given(st.integers(2, 60), st.integers(1, 20))
 def test_the_anchors_of_an_epoch_are_all_rows_and_then_the_first_again(n, batch_size):
     n_batches = -(-n // batch_size)
-    anchors = pairs.draw_anchors(n, n_batches, batch_size, np.random.default_rng(0))
+    anchors = pairs.draw_anchors(n, n_batches, batch_size, True, np.random.default_rng(0))  # noqa: FBT003
     assert anchors.shape == (n_batches, batch_size)
     assert sorted(anchors.ravel()[:n]) == list(range(n))
     assert anchors.ravel()[n:].tolist() == anchors.ravel()[: n_batches * batch_size - n].tolist()
+
+
+def test_without_shuffling_rows_come_in_the_order_given():
+    anchors = pairs.draw_anchors(7, 3, 3, False, np.random.default_rng(0))  # noqa: FBT003
+    assert anchors.tolist() == [[0, 1, 2], [3, 4, 5], [6, 0, 1]]
+
+
+def test_shuffled_batches_keep_neighbouring_rows_together():
+    rng = np.random.default_rng(0)
+    epochs = [pairs.draw_anchors(60, 20, 3, "batch", rng) for _ in range(2)]
+    for anchors in epochs:
+        assert sorted(anchors[:, 0]) == list(range(0, 60, 3))
+        assert (anchors == anchors[:, :1] + np.arange(3)).all()
+    assert (epochs[0] != epochs[1]).any()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,23 +11,26 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from ._checks import check_positive_int, check_rows, check_settings, check_width
+from ._checks import check_rows, check_width
 from ._novelty import Reference, fit_reference, novelty
-from .neighbors import Neighbors, find_neighbors
+from ._plan import architecture_of, backbone, check_plan, neighbors_of, schedule_of, seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import keras
     from numpy.typing import NDArray
 
-    from .neighbors import Metric
-    from .nn import Architecture
+    from .neighbors import Neighbors
+    from .nn._siamese import Supervision
+    from .nn._training import Trained
     from .nn.losses import IvisLoss
+    from .nn.pairs import Shuffle
+    from .nn.supervision import Targets
 
 # Standard deviation of a map trained with InfoNCE, whose own unit (the width of its kernel) means nothing to a reader.
 _MAP_SPREAD = 5.0
-_METRICS: dict[str, Metric] = {"angular": "cosine", "euclidean": "euclidean", "manhattan": "manhattan"}
 
 
 class Ivis(TransformerMixin, BaseEstimator):
@@ -33,6 +38,10 @@ class Ivis(TransformerMixin, BaseEstimator):
 
     The defaults are those of ivis 2.0 (Szubert et al., Scientific Reports 9, 8914, 2019);
     :func:`scivis.tl.ivis` uses the same estimator with settings that measure better on single cells.
+
+    Another `fit` goes on training where the last one ended, also after :meth:`load_model`; take
+    `sklearn.base.clone(model)` to begin anew. Two fits of n and m epochs end where one of n + m epochs does, unless
+    early stopping went back to better weights between them or the learning rate falls (it then starts anew).
 
     Parameters
     ----------
@@ -52,11 +61,19 @@ class Ivis(TransformerMixin, BaseEstimator):
         Epochs without a lower loss before training stops; the weights of the lowest are kept. `None` never stops.
     n_trees, search_k
         Annoy's settings, for the search of neighbours.
+    ntrees
+        Old name of `n_trees`.
     knn_distance_metric
         `angular`, `euclidean` or `manhattan`.
     model
         `szubert` (128-128-128), `maaten` (500-500-2000), `hinton` (2000-1000-500), `residual` (three layers of 256
         with layer normalisation), a list of widths, or a Keras model without its last layer.
+    supervision_metric
+        The name of a Keras loss, for `fit(X, Y)`: `sparse_categorical_crossentropy` (a softmax classifier; `Y` holds
+        codes), `categorical_hinge`, `hinge` or `squared_hinge` (a linear support-vector machine), `binary_crossentropy`
+        (several labels per row), `mae`, `mse`, `log_cosh` (regression), or any other.
+    supervision_weight
+        Share of that loss in the whole, from 0 to 1. At 0 labels change nothing, and nothing is predicted.
     neighbour_matrix
         Neighbours already known, as :class:`scivis.neighbors.Neighbors`, an index array, or lists of row numbers.
         No search is made then.
@@ -79,8 +96,14 @@ class Ivis(TransformerMixin, BaseEstimator):
     ----------
     encoder_
         The Keras model that embeds rows.
+    supervised_model_
+        The Keras model that predicts labels of rows, after a fit with labels.
+    model_
+        The siamese network as a Keras model of anchors, positives and negatives.
+    classes_, n_classes_
+        The codes of the classes and their number, after a fit with classes.
     loss_history_
-        Mean loss of each epoch.
+        Mean loss of each epoch, over all fits.
     neighbour_matrix_
         The neighbours that training used.
     n_features_in_
@@ -106,9 +129,12 @@ class Ivis(TransformerMixin, BaseEstimator):
         epochs: int = 1000,
         n_epochs_without_progress: int | None = 20,
         n_trees: int = 50,
+        ntrees: int | None = None,
         search_k: int = -1,
         knn_distance_metric: str = "angular",
         model: str | Sequence[int] | keras.Model = "szubert",
+        supervision_metric: str = "sparse_categorical_crossentropy",
+        supervision_weight: float = 0.5,
         neighbour_matrix: Neighbors | NDArray[np.integer] | Sequence[Sequence[int]] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         learning_rate: float = 1e-3,
@@ -126,9 +152,12 @@ class Ivis(TransformerMixin, BaseEstimator):
         self.epochs = epochs
         self.n_epochs_without_progress = n_epochs_without_progress
         self.n_trees = n_trees
+        self.ntrees = ntrees
         self.search_k = search_k
         self.knn_distance_metric = knn_distance_metric
         self.model = model
+        self.supervision_metric = supervision_metric
+        self.supervision_weight = supervision_weight
         self.neighbour_matrix = neighbour_matrix
         self.callbacks = callbacks
         self.learning_rate = learning_rate
@@ -139,163 +168,258 @@ class Ivis(TransformerMixin, BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X: NDArray[Any], y: None = None) -> Self:  # noqa: N803 (scikit-learn's name)
+    def fit(self, X: Any, Y: Any = None, shuffle_mode: Shuffle = True) -> Self:  # noqa: N803, FBT002 (ivis's names)
         """Search neighbours, train the network, and remember where the rows lie.
+
+        Parameters
+        ----------
+        X
+            Rows of numbers, shape (n, ...).
+        Y
+            Labels, for `supervision_metric`: see :func:`scivis.nn.make_targets`. Missing ones are −1 or NaN.
+        shuffle_mode
+            `True` takes the rows in a new order each epoch, `"batch"` whole batches of neighbouring rows, `False` the
+            order given.
 
         Raises
         ------
         ValueError
-            If `X` holds NaN, infinite or only equal rows, or a parameter does not suit it.
+            If `X` holds NaN, infinite or only equal rows, a parameter does not suit it, or `X` or `Y` have another
+            width than in the fit before.
         """
-        from .nn import build_encoder
-        from .nn._linear import start_at_pca
         from .nn._training import train
 
         x = np.ascontiguousarray(X, dtype=np.float32)
         self.check_settings(len(x))
         self.check_rows(x)
-        rng = np.random.default_rng(self.random_state)
-        search, weights, training, landmarks = rng.spawn(4)
-        neighbors = self._neighbors(x, search)
-        self._architecture = self._plan(x)
-        encoder = build_encoder(self._architecture, _seed(weights), self._backbone)
-        if self.linear_path:
-            start_at_pca(encoder, x, self._architecture)
-        callbacks = [*(self.callbacks or ()), *self._progress()]
-        self.loss_history_ = train(encoder, x, neighbors, self._schedule(), rng=training, callbacks=callbacks)
-        self.neighbour_matrix_ = neighbors
-        self.n_features_in_ = self._architecture.n_features
+        targets = self._targets(Y, len(x))
+        search, weights, training, landmarks, labels = np.random.default_rng(self.random_state).spawn(5)
+        self.neighbour_matrix_ = neighbors_of(self, x, search)
+        if self._is_fitted:
+            self._resume(x, targets)
+        else:
+            self._start(x, targets, weights, labels)
+            self._rng = training
+        trained = train(
+            self.encoder_,
+            x,
+            self.neighbour_matrix_,
+            schedule_of(self, shuffle_mode),
+            rng=self._rng,
+            supervision=self._supervision(targets),
+            callbacks=[*self._callbacks(), *self._progress()],
+            before=self._trained,
+        )
+        self._trained, self.loss_history_ = trained, trained.losses
         self._reference: Reference = fit_reference(x.reshape(len(x), -1), landmarks)
-        self._finish(encoder, x)
+        self._finish(x)
         return self
+
+    def fit_transform(self, X: Any, Y: Any = None, shuffle_mode: Shuffle = True) -> NDArray[np.float32]:  # noqa: N803, FBT002
+        """Fit, and embed the same rows."""
+        return self.fit(X, Y, shuffle_mode).transform(X)
 
     def check_settings(self, n_rows: int) -> None:
         """Refuse, before any work, parameters that could not be used on `n_rows` rows."""
-        from .nn.losses import triplet_loss
-        from .nn.networks import check_backbone, check_network
-
-        if self.distance != "infonce":
-            triplet_loss(self.distance)
-        if self._backbone is None:
-            check_network(self.model)
-        else:
-            check_backbone(self._backbone)
-        if self.n_epochs_without_progress is not None:
-            check_positive_int("n_epochs_without_progress", self.n_epochs_without_progress)
-        self._metric()
-        check_settings(
-            n_rows,
-            n_components=self.embedding_dims,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            global_weight=self.global_weight,
-        )
+        if self.ntrees is not None:
+            warnings.warn("ntrees is the old name of n_trees; use that.", FutureWarning, stacklevel=3)
+            self.n_trees, self.ntrees = self.ntrees, None
+        check_plan(self, n_rows)
 
     def check_rows(self, x: NDArray[np.float32]) -> None:
         """Refuse rows that cannot be embedded, or that the network given does not read."""
         from .nn.networks import check_backbone
 
         check_rows(x)
-        if self._backbone is not None:
-            check_backbone(self._backbone, x.shape[1:])
+        if (given := backbone(self)) is not None:
+            check_backbone(given, x.shape[1:])
 
-    def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
+    def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """Embed rows, shape (n, embedding_dims); no row is fine."""
         from .nn._training import embed
 
         x = self._checked(X)
         return embed(self.encoder_, x)
 
-    def novelty(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
+    def score_samples(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
+        """What the supervised head predicts for rows, shape (n, n_outputs).
+
+        Probabilities of the classes in the order of `classes_` for the cross-entropies, distances from the boundary for
+        the hinge losses, values for regression.
+        """
+        from .nn._training import embed
+
+        x = self._checked(X)
+        if self._head is None:
+            msg = "This Ivis was fitted without labels. Call fit(X, Y), with supervision_weight above 0."
+            raise NotFittedError(msg)
+        return embed(self._head, embed(self.encoder_, x))
+
+    def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
         x = self._checked(X)
         return novelty(self._reference, x.reshape(len(x), self.n_features_in_))
 
-    def _checked(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
-        if not hasattr(self, "encoder_"):
+    def save_model(self, folder_path: str | Path, save_format: str = "h5", overwrite: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Save the model, fitted or not, with all that another fit needs to go on; see :func:`load_model`.
+
+        The folder is complete at every moment: a kill in the middle leaves what was there before.
+
+        Parameters
+        ----------
+        folder_path
+            Where to; it is made.
+        save_format
+            `h5`: a single HDF5 file of names, numbers and arrays. `tf`: the same, and beside it the encoder as a
+            TensorFlow SavedModel, for programs that do not know scivis (this needs the TensorFlow backend).
+        overwrite
+            Whether a model that is there already may be replaced.
+
+        Raises
+        ------
+        FileExistsError
+            If there is something under that name and `overwrite` is false.
+        """
+        from ._saving import save
+
+        save(self, folder_path, save_format, overwrite=overwrite)
+
+    def load_model(self, folder_path: str | Path) -> Self:
+        """Become the model that was saved there, parameters included.
+
+        A Keras network or a loss function of your own is not in the folder, which can therefore bring no code along: give
+        it to the constructor again, ``Ivis(model=network).load_model(path)``.
+        """
+        from ._saving import load
+
+        self.__dict__.update(vars(load(folder_path, self)))
+        return self
+
+    @property
+    def supervised_model_(self) -> keras.Model:
+        """The Keras model that predicts labels of rows."""
+        import keras
+
+        if self._head is None:
+            msg = "This Ivis was fitted without labels."
+            raise AttributeError(msg)
+        return keras.Model(self.encoder_.inputs, self._head(self.encoder_.outputs[0]), name="supervised_model")
+
+    @property
+    def model_(self) -> keras.Model:
+        """The siamese network: anchors, positives and negatives in, their embeddings out, shape (3, n, dims)."""
+        import keras
+
+        triplet = [keras.layers.Input(self.encoder_.input_shape[1:]) for _ in range(3)]
+        return keras.Model(triplet, keras.ops.stack([self.encoder_(rows) for rows in triplet]), name="siamese")
+
+    @property
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "encoder_")
+
+    # Without a fit, and after one without labels.
+    _head: keras.Model | None = None
+    _trained: Trained | None = None
+
+    def _checked(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
+        if not self._is_fitted:
             msg = "This Ivis is not fitted yet. Call `fit` first."
             raise NotFittedError(msg)
         x = np.ascontiguousarray(X, dtype=np.float32)
         check_width(x, self.encoder_.input_shape[1:])
         return x
 
-    def _neighbors(self, x: NDArray[np.float32], rng: np.random.Generator) -> Neighbors:
-        given = self.neighbour_matrix
-        if given is None:
-            return find_neighbors(
-                x.reshape(len(x), -1),
-                self.k,
-                backend="annoy",
-                metric=self._metric(),
-                n_trees=self.n_trees,
-                search_k=self.search_k,
-                random_state=_seed(rng),
-            )
-        neighbors = given if isinstance(given, Neighbors) else Neighbors.from_indices(given)
-        if neighbors.n_cells != len(x):
-            msg = f"neighbour_matrix has {neighbors.n_cells} rows, but X has {len(x)}: neighbours of other cells?"
+    def _targets(self, y: Any, n_rows: int) -> Targets | None:
+        from .nn.supervision import make_targets
+
+        if y is None:
+            return None
+        targets = make_targets(y, self.supervision_metric, n_rows)
+        # At weight 0 the training must be that without labels, bit for bit.
+        return targets if self.supervision_weight else None
+
+    def _supervision(self, targets: Targets | None) -> Supervision | None:
+        from .nn._siamese import Supervision
+
+        if targets is None or self._head is None:
+            return None
+        return Supervision(targets, self._head, self.supervision_metric, self.supervision_weight)
+
+    def _start(
+        self, x: NDArray[np.float32], targets: Targets | None, weights: np.random.Generator, labels: np.random.Generator
+    ) -> None:
+        """A new encoder and, if there are labels, a new head."""
+        from .nn import build_encoder
+        from .nn._linear import start_at_pca
+        from .nn.supervision import build_head
+
+        self._architecture = architecture_of(self, x)
+        self.n_features_in_ = self._architecture.n_features
+        self.encoder_ = build_encoder(self._architecture, seed_of(weights), backbone(self))
+        if self.linear_path:
+            start_at_pca(self.encoder_, x, self._architecture)
+        if targets is not None:
+            self._head = build_head(targets.n_outputs, self.supervision_metric, self.embedding_dims, seed_of(labels))
+            self._set_classes(targets)
+
+    def _set_classes(self, targets: Targets) -> None:
+        from .nn.supervision import CLASSIFICATION
+
+        if self.supervision_metric in CLASSIFICATION:
+            self.n_classes_ = targets.n_outputs
+            self.classes_ = targets.classes if targets.classes.size else np.arange(targets.n_outputs)
+
+    def _resume(self, x: NDArray[np.float32], targets: Targets | None) -> None:
+        """Make ready to go on: the same widths and labels, and the map in the unit that training knows."""
+        check_width(x, self.encoder_.input_shape[1:])
+        n_outputs, before = targets and targets.n_outputs, self._head and self._head.output_shape[-1]
+        same = targets is None or not targets.classes.size or np.array_equal(targets.classes, self.classes_)
+        if n_outputs != before or not same:
+            msg = "These labels are not those of the fit before. Take the same, or sklearn.base.clone(model) to begin anew."
             raise ValueError(msg)
-        return neighbors
+        self._rescale(1.0)
 
-    @property
-    def _backbone(self) -> keras.Model | None:
-        return None if isinstance(self.model, str) or not hasattr(self.model, "layers") else self.model
-
-    def _metric(self) -> Metric:
-        if self.knn_distance_metric not in _METRICS:
-            msg = f"knn_distance_metric={self.knn_distance_metric!r} is not one of {sorted(_METRICS)}."
-            raise ValueError(msg)
-        return _METRICS[self.knn_distance_metric]
-
-    @property
-    def _network(self) -> str | tuple[int, ...]:
-        if isinstance(self.model, str):
-            return self.model
-        return "custom" if self._backbone is not None else tuple(self.model)
-
-    def _plan(self, x: NDArray[np.float32]) -> Architecture:
-        from .nn import Architecture
-
-        return Architecture(
-            network=self._network,
-            n_features=int(np.prod(x.shape[1:])),
-            n_components=self.embedding_dims,
-            linear_path=self.linear_path,
-            offset=tuple(x.mean(axis=0, dtype=np.float64).tolist()) if self.standardize else (),
-            scale=float(1.0 / (x - x.mean(axis=0)).std()) if self.standardize else 1.0,
-        )
-
-    def _schedule(self) -> Any:
-        from .nn._training import Schedule
-
-        return Schedule(
-            loss=self.distance,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            decay=self.learning_rate_decay,
-            patience=self.n_epochs_without_progress,
-            global_weight=self.global_weight,
-        )
+    def _callbacks(self) -> list[keras.callbacks.Callback]:
+        """Copies of the user's callbacks, which stay as they are; those of scivis learn whose they are."""
+        callbacks = [copy(callback) for callback in self.callbacks or ()]
+        for callback in callbacks:
+            if hasattr(callback, "set_estimator"):
+                callback.set_estimator(self)
+        return callbacks
 
     def _progress(self) -> list[keras.callbacks.Callback]:
         from .nn._progress import EpochBar
 
         return [EpochBar(self.epochs)] if self.verbose else []
 
-    def _finish(self, encoder: keras.Model, x: NDArray[np.float32]) -> None:
-        """Keep the encoder; a map trained with InfoNCE is scaled to a fixed spread."""
-        from .nn import build_encoder
+    def _finish(self, x: NDArray[np.float32]) -> None:
+        """A map trained with InfoNCE is scaled to a fixed spread."""
         from .nn._training import embed
 
-        self.encoder_ = encoder
         if self.distance == "infonce":
-            spread = float(embed(encoder, x).std())
-            self._architecture = replace(self._architecture, output_scale=_MAP_SPREAD / spread)
-            self.encoder_ = build_encoder(self._architecture, backbone=self._backbone)
-            self.encoder_.set_weights(encoder.get_weights())
+            self._rescale(_MAP_SPREAD / float(embed(self.encoder_, x).std()))
 
+    def _rescale(self, scale: float) -> None:
+        """Give the map another unit; the head then reads that, so that predictions stay."""
+        from .nn import build_encoder
 
-def _seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**31))
+        before = self._architecture.output_scale
+        if scale == before:
+            return
+        weights = self.encoder_.get_weights()
+        self._architecture = replace(self._architecture, output_scale=scale)
+        self.encoder_ = build_encoder(self._architecture, backbone=backbone(self))
+        self.encoder_.set_weights(weights)
+        if self._head is not None:
+            kernel, bias = self._head.get_weights()
+            self._head.set_weights([kernel * (before / scale), bias])
+
+    def __getstate__(self) -> dict[str, Any]:
+        from ._saving import getstate
+
+        return getstate(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from ._saving import setstate
+
+        setstate(self, state)

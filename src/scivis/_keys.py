@@ -12,7 +12,7 @@ class Keys:
     Examples
     --------
     >>> Keys.of("ivis", None)
-    Keys(obsm='X_ivis', uns='ivis', novelty='ivis_novelty')
+    Keys(obsm='X_ivis', uns='ivis', novelty='ivis_novelty', label='ivis_label', certainty='ivis_certainty', scores='ivis_scores')
     >>> Keys.of("ivis", "mine").obsm
     'mine'
     """
@@ -20,6 +20,9 @@ class Keys:
     obsm: str
     uns: str
     novelty: str
+    label: str
+    certainty: str
+    scores: str
 
     @classmethod
     def of(cls, method: str, key_added: str | None) -> Keys:
@@ -28,4 +31,5 @@ class Keys:
         if "/" in key:
             msg = f"key_added={key!r} holds a '/', which neither h5ad nor zarr can store."
             raise ValueError(msg)
-        return cls(obsm=f"X_{method}" if key == method else key, uns=key, novelty=f"{key}_novelty")
+        derived = {name: f"{key}_{name}" for name in ("novelty", "label", "certainty", "scores")}
+        return cls(obsm=f"X_{method}" if key == method else key, uns=key, **derived)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -31,22 +31,35 @@ _LARGEST = float(np.finfo(np.float32).max)
 # Parameters of the estimator that are plain values; neighbours and callbacks stay behind.
 _PLAIN = (
     "embedding_dims", "k", "distance", "batch_size", "epochs", "n_epochs_without_progress", "learning_rate",
-    "learning_rate_decay", "global_weight", "linear_path", "standardize", "verbose",
+    "learning_rate_decay", "global_weight", "linear_path", "standardize", "verbose", "n_trees", "search_k",
+    "knn_distance_metric", "supervision_metric", "supervision_weight",
 )  # fmt: skip
 
 
 def pack_model(model: Ivis) -> dict[str, Any]:
     """The fitted model as a dictionary that h5ad and zarr can hold."""
-    params = {name: value for name, value in model.get_params(deep=False).items() if name in _PLAIN}
-    params["distance"] = model.distance if isinstance(model.distance, str) else "custom"
-    config = {"estimator": params, "architecture": asdict(model._architecture)}
+    config = {"estimator": pack_params(model), "architecture": asdict(model._architecture)}
+    head = [] if model._head is None else model._head.get_weights()
     return {
         "format": FORMAT,
         "config": json.dumps(config),
-        "weights": {f"{i:03d}": weight for i, weight in enumerate(model.encoder_.get_weights())},
+        "weights": number(model.encoder_.get_weights()),
+        "head": number(head),
+        "classes": np.asarray(getattr(model, "classes_", []), np.int64),
         "landmarks": model._reference.landmarks,
         "landmark_unit": model._reference.unit,
     }
+
+
+def pack_params(model: Ivis) -> dict[str, Any]:
+    """Those parameters of the estimator that are plain values."""
+    params = {name: getattr(model, name) for name in _PLAIN}
+    return params | {"distance": model.distance if isinstance(model.distance, str) else "custom"}
+
+
+def number(arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """A list of arrays as a dictionary."""
+    return {f"{i:03d}": array for i, array in enumerate(arrays)}
 
 
 def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = None) -> Ivis:
@@ -68,37 +81,73 @@ def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = No
     architecture = _architecture(config.get("architecture"))
     _check_backbone(architecture, backbone)
     encoder = _encoder(architecture, stored, backbone)
-    params = _estimator_params(config.get("estimator"), architecture)
+    params = unpack_params(config.get("estimator"))
+    if params.get("embedding_dims") != architecture.n_components:
+        fail("its embedding_dims is not the n_components of its architecture")
     model = Ivis(**params, model=_network(architecture, backbone))
     model._architecture, model.encoder_ = architecture, encoder
     model.n_features_in_ = architecture.n_features
     model._reference = _reference(stored, architecture)
+    _set_head(model, stored)
     return model
 
 
-def _fail(what: str) -> ValueError:
-    return ValueError(f"The stored model cannot be used: {what}. Fit it again, or read the file again from its source.")
+def _set_head(model: Ivis, stored: Mapping[str, Any]) -> None:
+    from .nn.supervision import CLASSIFICATION, build_head, check_metric
+
+    weights, classes = unnumber(stored["head"], "head weight"), np.asarray(stored["classes"])
+    if not weights:
+        return
+    width = weights[-1].size
+    if [weight.shape for weight in weights] != [(model.embedding_dims, width), (width,)]:
+        fail(f"its head has shapes {[weight.shape for weight in weights]}")
+    try:
+        check_metric(model.supervision_metric)
+    except ValueError as error:
+        fail(f"its supervision_metric is {str(model.supervision_metric)[:80]!r}", error)
+    if model.supervision_metric in CLASSIFICATION:
+        if classes.shape != (width,) or classes.dtype.kind != "i":
+            fail(f"its classes have shape {classes.shape}, but its head predicts {width}")
+        model.classes_, model.n_classes_ = classes, width
+    model._head = build_head(width, model.supervision_metric, model.embedding_dims)
+    model._head.set_weights(weights)
+
+
+def fail(what: str, cause: Exception | None = None) -> NoReturn:
+    """Refuse a model that cannot be trusted."""
+    msg = f"The stored model cannot be used: {what}. Fit it again, or read the file again from its source."
+    raise ValueError(msg) from cause
 
 
 def _config(stored: Mapping[str, Any]) -> dict[str, Any]:
     if not hasattr(stored, "get"):
-        raise _fail(f"it is a {type(stored).__name__}, not a dictionary")
-    missing = {"format", "config", "weights", "landmarks", "landmark_unit"} - set(stored)
+        fail(f"it is a {type(stored).__name__}, not a dictionary")
+    missing = {"format", "config", "weights", "head", "classes", "landmarks", "landmark_unit"} - set(stored)
     if missing:
-        raise _fail(f"it lacks {sorted(missing)}")
-    version = stored["format"]
+        fail(f"it lacks {sorted(missing)}")
+    check_format(stored)
+    return parse(stored, "config")
+
+
+def check_format(stored: Mapping[str, Any]) -> None:
+    """Refuse a format that this version does not know."""
+    version = stored.get("format")
     if not isinstance(version, int | np.integer) or version < 1:
-        raise _fail(f"its format is {version!r}")
+        fail(f"its format is {version!r}")
     if version > FORMAT:
         msg = f"The stored model has format {version}, but this scivis reads up to {FORMAT}. Update scivis."
         raise ValueError(msg)
+
+
+def parse(stored: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The JSON object stored under a name."""
     try:
-        config = json.loads(stored["config"])
-    except (TypeError, ValueError, RecursionError) as error:
-        raise _fail("its config is not JSON") from error
-    if not isinstance(config, dict):
-        raise _fail("its config is not a JSON object")
-    return config
+        entry = json.loads(stored[name])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        fail(f"its {name} is not JSON", error)
+    if not isinstance(entry, dict):
+        fail(f"its {name} is not a JSON object")
+    return entry
 
 
 def _architecture(entry: Any) -> Architecture:
@@ -106,19 +155,19 @@ def _architecture(entry: Any) -> Architecture:
 
     fields = {"network", "n_features", "n_components", "linear_path", "offset", "scale", "output_scale"}
     if not isinstance(entry, dict) or set(entry) != fields:
-        raise _fail(f"its architecture does not hold exactly {sorted(fields)}")
+        fail(f"its architecture does not hold exactly {sorted(fields)}")
     network = entry["network"]
     if isinstance(network, list) and network and all(map(_is_width, network)):
         network = tuple(network)
     elif network not in ("residual", "custom", *IVIS_WIDTHS) or not isinstance(network, str):
-        raise _fail(f"its network is {str(network)[:80]!r}")
+        fail(f"its network is {str(network)[:80]!r}")
     if not (_is_width(entry["n_features"]) and _is_width(entry["n_components"])):
-        raise _fail("its sizes are not whole numbers of at least 1")
+        fail("its sizes are not whole numbers of at least 1")
     if not (isinstance(entry["linear_path"], bool) and all(map(_is_real, (entry["scale"], entry["output_scale"])))):
-        raise _fail("its linear_path or its scales have the wrong type")
+        fail("its linear_path or its scales have the wrong type")
     offset = entry["offset"]
     if not isinstance(offset, list) or len(offset) not in (0, entry["n_features"]) or not all(map(_is_real, offset)):
-        raise _fail("its offset does not hold one number per feature")
+        fail("its offset does not hold one number per feature")
     return Architecture(**{**entry, "network": network, "offset": tuple(offset)})
 
 
@@ -145,14 +194,14 @@ def _check_backbone(architecture: Architecture, backbone: keras.Model | None) ->
 def _encoder(architecture: Architecture, stored: Mapping[str, Any], backbone: keras.Model | None) -> keras.Model:
     from .nn import build_encoder
 
-    weights = _weights(stored["weights"])
+    weights = unnumber(stored["weights"], "weight")
     if backbone is None:
         _check_shapes(architecture, [weight.shape for weight in weights])
     encoder = build_encoder(architecture, backbone=backbone)
     expected = [tuple(weight.shape) for weight in encoder.weights]
     given = [weight.shape for weight in weights]
     if given != expected:
-        raise _fail(f"its weights have shapes {given}, but its network needs {expected}")
+        fail(f"its weights have shapes {given}, but its network needs {expected}")
     encoder.set_weights(weights)
     return encoder
 
@@ -163,29 +212,33 @@ def _check_shapes(architecture: Architecture, given: list[tuple[int, ...]]) -> N
 
     n_layers = len(architecture.network) if isinstance(architecture.network, tuple) else 0
     if n_layers > len(given) or sorted(weight_shapes(architecture)) != sorted(given):
-        raise _fail(f"its weights have shapes {given}, which are not those of its network")
+        fail(f"its weights have shapes {given}, which are not those of its network")
 
 
-def _weights(entry: Any) -> list[np.ndarray]:
+def unnumber(entry: Any, name: str, kinds: str = "f") -> list[np.ndarray]:
+    """The list of arrays back that :func:`number` took."""
     if not hasattr(entry, "keys") or sorted(entry) != [f"{i:03d}" for i in range(len(entry))]:
-        raise _fail("its weights are not numbered 000, 001, …")
-    return [_floats(entry[key], f"weight {key}") for key in sorted(entry)]
+        fail(f"its {name}s are not numbered 000, 001, …")
+    return [_finite(entry[key], f"{name} {key}", kinds) for key in sorted(entry)]
 
 
 def _floats(values: Any, name: str) -> np.ndarray:
+    return _finite(values, name, "f").astype(np.float32)
+
+
+def _finite(values: Any, name: str, kinds: str) -> np.ndarray:
     array = np.asarray(values)
-    if array.dtype.kind != "f" or not float(np.abs(array).max(initial=0)) <= _LARGEST:
-        raise _fail(f"{name} is not an array of finite floating-point numbers")
-    return array.astype(np.float32)
+    if array.dtype.kind not in kinds or not float(np.abs(array).max(initial=0)) <= _LARGEST:
+        fail(f"{name} is not an array of finite floating-point numbers")
+    return array
 
 
-def _estimator_params(entry: Any, architecture: Architecture) -> dict[str, Any]:
+def unpack_params(entry: Any) -> dict[str, Any]:
+    """The parameters back that :func:`pack_params` gave."""
     if not isinstance(entry, dict) or not set(entry) <= set(_PLAIN):
-        raise _fail("its estimator's parameters are not those of scivis.Ivis")
+        fail("its estimator's parameters are not those of scivis.Ivis")
     if not all(value is None or isinstance(value, str | int | float) for value in entry.values()):
-        raise _fail("its estimator's parameters are not plain values")
-    if entry.get("embedding_dims") != architecture.n_components:
-        raise _fail("its embedding_dims is not the n_components of its architecture")
+        fail("its estimator's parameters are not plain values")
     return entry
 
 
@@ -197,9 +250,9 @@ def _network(architecture: Architecture, backbone: keras.Model | None) -> Any:
 def _reference(stored: Mapping[str, Any], architecture: Architecture) -> Reference:
     landmarks, unit = _floats(stored["landmarks"], "landmarks"), stored["landmark_unit"]
     if landmarks.ndim != 2 or landmarks.shape[1] != architecture.n_features or len(landmarks) < 2:
-        raise _fail(f"its landmarks have shape {landmarks.shape}, but its input has width {architecture.n_features}")
+        fail(f"its landmarks have shape {landmarks.shape}, but its input has width {architecture.n_features}")
     if not isinstance(unit, float | np.floating) or not np.isfinite(unit) or unit <= 0:
-        raise _fail("its landmark_unit is not a positive number")
+        fail("its landmark_unit is not a positive number")
     return Reference(landmarks, float(unit))
 
 
@@ -211,24 +264,24 @@ def pack_input(source: ExpressionInput | None) -> dict[str, Any]:
 def unpack_input(stored: Any) -> ExpressionInput | None:
     """The way from expression to the model's input back from its dictionary."""
     if not hasattr(stored, "keys"):
-        raise _fail(f"its expression entry is a {type(stored).__name__}, not a dictionary")
+        fail(f"its expression entry is a {type(stored).__name__}, not a dictionary")
     if not stored:
         return None
     missing = set(ExpressionInput.__dataclass_fields__) - set(stored)
     if missing:
-        raise _fail(f"its expression entry lacks {sorted(missing)}")
+        fail(f"its expression entry lacks {sorted(missing)}")
     genes = np.asarray(stored["genes"], dtype=object)
     means, loadings, offset = (_floats(stored[name], name) for name in ("means", "loadings", "offset"))
     fits = not loadings.size or (loadings.shape == (genes.size, offset.size) and offset.ndim == 1)
     if genes.ndim != 1 or genes.shape != means.shape or not fits:
-        raise _fail("its genes, means, loadings and offset differ in length")
+        fail("its genes, means, loadings and offset differ in length")
     return ExpressionInput(genes, means, str(stored["layer"]), loadings, offset)
 
 
 def fitted_on(params: Any, use_rep: str | None) -> tuple[str, int]:
     """The key of `.obsm` that the model reads, or the one asked for, and how many of its columns."""
     if not hasattr(params, "keys") or not {"representation", "use_rep", "n_features"} <= set(params):
-        raise _fail("its params do not say what it was fitted on")
+        fail("its params do not say what it was fitted on")
     if use_rep is None and params["representation"] != "obsm":
-        raise _fail("it does not say which genes it reads")
+        fail("it does not say which genes it reads")
     return use_rep or str(params["use_rep"]), int(params["n_features"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -10,11 +11,35 @@ from keras import ops
 
 from ._contrastive import distance_correlation, infonce
 from .losses import triplet_loss
+from .supervision import supervised_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .losses import IvisLoss, Tensor
+    from .supervision import Targets
+
+
+@dataclass(frozen=True, eq=False)
+class Supervision:
+    """Labels beside the neighbours.
+
+    Parameters
+    ----------
+    targets
+        What is known.
+    head
+        Predicts it from an embedding.
+    metric
+        The Keras loss between the two.
+    weight
+        Share of this loss in the whole, between 0 and 1.
+    """
+
+    targets: Targets
+    head: keras.Model
+    metric: str
+    weight: float
 
 
 class Siamese(keras.Model):
@@ -35,6 +60,8 @@ class Siamese(keras.Model):
         Weight of the distance-correlation term.
     n_batches, batch_size
         Steps of an epoch, and anchors in each.
+    supervision
+        What labels add to the loss, if there are any.
     """
 
     def __init__(
@@ -46,6 +73,7 @@ class Siamese(keras.Model):
         global_weight: float,
         n_batches: int,
         batch_size: int,
+        supervision: Supervision | None = None,
     ) -> None:
         super().__init__(name="siamese")
         self.encoder = encoder
@@ -53,6 +81,11 @@ class Siamese(keras.Model):
         self.triplet_loss = None if loss == "infonce" else triplet_loss(loss)
         self.x = self._constant(x)
         self.rows = self._constant(np.zeros((n_batches, 2 if loss == "infonce" else 3, batch_size), np.int32))
+        self.supervision: Any = supervision
+        if supervision is not None:
+            self.head = supervision.head
+            self.labels = self._constant(supervision.targets.values)
+            self.labelled = self._constant(supervision.targets.labelled.astype(np.float32))
         # All variables exist: without this Keras would trace the whole model once more to find that out.
         self.built = True
 
@@ -87,4 +120,18 @@ class Siamese(keras.Model):
         n_anchors = self.rows.shape[2]
         if self.global_weight:
             loss += self.global_weight * distance_correlation(inputs[:n_anchors], embeddings[:n_anchors])
-        return loss + sum(self.encoder.losses)
+        loss += sum(self.encoder.losses)
+        return self._supervised(x, loss, embeddings[:n_anchors]) if self.supervision else loss
+
+    def _supervised(self, batch: Tensor, loss: Tensor, embeddings: Tensor) -> Tensor:
+        """The weighted mean of what neighbours and what labels say about the anchors."""
+        anchors = ops.take(self.rows, batch[0], axis=0)[0]
+        y, labelled = (ops.take(values, anchors, axis=0) for values in (self.labels, self.labelled))
+        metric, weight = self.supervision.metric, self.supervision.weight
+        told = supervised_loss(metric, y, self.head(embeddings), labelled)
+        return (1.0 - weight) * loss + weight * told + sum(self.head.losses)
+
+    @property
+    def learned(self) -> list[keras.Model]:
+        """The parts that training changes."""
+        return [self.encoder] if self.supervision is None else [self.encoder, self.head]

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from scivis.neighbors import Neighbors
 
+    from ._siamese import Supervision
     from .losses import IvisLoss
+    from .pairs import Shuffle
 
 # Batches joined into one call of the compiled graph: the Python between calls costs as much as a small batch.
 _STEPS_PER_CALL = 32
@@ -48,6 +50,8 @@ class Schedule:
         Epochs without a lower loss before training stops and the best weights come back; `None` never stops.
     global_weight
         Weight of the distance-correlation term.
+    shuffle
+        The order of the rows in an epoch: see :func:`scivis.nn.pairs.draw_anchors`.
     """
 
     loss: str | IvisLoss
@@ -57,6 +61,23 @@ class Schedule:
     decay: bool
     patience: int | None
     global_weight: float
+    shuffle: Shuffle = True
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """How a training ended.
+
+    Parameters
+    ----------
+    losses
+        Mean loss of each epoch, those of the trainings before included.
+    optimizer
+        The optimizer's variables.
+    """
+
+    losses: list[float]
+    optimizer: list[NDArray[Any]]
 
 
 def train(
@@ -66,12 +87,27 @@ def train(
     schedule: Schedule,
     *,
     rng: np.random.Generator,
+    supervision: Supervision | None = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
-) -> list[float]:
-    """Train `encoder` in place on the rows of `x`; returns the mean loss of each epoch.
+    before: Trained | None = None,
+) -> Trained:
+    """Train `encoder`, and the head of `supervision`, in place on the rows of `x`.
 
     Every epoch takes each row as anchor once, in a new order; the last batches are filled up with rows from the front,
     so that all batches have one shape, and all calls of the compiled graph the same number of batches.
+
+    Parameters
+    ----------
+    encoder, x, neighbors, schedule
+        What to train, on what, and how.
+    rng
+        Draws the pairs.
+    supervision
+        Labels, if there are any.
+    callbacks
+        Called by Keras.
+    before
+        How an earlier training ended, which this one continues; a falling learning rate starts anew.
 
     Raises
     ------
@@ -86,12 +122,16 @@ def train(
         global_weight=schedule.global_weight,
         n_batches=n_batches,
         batch_size=schedule.batch_size,
+        supervision=supervision,
     )
     model.compile(
         optimizer=_optimizer(schedule, n_batches), steps_per_execution=per_call, **_xla(len(x) * schedule.epochs)
     )
     # Built here, or the first step would be traced twice: once to create the optimizer's variables.
     model.optimizer.build(model.trainable_variables)
+    losses_before = list(before.losses) if before else []
+    if before:
+        _restore(model.optimizer, before.optimizer, restart=schedule.decay)
     # The batches of all epochs in one array: Keras takes a tenth of a second to start an array again.
     history = model.fit(
         np.tile(np.arange(n_batches, dtype=np.int32), schedule.epochs),
@@ -100,13 +140,25 @@ def train(
         steps_per_epoch=n_batches,
         shuffle=False,
         verbose=0,
-        callbacks=[_Draw(neighbors, rng), *_early_stopping(schedule), *callbacks],
+        callbacks=[_Draw(neighbors, schedule.shuffle, rng), *_early_stopping(schedule, losses_before), *callbacks],
     )
     losses = [float(loss) for loss in history.history["loss"]]
     if not np.isfinite(losses).all():
         msg = f"Training diverged: the loss became {losses[-1]}. Take a smaller learning_rate than {schedule.learning_rate}."
         raise ValueError(msg)
-    return losses
+    return Trained([*losses_before, *losses], [_numpy(variable) for variable in model.optimizer.variables])
+
+
+def _restore(optimizer: keras.optimizers.Optimizer, values: list[NDArray[Any]], *, restart: bool) -> None:
+    """Go on with the moments of an earlier training; with a falling learning rate, count its steps from zero."""
+    for variable, value in zip(optimizer.variables, values, strict=True):
+        variable.assign(value)
+    if restart:
+        optimizer.iterations.assign(0)
+
+
+def _numpy(variable: keras.Variable) -> NDArray[Any]:
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def _optimizer(schedule: Schedule, n_batches: int) -> keras.optimizers.Optimizer:
@@ -132,13 +184,13 @@ def _xla(n_anchors: int) -> dict[str, bool]:
 class _Draw(keras.callbacks.Callback):
     """Gives the model new rows before each epoch: anchors in a new order, with partners of their own."""
 
-    def __init__(self, neighbors: Neighbors, rng: np.random.Generator) -> None:
+    def __init__(self, neighbors: Neighbors, shuffle: Shuffle, rng: np.random.Generator) -> None:
         super().__init__()
-        self.neighbors, self.rng = neighbors, rng
+        self.neighbors, self.shuffle, self.rng = neighbors, shuffle, rng
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         n_batches, n_views, batch_size = self.model.rows.shape
-        anchors = pairs.draw_anchors(self.neighbors.n_cells, n_batches, batch_size, self.rng)
+        anchors = pairs.draw_anchors(self.neighbors.n_cells, n_batches, batch_size, self.shuffle, self.rng)
         self.model.rows.assign(np.stack([self._rows(batch, n_views) for batch in anchors]))
 
     def _rows(self, anchors: NDArray[np.int32], n_views: int) -> NDArray[np.int32]:
@@ -149,8 +201,8 @@ class _Draw(keras.callbacks.Callback):
         return np.stack(views)
 
 
-def _early_stopping(schedule: Schedule) -> list[keras.callbacks.Callback]:
-    return [] if schedule.patience is None else [_KeepBest(schedule.patience)]
+def _early_stopping(schedule: Schedule, losses: list[float]) -> list[keras.callbacks.Callback]:
+    return [] if schedule.patience is None else [_KeepBest(schedule.patience, losses)]
 
 
 class _KeepBest(keras.callbacks.Callback):
@@ -159,22 +211,28 @@ class _KeepBest(keras.callbacks.Callback):
     Keras's own callback would copy the whole model at each improvement, and the data are part of this model.
     """
 
-    def __init__(self, patience: int) -> None:
+    def __init__(self, patience: int, losses: list[float]) -> None:
         super().__init__()
-        self.patience, self.best, self.waited = patience, np.inf, 0
-        self.weights: list[NDArray[Any]] | None = None
+        self.patience = patience
+        self.best, self.waited = min(losses, default=np.inf), 0
+        self.weights: list[list[NDArray[Any]]] | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        # What an earlier training ended with are the weights of its best epoch.
+        self.weights = [part.get_weights() for part in self.model.learned]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {})["loss"]
         if loss < self.best:
-            self.best, self.waited, self.weights = loss, 0, self.model.encoder.get_weights()
+            self.best, self.waited = loss, 0
+            self.weights = [part.get_weights() for part in self.model.learned]
             return
         self.waited += 1
         self.model.stop_training = self.model.stop_training or self.waited >= self.patience
 
     def on_train_end(self, logs: Any = None) -> None:
-        if self.weights is not None:
-            self.model.encoder.set_weights(self.weights)
+        for part, weights in zip(self.model.learned, self.weights or [], strict=True):
+            part.set_weights(weights)
 
 
 def embed(encoder: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Shuffle = bool | Literal["batch"]
 
-def draw_anchors(n_cells: int, n_batches: int, batch_size: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Each row once, in a new order, shape (n_batches, batch_size); places left over are filled from the front."""
-    return np.resize(rng.permutation(n_cells).astype(np.int32), (n_batches, batch_size))
+
+def draw_anchors(
+    n_cells: int, n_batches: int, batch_size: int, shuffle: Shuffle, rng: np.random.Generator
+) -> NDArray[np.int32]:
+    """Each row once, shape (n_batches, batch_size); places left over are filled from the front.
+
+    `shuffle` is `True` for a new order of the rows, `batch` for a new order of batches of neighbouring rows, `False` for
+    the order given.
+    """
+    rows = rng.permutation(n_cells) if shuffle is True else np.arange(n_cells)
+    batches = np.resize(rows.astype(np.int32), (n_batches, batch_size))
+    return rng.permutation(batches) if shuffle == "batch" else batches
 
 
 def draw_positives(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from scivis import get
 from scivis._checks import is_real
 from scivis._genes import align_genes
 from scivis._keys import Keys
+from scivis._labels import unpack_predictions, write_predictions
 from scivis._representation import choose_representation
 from scivis._rows import BLOCK, check_finite, dense, iter_blocks
 from scivis._storage import fitted_on, unpack_input
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scivis._expression import ExpressionInput
+    from scivis._labels import Predictions
 
 
 def ingest(
@@ -75,6 +77,9 @@ def ingest(
         2,000 reference cells, in units of the distance that 99 % of the reference's cells do not exceed. Up to 1 is
         ordinary; well above 1, the cell has no like in the reference and its place means little.
 
+    If the reference learned labels, what its model predicts for the new cells is written as :func:`scivis.tl.ivis` does,
+    classes in the colours of the reference.
+
     Raises
     ------
     KeyError
@@ -104,13 +109,18 @@ def ingest(
         blocks = _obsm_blocks(adata_new, *fitted_on(entry.get("params"), use_rep))
     else:
         blocks = _expression_blocks(adata_new, expression, layer, min_genes)
-    parts = [(model.transform(block), model.novelty(block)) for block in blocks]
+    named = unpack_predictions(entry.get("predictions", {}))
+    parts = [
+        (model.transform(block), model.novelty(block), model.score_samples(block) if named else None)
+        for block in blocks
+    ]
 
     adata_new = adata_new if inplace else adata_new.copy()
     empty = np.empty((0, model.embedding_dims), np.float32)
-    adata_new.obsm[keys.obsm] = np.concatenate([empty, *(embedding for embedding, _ in parts)])
-    novelty = np.concatenate([empty[:, 0], *(score for _, score in parts)])
+    adata_new.obsm[keys.obsm] = np.concatenate([empty, *(embedding for embedding, _, _ in parts)])
+    novelty = np.concatenate([empty[:, 0], *(score for _, score, _ in parts)])
     adata_new.obs[keys.novelty] = novelty
+    written = "\n" + write_predictions(adata_new, keys, named, _joined(parts, named)) if named else ""
     far = (
         f"; {(novelty > 1).mean():.1%} of the cells lie farther out than 99 % of the reference" if len(novelty) else ""
     )
@@ -118,9 +128,15 @@ def ingest(
         f"    finished{far}",
         time=start,
         deep=f"added\n    {keys.obsm!r}, coordinates on the reference's map (adata_new.obsm)\n"
-        f"    {keys.novelty!r}, distance from the reference (adata_new.obs)",
+        f"    {keys.novelty!r}, distance from the reference (adata_new.obs){written}",
     )
     return None if inplace else adata_new
+
+
+def _joined(parts: list[tuple[Any, ...]], named: Predictions) -> NDArray[np.float32]:
+    """The predictions of all blocks; without any cell a table of the same width."""
+    empty = np.empty((0, max(len(named.categories), 1)), np.float32)
+    return np.concatenate([scores for _, _, scores in parts]) if parts else empty
 
 
 def _check_arguments(

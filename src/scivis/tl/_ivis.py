@@ -10,6 +10,7 @@ from scivis._checks import check_positive_int, check_seed
 from scivis._estimator import Ivis
 from scivis._expression import expression_input
 from scivis._keys import Keys
+from scivis._labels import Labels, pack_predictions, predictions_of, read_labels, write_predictions
 from scivis._neighbor_graph import check_graph, has_graph, stored_neighbors
 from scivis._presets import Preset, preset_params
 from scivis._representation import choose_representation
@@ -49,6 +50,11 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     epochs: int | None = None,
     patience: int | None = None,
     learning_rate: float | None = None,
+    labels: str | None = None,
+    supervision_metric: str | None = None,
+    supervision_weight: float = 0.5,
+    unlabeled_category: str | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     random_state: int | np.random.Generator = 0,
     key_added: str | None = None,
     copy: bool = False,
@@ -108,6 +114,19 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         at a rate that falls to zero; `classic` waits for 20.
     learning_rate
         Of Adam, at the start.
+    labels
+        Learn these too: a key of `.obs` (categories, strings, truth values and whole numbers are classes, other numbers
+        are values) or of `.obsm` (a matrix of zeros and ones: several labels per cell; otherwise values). Cells
+        without a label, NaN or −1, only follow their neighbours.
+    supervision_metric
+        The Keras loss for them: by default `sparse_categorical_crossentropy` for classes, `binary_crossentropy` for
+        several labels per cell, `mae` for values; `categorical_hinge` is a linear support-vector machine.
+    supervision_weight
+        Share of that loss in the whole, from 0 (labels change nothing) to 1 (neighbours change nothing).
+    unlabeled_category
+        The label that means that there is none.
+    callbacks
+        Keras callbacks, or those of :mod:`scivis.nn.callbacks`, called during training.
     random_state
         Seed: the same seed, machine and versions give the same bits. No global random state is read or changed.
     key_added
@@ -123,7 +142,17 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         The map.
     `adata.uns['ivis' | key_added]` : :class:`dict`
         `params`, `history` (loss per epoch), `model` (network and weights as plain arrays, for
-        :func:`scivis.get.model`) and `expression` (what :func:`scivis.tl.ingest` needs to start from genes).
+        :func:`scivis.get.model`), `expression` (what :func:`scivis.tl.ingest` needs to start from genes) and
+        `predictions` (the names of the classes).
+
+    With `labels` also what the network predicts for every cell, with or without a label:
+
+    `adata.obs['ivis_label' | key_added + '_label']` : :class:`pandas.Series`
+        The most likely class (categorical, in the colours of `labels`), or the value.
+    `adata.obs['ivis_certainty' | key_added + '_certainty']` : :class:`pandas.Series` (float32)
+        The probability of that class.
+    `adata.obsm['ivis_scores' | key_added + '_scores']` : :class:`numpy.ndarray` (float32, cells × classes)
+        The probability of each class, its distance from the boundary for a hinge loss, or several values.
 
     Raises
     ------
@@ -150,9 +179,13 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         linear_path=linear_path, batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience,
         learning_rate=learning_rate,
     )  # fmt: skip
+    told = _labels(adata, labels, supervision_metric, unlabeled_category)
     searching = _is_search(adata, neighbors_key, n_neighbors, backend, metric, settings["k"])
     search, training = np.random.default_rng(random_state).spawn(2)
-    model = Ivis(n_components, **settings, verbose=_verbose(), random_state=training)
+    model = Ivis(
+        n_components, **settings, supervision_weight=supervision_weight, callbacks=list(callbacks), verbose=_verbose(),
+        random_state=training,
+    )  # fmt: skip
     model.check_settings(adata.n_obs)
     adata = adata.copy() if copy else adata
 
@@ -166,7 +199,9 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     else:
         neighbors, graph = stored_neighbors(adata, neighbors_key, x), f"the graph {neighbors_key or 'neighbors'!r}"
     logg.info(f"    neighbours: {graph}")
-    embedding = model.set_params(neighbour_matrix=neighbors).fit_transform(x)
+    model.set_params(neighbour_matrix=neighbors, **({"supervision_metric": told.metric} if told else {}))
+    embedding = model.fit_transform(x, told and told.values)
+    named = predictions_of(told, adata) if told and supervision_weight else None
 
     expression = expression_input(adata, representation)
     adata.obsm[keys.obsm] = embedding
@@ -175,13 +210,15 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         "history": {"loss": np.asarray(model.loss_history_)},
         "model": pack_model(model),
         "expression": pack_input(expression),
+        "predictions": pack_predictions(named),
     }
+    written = "\n" + write_predictions(adata, keys, named, model.score_samples(x)) if named else ""
     source = "expression" if expression else f"obsm[{representation.key!r}]"
     logg.hint(f"    scivis.tl.ingest will place new cells by their {source}")
     logg.info(
         "    finished",
         time=start,
-        deep=f"added\n    {keys.obsm!r}, ivis coordinates (adata.obsm)\n    {keys.uns!r}, ivis model (adata.uns)",
+        deep=f"added\n    {keys.obsm!r}, ivis coordinates (adata.obsm)\n    {keys.uns!r}, ivis model (adata.uns){written}",
     )
     return adata if copy else None
 
@@ -203,6 +240,23 @@ def _check_arguments(
     if copy and adata.isbacked:
         msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
         raise ValueError(msg)
+
+
+def _labels(adata: AnnData, key: str | None, metric: str | None, unlabeled_category: str | None) -> Labels | None:
+    """The labels asked for, checked."""
+    from scivis.nn.supervision import check_metric, make_targets
+
+    given = {"supervision_metric": metric, "unlabeled_category": unlabeled_category}
+    if key is None and (useless := [name for name, value in given.items() if value is not None]):
+        msg = f"{useless} say how to learn labels, but there are none: name them with labels=."
+        raise ValueError(msg)
+    if key is None:
+        return None
+    if metric is not None:
+        check_metric(metric)
+    labels = read_labels(adata, key, metric, unlabeled_category)
+    make_targets(labels.values, labels.metric, adata.n_obs)
+    return labels
 
 
 def _settings(preset: Preset, n_cells: int, **changes: Any) -> dict[str, Any]:

@@ -1,0 +1,184 @@
+"""Labels out of an AnnData object, as numbers for training, and predictions back into one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from ._keys import Keys
+
+_SOFTMAX = "sparse_categorical_crossentropy"
+# More whole numbers than this are rather counts than classes; the user has to say.
+_MOST_NUMBERED_CLASSES = 100
+# Losses whose predictions are no probabilities, but distances from a boundary.
+_HINGES = ("categorical_hinge", "hinge", "squared_hinge")
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What to learn about the cells.
+
+    Parameters
+    ----------
+    key
+        Where it stands, in `.obs` or `.obsm`.
+    values
+        Codes, shape (n,), indicators or numbers, shape (n, n_outputs); missing ones are NaN, missing codes −1.
+    metric
+        The Keras loss.
+    categories
+        Names of the classes in the order of the predictions; none for regression.
+    """
+
+    key: str
+    values: NDArray[Any]
+    metric: str
+    categories: tuple[str, ...]
+
+
+def read_labels(adata: AnnData, key: str, metric: str | None, unlabeled_category: str | None) -> Labels:
+    """Labels as training wants them.
+
+    Categories, strings, truth values and whole numbers are classes; other numbers are measured values, learned by their
+    mean absolute error. A matrix of zeros and ones holds several labels per cell.
+
+    Raises
+    ------
+    KeyError
+        If `key` is neither in `.obs` nor in `.obsm`, or `unlabeled_category` is not among the labels.
+    """
+    if key in adata.obsm:
+        return _matrix(key, adata.obsm[key], metric)
+    if key not in adata.obs:
+        msg = f"labels={key!r} is in neither adata.obs nor adata.obsm. In .obs: {sorted(adata.obs.columns)}."
+        raise KeyError(msg)
+    column = adata.obs[key]
+    if _is_measured(column, metric):
+        return Labels(key, column.to_numpy(np.float64, na_value=np.nan), metric or "mae", ())
+    return _classes(key, column, metric or _SOFTMAX, unlabeled_category)
+
+
+def _is_measured(column: pd.Series, metric: str | None) -> bool:
+    """Whether these are values, not classes.
+
+    Raises
+    ------
+    ValueError
+        If they could be either.
+    """
+    from .nn.supervision import CLASSIFICATION
+
+    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if metric is not None:
+        return numeric and metric not in CLASSIFICATION
+    if not numeric or not (column.dropna() == column.dropna().round()).all():
+        return numeric
+    if column.nunique() > _MOST_NUMBERED_CLASSES:
+        msg = (
+            f"labels={column.name!r} holds {column.nunique()} different whole numbers. If they are values, pass "
+            f"supervision_metric='mae'; if they are classes, make the column categorical."
+        )
+        raise ValueError(msg)
+    return False
+
+
+def _classes(key: str, column: pd.Series, metric: str, unlabeled_category: str | None) -> Labels:
+    """Categories that occur, in the column's own order; −1 among whole numbers is no label."""
+    named = column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
+    named = named.cat.remove_unused_categories()
+    absent = (
+        [unlabeled_category]
+        if unlabeled_category is not None
+        else [c for c in named.cat.categories if _is_minus_one(c)]
+    )
+    if unlabeled_category is not None and unlabeled_category not in named.cat.categories:
+        msg = f"unlabeled_category={unlabeled_category!r} is not among the labels: {list(named.cat.categories)}."
+        raise KeyError(msg)
+    named = named.cat.remove_categories(absent)
+    codes, names = named.cat.codes.to_numpy(), tuple(map(str, named.cat.categories))
+    if metric == _SOFTMAX:
+        return Labels(key, codes.astype(np.int64), metric, names)
+    indicators = np.eye(len(names))[codes]
+    indicators[codes < 0] = np.nan
+    return Labels(key, indicators, metric, names)
+
+
+def _is_minus_one(category: object) -> bool:
+    return isinstance(category, int | float | np.number) and category == -1
+
+
+def _matrix(key: str, entry: Any, metric: str | None) -> Labels:
+    """Columns of a table or an array: indicators of labels, or values to predict."""
+    values = np.asarray(entry, dtype=np.float64)
+    if values.ndim == 1:
+        values = values[:, None]
+    indicators = set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0, -1.0}
+    names = getattr(entry, "columns", range(values.shape[1]))
+    metric = metric or ("binary_crossentropy" if indicators else "mae")
+    return Labels(key, values, metric, tuple(map(str, names)))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a head's outputs are called in AnnData: see :func:`write_predictions`."""
+
+    labels: str
+    metric: str
+    categories: tuple[str, ...]
+    colors: tuple[str, ...] = ()
+
+
+def predictions_of(labels: Labels, adata: AnnData) -> Predictions:
+    """How to name predictions of these labels, with the colours that they have."""
+    colors = adata.uns.get(f"{labels.key}_colors", ())
+    kept = tuple(map(str, colors)) if len(colors) == len(labels.categories) else ()
+    return Predictions(labels.key, labels.metric, labels.categories, kept)
+
+
+def write_predictions(adata: AnnData, keys: Keys, named: Predictions, scores: NDArray[np.float32]) -> str:
+    """Write what the head says; returns what was written, for a message.
+
+    Classes: the most likely one in `.obs`, with its colours in `.uns`, and all scores in `.obsm`; beside probabilities
+    the certainty, which is the largest of them. Several labels per cell: their probabilities in `.obsm`. Values: a column
+    of `.obs` if there is one, a matrix in `.obsm` if there are several.
+    """
+    several = named.metric not in (_SOFTMAX, "categorical_crossentropy", *_HINGES) or not named.categories
+    if several and scores.shape[1] == 1:
+        adata.obs[keys.label] = scores[:, 0]
+        return f"    {keys.label!r}, predicted {named.labels} (adata.obs)"
+    adata.obsm[keys.scores] = scores
+    written = f"    {keys.scores!r}, scores of {named.labels} (adata.obsm)"
+    if several:
+        return written
+    best = pd.Categorical.from_codes(scores.argmax(axis=1), list(named.categories))
+    adata.obs[keys.label] = pd.Series(best, index=adata.obs_names)
+    if named.colors:
+        adata.uns[f"{keys.label}_colors"] = list(named.colors)
+    if named.metric not in _HINGES:
+        adata.obs[keys.certainty] = scores.max(axis=1)
+    return f"    {keys.label!r}, predicted {named.labels} (adata.obs)\n{written}"
+
+
+def pack_predictions(named: Predictions | None) -> dict[str, Any]:
+    """As a dictionary for `.uns`; empty without labels."""
+    if named is None:
+        return {}
+    lists = {"categories": named.categories, "colors": named.colors}
+    return {"labels": named.labels, "metric": named.metric} | {k: np.array(v, dtype=object) for k, v in lists.items()}
+
+
+def unpack_predictions(stored: Mapping[str, Any]) -> Predictions | None:
+    """Back from its dictionary."""
+    if not stored:
+        return None
+    lists = (tuple(map(str, np.asarray(stored[name]))) for name in ("categories", "colors"))
+    return Predictions(str(stored["labels"]), str(stored["metric"]), *lists)

@@ -1,0 +1,127 @@
+"""What an estimator's parameters mean for the stages: the search, the network and the schedule of training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._checks import check_positive_int, check_settings, is_real
+from .neighbors import Neighbors, find_neighbors
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+    from ._estimator import Ivis
+    from .neighbors import Metric
+    from .nn import Architecture
+    from .nn._training import Schedule
+    from .nn.pairs import Shuffle
+
+_METRICS: dict[str, Metric] = {"angular": "cosine", "euclidean": "euclidean", "manhattan": "manhattan"}
+
+
+def check_plan(model: Ivis, n_rows: int) -> None:
+    """Refuse, before any work, parameters that could not be used on `n_rows` rows."""
+    from .nn.losses import triplet_loss
+    from .nn.networks import check_backbone, check_network
+
+    if model.distance != "infonce":
+        triplet_loss(model.distance)
+    given = backbone(model)
+    if given is None:
+        check_network(model.model)
+    else:
+        check_backbone(given)
+    if model.n_epochs_without_progress is not None:
+        check_positive_int("n_epochs_without_progress", model.n_epochs_without_progress)
+    search_metric(model)
+    if not is_real(model.supervision_weight) or not 0 <= model.supervision_weight <= 1:
+        msg = f"supervision_weight={model.supervision_weight!r} must be a number between 0 and 1."
+        raise ValueError(msg)
+    check_settings(
+        n_rows,
+        n_components=model.embedding_dims,
+        batch_size=model.batch_size,
+        epochs=model.epochs,
+        learning_rate=model.learning_rate,
+        global_weight=model.global_weight,
+    )
+
+
+def neighbors_of(model: Ivis, x: NDArray[np.float32], rng: np.random.Generator) -> Neighbors:
+    """The neighbours given, or those found by Annoy."""
+    given = model.neighbour_matrix
+    if given is None:
+        return find_neighbors(
+            x.reshape(len(x), -1),
+            model.k,
+            backend="annoy",
+            metric=search_metric(model),
+            n_trees=model.n_trees,
+            search_k=model.search_k,
+            random_state=seed_of(rng),
+        )
+    neighbors = given if isinstance(given, Neighbors) else Neighbors.from_indices(given)
+    if neighbors.n_cells != len(x):
+        msg = f"neighbour_matrix has {neighbors.n_cells} rows, but X has {len(x)}: neighbours of other cells?"
+        raise ValueError(msg)
+    return neighbors
+
+
+def search_metric(model: Ivis) -> Metric:
+    """The distance by which neighbours are searched."""
+    if model.knn_distance_metric not in _METRICS:
+        msg = f"knn_distance_metric={model.knn_distance_metric!r} is not one of {sorted(_METRICS)}."
+        raise ValueError(msg)
+    return _METRICS[model.knn_distance_metric]
+
+
+def backbone(model: Ivis) -> keras.Model | None:
+    """The Keras network that the user gave, if it is one."""
+    return None if isinstance(model.model, str) or not hasattr(model.model, "layers") else model.model
+
+
+def architecture_of(model: Ivis, x: NDArray[np.float32]) -> Architecture:
+    """The network for these rows."""
+    from .nn import Architecture
+
+    named = model.model if isinstance(model.model, str) else None
+    network = "custom" if backbone(model) is not None else named or tuple(model.model)
+    return Architecture(
+        network=network,
+        n_features=int(np.prod(x.shape[1:])),
+        n_components=model.embedding_dims,
+        linear_path=model.linear_path,
+        offset=tuple(x.mean(axis=0, dtype=np.float64).tolist()) if model.standardize else (),
+        scale=float(1.0 / (x - x.mean(axis=0)).std()) if model.standardize else 1.0,
+    )
+
+
+def schedule_of(model: Ivis, shuffle: Shuffle) -> Schedule:
+    """How long and how fast to train, and in which order the rows come."""
+    from .nn._training import Schedule
+
+    return Schedule(
+        loss=model.distance,
+        batch_size=model.batch_size,
+        epochs=model.epochs,
+        learning_rate=model.learning_rate,
+        decay=model.learning_rate_decay,
+        patience=model.n_epochs_without_progress,
+        global_weight=model.global_weight,
+        shuffle=shuffle,
+    )
+
+
+def seed_of(rng: np.random.Generator) -> int:
+    """An integer seed, for libraries that take no generator."""
+    return int(rng.integers(2**31))
+
+
+def generator(state: dict[str, Any]) -> np.random.Generator:
+    """A generator that goes on where another stopped."""
+    rng = np.random.default_rng(0)
+    rng.bit_generator.state = state
+    return rng
