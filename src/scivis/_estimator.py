@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,7 +12,8 @@ from sklearn.exceptions import NotFittedError
 
 from ._checks import check_rows, check_width
 from ._novelty import Reference, fit_reference, novelty
-from ._plan import architecture_of, backbone, check_plan, neighbors_of, schedule_of, seed_of
+from ._phases import finish, read_targets, resume, start, supervision_of
+from ._plan import backbone, check_plan, neighbors_of, schedule_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,14 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .neighbors import Neighbors
-    from .nn._siamese import Supervision
+    from .nn import Architecture
     from .nn._training import Trained
     from .nn.losses import IvisLoss
     from .nn.pairs import Shuffle
-    from .nn.supervision import Targets
-
-# Standard deviation of a map trained with InfoNCE, whose own unit (the width of its kernel) means nothing to a reader.
-_MAP_SPREAD = 5.0
 
 
 class Ivis(TransformerMixin, BaseEstimator):
@@ -192,27 +188,27 @@ class Ivis(TransformerMixin, BaseEstimator):
         x = np.ascontiguousarray(X, dtype=np.float32)
         self.check_settings(len(x))
         self.check_rows(x)
-        targets = self._targets(Y, len(x))
+        targets = read_targets(self, Y, len(x))
         search, weights, training, landmarks, labels = np.random.default_rng(self.random_state).spawn(5)
-        self.neighbour_matrix_ = neighbors_of(self, x, search)
+        neighbors = neighbors_of(self, x, search)
         if self._is_fitted:
-            self._resume(x, targets)
+            resume(self, x, targets)
         else:
-            self._start(x, targets, weights, labels)
+            start(self, x, targets, weights, labels)
             self._rng = training
-        trained = train(
+        self._reference: Reference = fit_reference(x.reshape(len(x), -1), landmarks)
+        self._trained = train(
             self.encoder_,
             x,
-            self.neighbour_matrix_,
+            neighbors,
             schedule_of(self, shuffle_mode),
             rng=self._rng,
-            supervision=self._supervision(targets),
+            supervision=supervision_of(self, targets),
             callbacks=[*self._callbacks(), *self._progress()],
             before=self._trained,
         )
-        self._trained, self.loss_history_ = trained, trained.losses
-        self._reference: Reference = fit_reference(x.reshape(len(x), -1), landmarks)
-        self._finish(x)
+        self.neighbour_matrix_, self.loss_history_ = neighbors, self._trained.losses
+        finish(self, x)
         return self
 
     def fit_transform(self, X: Any, Y: Any = None, shuffle_mode: Shuffle = True) -> NDArray[np.float32]:  # noqa: N803, FBT002
@@ -317,7 +313,8 @@ class Ivis(TransformerMixin, BaseEstimator):
     def _is_fitted(self) -> bool:
         return hasattr(self, "encoder_")
 
-    # Without a fit, and after one without labels.
+    # What a fit sets; before it, and after one without labels, these are missing.
+    _architecture: Architecture
     _head: keras.Model | None = None
     _trained: Trained | None = None
 
@@ -329,90 +326,24 @@ class Ivis(TransformerMixin, BaseEstimator):
         check_width(x, self.encoder_.input_shape[1:])
         return x
 
-    def _targets(self, y: Any, n_rows: int) -> Targets | None:
-        from .nn.supervision import make_targets
-
-        if y is None:
-            return None
-        targets = make_targets(y, self.supervision_metric, n_rows)
-        # At weight 0 the training must be that without labels, bit for bit.
-        return targets if self.supervision_weight else None
-
-    def _supervision(self, targets: Targets | None) -> Supervision | None:
-        from .nn._siamese import Supervision
-
-        if targets is None or self._head is None:
-            return None
-        return Supervision(targets, self._head, self.supervision_metric, self.supervision_weight)
-
-    def _start(
-        self, x: NDArray[np.float32], targets: Targets | None, weights: np.random.Generator, labels: np.random.Generator
-    ) -> None:
-        """A new encoder and, if there are labels, a new head."""
-        from .nn import build_encoder
-        from .nn._linear import start_at_pca
-        from .nn.supervision import build_head
-
-        self._architecture = architecture_of(self, x)
-        self.n_features_in_ = self._architecture.n_features
-        self.encoder_ = build_encoder(self._architecture, seed_of(weights), backbone(self))
-        if self.linear_path:
-            start_at_pca(self.encoder_, x, self._architecture)
-        if targets is not None:
-            self._head = build_head(targets.n_outputs, self.supervision_metric, self.embedding_dims, seed_of(labels))
-            self._set_classes(targets)
-
-    def _set_classes(self, targets: Targets) -> None:
-        from .nn.supervision import CLASSIFICATION
-
-        if self.supervision_metric in CLASSIFICATION:
-            self.n_classes_ = targets.n_outputs
-            self.classes_ = targets.classes if targets.classes.size else np.arange(targets.n_outputs)
-
-    def _resume(self, x: NDArray[np.float32], targets: Targets | None) -> None:
-        """Make ready to go on: the same widths and labels, and the map in the unit that training knows."""
-        check_width(x, self.encoder_.input_shape[1:])
-        n_outputs, before = targets and targets.n_outputs, self._head and self._head.output_shape[-1]
-        same = targets is None or not targets.classes.size or np.array_equal(targets.classes, self.classes_)
-        if n_outputs != before or not same:
-            msg = "These labels are not those of the fit before. Take the same, or sklearn.base.clone(model) to begin anew."
-            raise ValueError(msg)
-        self._rescale(1.0)
-
     def _callbacks(self) -> list[keras.callbacks.Callback]:
         """Copies of the user's callbacks, which stay as they are; those of scivis learn whose they are."""
+        from .nn._training import Report
+
         callbacks = [copy(callback) for callback in self.callbacks or ()]
-        for callback in callbacks:
-            if hasattr(callback, "set_estimator"):
-                callback.set_estimator(self)
-        return callbacks
+        knowing = [callback for callback in callbacks if hasattr(callback, "set_estimator")]
+        for callback in knowing:
+            callback.set_estimator(self)
+        return [*([Report(self._reached, self._trained)] if knowing else []), *callbacks]
+
+    def _reached(self, trained: Trained) -> None:
+        """Where training is at the end of an epoch, for callbacks that save the model."""
+        self._trained, self.loss_history_ = trained, trained.losses
 
     def _progress(self) -> list[keras.callbacks.Callback]:
         from .nn._progress import EpochBar
 
         return [EpochBar(self.epochs)] if self.verbose else []
-
-    def _finish(self, x: NDArray[np.float32]) -> None:
-        """A map trained with InfoNCE is scaled to a fixed spread."""
-        from .nn._training import embed
-
-        if self.distance == "infonce":
-            self._rescale(_MAP_SPREAD / float(embed(self.encoder_, x).std()))
-
-    def _rescale(self, scale: float) -> None:
-        """Give the map another unit; the head then reads that, so that predictions stay."""
-        from .nn import build_encoder
-
-        before = self._architecture.output_scale
-        if scale == before:
-            return
-        weights = self.encoder_.get_weights()
-        self._architecture = replace(self._architecture, output_scale=scale)
-        self.encoder_ = build_encoder(self._architecture, backbone=backbone(self))
-        self.encoder_.set_weights(weights)
-        if self._head is not None:
-            kernel, bias = self._head.get_weights()
-            self._head.set_weights([kernel * (before / scale), bias])
 
     def __getstate__(self) -> dict[str, Any]:
         from ._saving import getstate

@@ -12,7 +12,7 @@ from . import pairs
 from ._siamese import Siamese
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -146,7 +146,7 @@ def train(
     if not np.isfinite(losses).all():
         msg = f"Training diverged: the loss became {losses[-1]}. Take a smaller learning_rate than {schedule.learning_rate}."
         raise ValueError(msg)
-    return Trained([*losses_before, *losses], [_numpy(variable) for variable in model.optimizer.variables])
+    return _trained([*losses_before, *losses], model.optimizer)
 
 
 def _restore(optimizer: keras.optimizers.Optimizer, values: list[NDArray[Any]], *, restart: bool) -> None:
@@ -157,8 +157,8 @@ def _restore(optimizer: keras.optimizers.Optimizer, values: list[NDArray[Any]], 
         optimizer.iterations.assign(0)
 
 
-def _numpy(variable: keras.Variable) -> NDArray[Any]:
-    return np.array(keras.ops.convert_to_numpy(variable))
+def _trained(losses: list[float], optimizer: keras.optimizers.Optimizer) -> Trained:
+    return Trained(losses, [np.array(keras.ops.convert_to_numpy(variable)) for variable in optimizer.variables])
 
 
 def _optimizer(schedule: Schedule, n_batches: int) -> keras.optimizers.Optimizer:
@@ -199,6 +199,18 @@ class _Draw(keras.callbacks.Callback):
         if n_views == 3:
             views.append(pairs.draw_negatives(anchors, indices, counts, self.neighbors.n_cells, self.rng))
         return np.stack(views)
+
+
+class Report(keras.callbacks.Callback):
+    """Tells after each epoch where training is, from which another could go on."""
+
+    def __init__(self, tell: Callable[[Trained], None], before: Trained | None) -> None:
+        super().__init__()
+        self.tell, self.losses = tell, list(before.losses) if before else []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.losses.append((logs or {})["loss"])
+        self.tell(_trained(list(self.losses), self.model.optimizer))
 
 
 def _early_stopping(schedule: Schedule, losses: list[float]) -> list[keras.callbacks.Callback]:
