@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from scivis import Ivis
-from scivis.neighbors import Neighbors, find_neighbors
+from scivis.neighbors import AnnoyKnnMatrix, Neighbors, find_neighbors
 
 SMALL = {"k": 5, "batch_size": 30, "epochs": 2, "model": [8], "verbose": 0, "random_state": 0}
 
@@ -79,8 +79,10 @@ def test_fit_transform_is_fit_and_transform(rows, fitted):
     assert_array_equal(embedding, fitted.transform(rows))
 
 
-def test_labels_are_ignored_as_scikit_learn_asks_of_an_unsupervised_fit(rows, fitted):
-    assert_array_equal(Ivis(**SMALL).fit_transform(rows, np.arange(60)), fitted.transform(rows))
+def test_labels_change_the_fit_but_not_at_weight_zero(rows, fitted):
+    labels = np.arange(60) % 3
+    assert (Ivis(**SMALL).fit_transform(rows, labels) != fitted.transform(rows)).any()
+    assert_array_equal(Ivis(**SMALL, supervision_weight=0).fit_transform(rows, labels), fitted.transform(rows))
 
 
 def test_a_pipeline_scales_and_embeds(rows):
@@ -158,21 +160,22 @@ def test_parameters_that_cannot_work_are_refused(rows, change, message):
 
 
 def test_the_settings_of_annoy_reach_annoy(rows, monkeypatch):
-    given = {}
+    given, build = {}, AnnoyKnnMatrix.build
 
-    def record(x, n_neighbors, **settings):
-        given.update(settings, n_neighbors=n_neighbors)
-        return find_neighbors(x, n_neighbors)
+    def record(x, *args, **settings):
+        given.update(settings)
+        return build(x, *args, **settings)
 
-    monkeypatch.setattr("scivis._estimator.find_neighbors", record)
-    Ivis(**SMALL | {"n_trees": 9, "search_k": 123}).fit(rows)
+    monkeypatch.setattr(AnnoyKnnMatrix, "build", record)
+    Ivis(**SMALL | {"n_trees": 9, "search_k": 123, "knn_distance_metric": "manhattan"}).fit(rows)
+    wanted = {"k": 5, "ntrees": 9, "search_k": 123, "metric": "manhattan"}
     assert given.pop("random_state") >= 0
-    assert given == {"n_neighbors": 5, "backend": "annoy", "metric": "cosine", "n_trees": 9, "search_k": 123}
+    assert given | wanted == given
 
 
 def test_neighbours_can_be_handed_in_as_table_array_or_lists(rows, monkeypatch):
     table = find_neighbors(rows, 5)
-    monkeypatch.setattr("scivis._estimator.find_neighbors", lambda *_, **__: pytest.fail("a search was made"))
+    monkeypatch.setattr(AnnoyKnnMatrix, "build", lambda *_, **__: pytest.fail("a search was made"))
     forms = [table, table.indices, table.indices.tolist()]
     embeddings = [Ivis(**SMALL, neighbour_matrix=form).fit_transform(rows) for form in forms]
     assert_array_equal(embeddings[0], embeddings[1])

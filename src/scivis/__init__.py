@@ -13,11 +13,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import get, neighbors, nn, pl, tl
+    from . import data, get, neighbors, nn, pl, tl
     from ._estimator import Ivis
 
 __version__ = version("scivis")
-__all__ = ["Ivis", "get", "neighbors", "nn", "pl", "tl"]
+__all__ = ["Ivis", "data", "get", "neighbors", "nn", "pl", "tl"]
 
 
 def __getattr__(name: str) -> Any:

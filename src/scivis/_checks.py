@@ -57,13 +57,12 @@ def check_positive_int(name: str, value: object) -> None:
         raise ValueError(msg)
 
 
-def check_width(x: NDArray[np.float32], shape: tuple[int | None, ...]) -> None:
-    """Refuse rows of another shape than the model was fitted on, and values it cannot read."""
-    given = x.shape[1:]
-    if len(given) != len(shape) or any(want not in (None, have) for have, want in zip(given, shape, strict=True)):
-        msg = f"The model was fitted on rows of shape {shape}, but these have shape {given}."
+def check_shape(given: tuple[int, ...], fitted: tuple[int | None, ...]) -> None:
+    """Refuse rows of another shape than the model was fitted on."""
+    rows = given[1:]
+    if len(rows) != len(fitted) or any(want not in (None, have) for have, want in zip(rows, fitted, strict=True)):
+        msg = f"The model was fitted on rows of shape {fitted}, but these have shape {rows}."
         raise ValueError(msg)
-    check_finite(x, "The data")
 
 
 def check_seed(random_state: object) -> None:

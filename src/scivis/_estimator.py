@@ -10,19 +10,21 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from ._checks import check_rows, check_width
+from ._checks import check_rows, check_shape
 from ._novelty import Reference, fit_reference, novelty
 from ._phases import finish, read_targets, resume, start, supervision_of
 from ._plan import backbone, check_plan, neighbors_of, schedule_of
+from ._rows import check_finite
+from .data._reading import iter_rows, read_rows, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import keras
     from numpy.typing import NDArray
 
-    from .neighbors import Neighbors
+    from .neighbors import LazyNeighbors, Neighbors
     from .nn import Architecture
     from .nn._training import Trained
     from .nn.losses import IvisLoss
@@ -60,7 +62,7 @@ class Ivis(TransformerMixin, BaseEstimator):
     ntrees
         Old name of `n_trees`.
     knn_distance_metric
-        `angular`, `euclidean` or `manhattan`.
+        `angular`, `euclidean`, `manhattan`, `hamming` or `dot`.
     model
         `szubert` (128-128-128), `maaten` (500-500-2000), `hinton` (2000-1000-500), `residual` (three layers of 256
         with layer normalisation), a list of widths, or a Keras model without its last layer.
@@ -70,9 +72,19 @@ class Ivis(TransformerMixin, BaseEstimator):
         (several labels per row), `mae`, `mse`, `log_cosh` (regression), or any other.
     supervision_weight
         Share of that loss in the whole, from 0 to 1. At 0 labels change nothing, and nothing is predicted.
+    input_noise
+        Noise on the input while labels are learned, as a share of the data's overall standard deviation, so that they
+        are not learned by heart.
+    annoy_index_path
+        An index that is on disk already, from :func:`scivis.neighbors.build_annoy_index`: it is used, not built.
+    build_index_on_disk
+        Whether a new index is built in a temporary file, removed afterwards, or in memory.
+    precompute
+        Whether all neighbours are looked up before training, or each batch's when it is needed: slower, but never all
+        in memory. The result is the same.
     neighbour_matrix
-        Neighbours already known, as :class:`scivis.neighbors.Neighbors`, an index array, or lists of row numbers.
-        No search is made then.
+        Neighbours already known, as :class:`scivis.neighbors.Neighbors`, an index array, lists of row numbers, or any
+        sequence of them, such as :class:`scivis.neighbors.LabeledNeighbourMap`. No search is made then.
     callbacks
         Keras callbacks, called during training.
     learning_rate, learning_rate_decay
@@ -131,7 +143,11 @@ class Ivis(TransformerMixin, BaseEstimator):
         model: str | Sequence[int] | keras.Model = "szubert",
         supervision_metric: str = "sparse_categorical_crossentropy",
         supervision_weight: float = 0.5,
-        neighbour_matrix: Neighbors | NDArray[np.integer] | Sequence[Sequence[int]] | None = None,
+        input_noise: float = 0.0,
+        annoy_index_path: str | Path | None = None,
+        build_index_on_disk: bool = True,
+        precompute: bool = True,
+        neighbour_matrix: Neighbors | LazyNeighbors | NDArray[np.integer] | Sequence[Sequence[int]] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         learning_rate: float = 1e-3,
         learning_rate_decay: bool = False,
@@ -154,6 +170,10 @@ class Ivis(TransformerMixin, BaseEstimator):
         self.model = model
         self.supervision_metric = supervision_metric
         self.supervision_weight = supervision_weight
+        self.input_noise = input_noise
+        self.annoy_index_path = annoy_index_path
+        self.build_index_on_disk = build_index_on_disk
+        self.precompute = precompute
         self.neighbour_matrix = neighbour_matrix
         self.callbacks = callbacks
         self.learning_rate = learning_rate
@@ -170,7 +190,9 @@ class Ivis(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X
-            Rows of numbers, shape (n, ...).
+            Rows of numbers, shape (n, ...): an array, sparse or not, a memory map, an HDF5, zarr or dask array, or any
+            object with `shape` and ``__getitem__``, such as a :class:`scivis.data.ImageDataset`. What is larger than
+            2 GiB is first copied into a temporary file.
         Y
             Labels, for `supervision_metric`: see :func:`scivis.nn.make_targets`. Missing ones are −1 or NaN.
         shuffle_mode
@@ -185,7 +207,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         """
         from .nn._training import train
 
-        x = np.ascontiguousarray(X, dtype=np.float32)
+        x = read_rows(X)
         self.check_settings(len(x))
         self.check_rows(x)
         targets = read_targets(self, Y, len(x))
@@ -203,7 +225,7 @@ class Ivis(TransformerMixin, BaseEstimator):
             neighbors,
             schedule_of(self, shuffle_mode),
             rng=self._rng,
-            supervision=supervision_of(self, targets),
+            supervision=supervision_of(self, targets, x),
             callbacks=[*self._callbacks(), *self._progress()],
             before=self._trained,
         )
@@ -232,10 +254,7 @@ class Ivis(TransformerMixin, BaseEstimator):
 
     def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """Embed rows, shape (n, embedding_dims); no row is fine."""
-        from .nn._training import embed
-
-        x = self._checked(X)
-        return embed(self.encoder_, x)
+        return self._by_blocks(self._embed, X, self.embedding_dims)
 
     def score_samples(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """What the supervised head predicts for rows, shape (n, n_outputs).
@@ -245,16 +264,15 @@ class Ivis(TransformerMixin, BaseEstimator):
         """
         from .nn._training import embed
 
-        x = self._checked(X)
-        if self._head is None:
-            msg = "This Ivis was fitted without labels. Call fit(X, Y), with supervision_weight above 0."
+        head = self._head
+        if head is None:
+            msg = "This Ivis was not fitted with labels. Call fit(X, Y), with supervision_weight above 0."
             raise NotFittedError(msg)
-        return embed(self._head, embed(self.encoder_, x))
+        return self._by_blocks(lambda rows: embed(head, self._embed(rows)), X, head.output_shape[-1])
 
     def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
-        x = self._checked(X)
-        return novelty(self._reference, x.reshape(len(x), self.n_features_in_))
+        return self._by_blocks(lambda rows: novelty(self._reference, rows.reshape(len(rows), self.n_features_in_)), X)
 
     def save_model(self, folder_path: str | Path, save_format: str = "h5", overwrite: bool = False) -> None:  # noqa: FBT001, FBT002
         """Save the model, fitted or not, with all that another fit needs to go on; see :func:`load_model`.
@@ -318,13 +336,24 @@ class Ivis(TransformerMixin, BaseEstimator):
     _head: keras.Model | None = None
     _trained: Trained | None = None
 
-    def _checked(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
+    def _embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        from .nn._training import embed
+
+        return embed(self.encoder_, rows)
+
+    def _by_blocks(
+        self, function: Callable[[NDArray[np.float32]], NDArray[np.float32]], rows: Any, *width: int
+    ) -> NDArray[np.float32]:
+        """What a function gives for rows, however they are stored, read and checked block by block."""
         if not self._is_fitted:
             msg = "This Ivis is not fitted yet. Call `fit` first."
             raise NotFittedError(msg)
-        x = np.ascontiguousarray(X, dtype=np.float32)
-        check_width(x, self.encoder_.input_shape[1:])
-        return x
+        check_shape(shape_of(rows), self.encoder_.input_shape[1:])
+        parts = [np.empty((0, *width), np.float32)]
+        for block in iter_rows(rows):
+            check_finite(block, "The data")
+            parts.append(function(block))
+        return np.concatenate(parts)
 
     def _callbacks(self) -> list[keras.callbacks.Callback]:
         """Copies of the user's callbacks, which stay as they are; those of scivis learn whose they are."""

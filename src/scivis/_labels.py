@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
+
+from ._storage import fail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 _SOFTMAX = "sparse_categorical_crossentropy"
 # More whole numbers than this are rather counts than classes; the user has to say.
 _MOST_NUMBERED_CLASSES = 100
-# Losses whose predictions are no probabilities, but distances from a boundary.
-_HINGES = ("categorical_hinge", "hinge", "squared_hinge")
+# Losses of classification for which a cell may have several labels.
+_BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +58,26 @@ def read_labels(adata: AnnData, key: str, metric: str | None, unlabeled_category
     ------
     KeyError
         If `key` is neither in `.obs` nor in `.obsm`, or `unlabeled_category` is not among the labels.
+    ValueError
+        If the labels have no categories for `unlabeled_category` to be one of, or could be classes or values.
     """
     if key in adata.obsm:
+        _check_no_category(key, unlabeled_category)
         return _matrix(key, adata.obsm[key], metric)
     if key not in adata.obs:
         msg = f"labels={key!r} is in neither adata.obs nor adata.obsm. In .obs: {sorted(adata.obs.columns)}."
         raise KeyError(msg)
     column = adata.obs[key]
     if _is_measured(column, metric):
+        _check_no_category(key, unlabeled_category)
         return Labels(key, column.to_numpy(np.float64, na_value=np.nan), metric or "mae", ())
     return _classes(key, column, metric or _SOFTMAX, unlabeled_category)
+
+
+def _check_no_category(key: str, unlabeled_category: str | None) -> None:
+    if unlabeled_category is not None:
+        msg = f"unlabeled_category={unlabeled_category!r}, but labels={key!r} holds no categories: mark missing ones with NaN."
+        raise ValueError(msg)
 
 
 def _is_measured(column: pd.Series, metric: str | None) -> bool:
@@ -93,23 +106,25 @@ def _is_measured(column: pd.Series, metric: str | None) -> bool:
 
 def _classes(key: str, column: pd.Series, metric: str, unlabeled_category: str | None) -> Labels:
     """Categories that occur, in the column's own order; −1 among whole numbers is no label."""
-    named = column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
-    named = named.cat.remove_unused_categories()
-    absent = (
-        [unlabeled_category]
-        if unlabeled_category is not None
-        else [c for c in named.cat.categories if _is_minus_one(c)]
-    )
+    named = _categorical(column)
     if unlabeled_category is not None and unlabeled_category not in named.cat.categories:
         msg = f"unlabeled_category={unlabeled_category!r} is not among the labels: {list(named.cat.categories)}."
         raise KeyError(msg)
-    named = named.cat.remove_categories(absent)
+    absent = [c for c in named.cat.categories if _is_minus_one(c) or c == unlabeled_category]
+    named = named.cat.remove_categories(absent).cat.remove_unused_categories()
     codes, names = named.cat.codes.to_numpy(), tuple(map(str, named.cat.categories))
+    if len(set(names)) < len(names):
+        msg = f"labels={key!r} holds categories of the same name: {list(names)}."
+        raise ValueError(msg)
     if metric == _SOFTMAX:
         return Labels(key, codes.astype(np.int64), metric, names)
     indicators = np.eye(len(names))[codes]
     indicators[codes < 0] = np.nan
     return Labels(key, indicators, metric, names)
+
+
+def _categorical(column: pd.Series) -> pd.Series:
+    return column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
 
 
 def _is_minus_one(category: object) -> bool:
@@ -118,9 +133,12 @@ def _is_minus_one(category: object) -> bool:
 
 def _matrix(key: str, entry: Any, metric: str | None) -> Labels:
     """Columns of a table or an array: indicators of labels, or values to predict."""
-    values = np.asarray(entry, dtype=np.float64)
-    if values.ndim == 1:
-        values = values[:, None]
+    try:
+        values = np.asarray(entry.toarray() if sparse.issparse(entry) else entry, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"labels={key!r}: adata.obsm[{key!r}] does not hold numbers. Text belongs into a column of adata.obs."
+        raise ValueError(msg) from error
+    values = values[:, None] if values.ndim == 1 else values
     indicators = set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0, -1.0}
     names = getattr(entry, "columns", range(values.shape[1]))
     metric = metric or ("binary_crossentropy" if indicators else "mae")
@@ -139,9 +157,16 @@ class Predictions:
 
 def predictions_of(labels: Labels, adata: AnnData) -> Predictions:
     """How to name predictions of these labels, with the colours that they have."""
-    colors = adata.uns.get(f"{labels.key}_colors", ())
-    kept = tuple(map(str, colors)) if len(colors) == len(labels.categories) else ()
-    return Predictions(labels.key, labels.metric, labels.categories, kept)
+    return Predictions(labels.key, labels.metric, labels.categories, _colors(labels, adata))
+
+
+def _colors(labels: Labels, adata: AnnData) -> tuple[str, ...]:
+    """Colours of the classes; the column may have further categories, which are no classes."""
+    colors = adata.uns.get(f"{labels.key}_colors")
+    if colors is None or labels.key in adata.obsm or not labels.categories:
+        return ()
+    names = list(map(str, _categorical(adata.obs[labels.key]).cat.categories))
+    return tuple(str(colors[names.index(name)]) for name in labels.categories) if len(colors) >= len(names) else ()
 
 
 def write_predictions(adata: AnnData, keys: Keys, named: Predictions, scores: NDArray[np.float32]) -> str:
@@ -151,21 +176,33 @@ def write_predictions(adata: AnnData, keys: Keys, named: Predictions, scores: ND
     the certainty, which is the largest of them. Several labels per cell: their probabilities in `.obsm`. Values: a column
     of `.obs` if there is one, a matrix in `.obsm` if there are several.
     """
-    several = named.metric not in (_SOFTMAX, "categorical_crossentropy", *_HINGES) or not named.categories
-    if several and scores.shape[1] == 1:
+    from .nn.supervision import CLASSIFICATION, HINGES
+
+    n_outputs = scores.shape[1]
+    if len(named.categories) not in (0, n_outputs):
+        fail(f"it predicts {n_outputs} values for {len(named.categories)} names")
+    exclusive = len(named.categories) > 1 and named.metric in CLASSIFICATION and named.metric not in _BINARY
+    if n_outputs == 1 and not exclusive:
         adata.obs[keys.label] = scores[:, 0]
         return f"    {keys.label!r}, predicted {named.labels} (adata.obs)"
     adata.obsm[keys.scores] = scores
     written = f"    {keys.scores!r}, scores of {named.labels} (adata.obsm)"
-    if several:
+    if not exclusive:
         return written
-    best = pd.Categorical.from_codes(scores.argmax(axis=1), list(named.categories))
-    adata.obs[keys.label] = pd.Series(best, index=adata.obs_names)
-    if named.colors:
-        adata.uns[f"{keys.label}_colors"] = list(named.colors)
-    if named.metric not in _HINGES:
+    _write_classes(adata, keys, named, scores.argmax(axis=1))
+    # A hinge gives distances from a boundary, which are no probabilities.
+    if named.metric not in HINGES:
         adata.obs[keys.certainty] = scores.max(axis=1)
     return f"    {keys.label!r}, predicted {named.labels} (adata.obs)\n{written}"
+
+
+def _write_classes(adata: AnnData, keys: Keys, named: Predictions, codes: NDArray[np.intp]) -> None:
+    best = pd.Categorical.from_codes(codes, list(named.categories))
+    adata.obs[keys.label] = pd.Series(best, index=adata.obs_names)
+    # Those of an earlier prediction of other classes would be wrong here.
+    adata.uns.pop(f"{keys.label}_colors", None)
+    if named.colors:
+        adata.uns[f"{keys.label}_colors"] = list(named.colors)
 
 
 def pack_predictions(named: Predictions | None) -> dict[str, Any]:
@@ -178,7 +215,12 @@ def pack_predictions(named: Predictions | None) -> dict[str, Any]:
 
 def unpack_predictions(stored: Mapping[str, Any]) -> Predictions | None:
     """Back from its dictionary."""
+    if not hasattr(stored, "keys"):
+        fail(f"its predictions are a {type(stored).__name__}, not a dictionary")
     if not stored:
         return None
+    missing = {"labels", "metric", "categories", "colors"} - set(stored)
+    if missing:
+        fail(f"its predictions lack {sorted(missing)}")
     lists = (tuple(map(str, np.asarray(stored[name]))) for name in ("categories", "colors"))
     return Predictions(str(stored["labels"]), str(stored["metric"]), *lists)

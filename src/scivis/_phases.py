@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._checks import check_width
+from ._checks import check_shape
 from ._plan import architecture_of, backbone, seed_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def resume(model: Ivis, x: NDArray[np.float32], targets: Targets | None) -> None
     ValueError
         If the rows or the labels are not of the kind of the fit before.
     """
-    check_width(x, model.encoder_.input_shape[1:])
+    check_shape(x.shape, model.encoder_.input_shape[1:])
     n_outputs, before = targets and targets.n_outputs, model._head and model._head.output_shape[-1]
     same = targets is None or not targets.classes.size or np.array_equal(targets.classes, model.classes_)
     if n_outputs != before or not same:
@@ -77,13 +77,19 @@ def resume(model: Ivis, x: NDArray[np.float32], targets: Targets | None) -> None
     _rescale(model, 1.0)
 
 
-def supervision_of(model: Ivis, targets: Targets | None) -> Supervision | None:
+def supervision_of(model: Ivis, targets: Targets | None, x: NDArray[np.float32]) -> Supervision | None:
     """What the labels add to the loss."""
     from .nn._siamese import Supervision
 
     if targets is None or model._head is None:
         return None
-    return Supervision(targets, model._head, model.supervision_metric, model.supervision_weight)
+    return Supervision(
+        targets,
+        model._head,
+        metric=model.supervision_metric,
+        weight=model.supervision_weight,
+        noise=model.input_noise * float(np.sqrt(x.var(axis=0).mean())) if model.input_noise else 0.0,
+    )
 
 
 def finish(model: Ivis, x: NDArray[np.float32]) -> None:

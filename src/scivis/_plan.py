@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ._checks import check_positive_int, check_settings, is_real
-from .neighbors import Neighbors, find_neighbors
+from .neighbors import AnnoyKnnMatrix, LazyNeighbors, Neighbors
+from .neighbors._search import check_n_neighbors
 
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
     from ._estimator import Ivis
-    from .neighbors import Metric
     from .nn import Architecture
     from .nn._training import Schedule
     from .nn.pairs import Shuffle
 
-_METRICS: dict[str, Metric] = {"angular": "cosine", "euclidean": "euclidean", "manhattan": "manhattan"}
+_METRICS = ("angular", "euclidean", "manhattan", "hamming", "dot")
 
 
 def check_plan(model: Ivis, n_rows: int) -> None:
@@ -36,9 +36,14 @@ def check_plan(model: Ivis, n_rows: int) -> None:
         check_backbone(given)
     if model.n_epochs_without_progress is not None:
         check_positive_int("n_epochs_without_progress", model.n_epochs_without_progress)
-    search_metric(model)
+    if model.knn_distance_metric not in _METRICS:
+        msg = f"knn_distance_metric={model.knn_distance_metric!r} is not one of {_METRICS}."
+        raise ValueError(msg)
     if not is_real(model.supervision_weight) or not 0 <= model.supervision_weight <= 1:
         msg = f"supervision_weight={model.supervision_weight!r} must be a number between 0 and 1."
+        raise ValueError(msg)
+    if not is_real(model.input_noise) or model.input_noise < 0:
+        msg = f"input_noise={model.input_noise!r} must be a number of at least 0."
         raise ValueError(msg)
     check_settings(
         n_rows,
@@ -50,32 +55,47 @@ def check_plan(model: Ivis, n_rows: int) -> None:
     )
 
 
-def neighbors_of(model: Ivis, x: NDArray[np.float32], rng: np.random.Generator) -> Neighbors:
+def neighbors_of(model: Ivis, x: NDArray[np.float32], rng: np.random.Generator) -> Neighbors | LazyNeighbors:
     """The neighbours given, or those found by Annoy."""
     given = model.neighbour_matrix
     if given is None:
-        return find_neighbors(
-            x.reshape(len(x), -1),
-            model.k,
-            backend="annoy",
-            metric=search_metric(model),
-            n_trees=model.n_trees,
-            search_k=model.search_k,
-            random_state=seed_of(rng),
-        )
-    neighbors = given if isinstance(given, Neighbors) else Neighbors.from_indices(given)
+        return _found(model, x.reshape(len(x), -1), rng)
+    neighbors = given if isinstance(given, Neighbors | LazyNeighbors) else _read(given)
     if neighbors.n_cells != len(x):
         msg = f"neighbour_matrix has {neighbors.n_cells} rows, but X has {len(x)}: neighbours of other cells?"
         raise ValueError(msg)
     return neighbors
 
 
-def search_metric(model: Ivis) -> Metric:
-    """The distance by which neighbours are searched."""
-    if model.knn_distance_metric not in _METRICS:
-        msg = f"knn_distance_metric={model.knn_distance_metric!r} is not one of {sorted(_METRICS)}."
-        raise ValueError(msg)
-    return _METRICS[model.knn_distance_metric]
+def _read(given: Any) -> Neighbors | LazyNeighbors:
+    """Arrays and lists as a table; any other sequence, which may compute its entries, only when they are needed."""
+    return Neighbors.from_indices(given) if isinstance(given, np.ndarray | list | tuple) else LazyNeighbors(given)
+
+
+def _found(model: Ivis, x: NDArray[np.float32], rng: np.random.Generator) -> Neighbors | LazyNeighbors:
+    """Neighbours from an index of Annoy: one on disk, or a new one."""
+    check_n_neighbors(model.k, len(x))
+    settings: dict[str, Any] = {
+        "k": model.k,
+        "metric": model.knn_distance_metric,
+        "search_k": model.search_k,
+        "verbose": 0,
+    }
+    if model.annoy_index_path is None:
+        matrix = AnnoyKnnMatrix.build(
+            x,
+            ntrees=model.n_trees,
+            build_index_on_disk=model.build_index_on_disk,
+            random_state=seed_of(rng),
+            **settings,
+        )
+    else:
+        matrix = AnnoyKnnMatrix.load(model.annoy_index_path, x.shape, **settings)
+    return (
+        Neighbors.from_indices(cast("list[list[int]]", matrix.get_neighbour_indices()))
+        if model.precompute
+        else LazyNeighbors(matrix)
+    )
 
 
 def backbone(model: Ivis) -> keras.Model | None:

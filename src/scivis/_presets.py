@@ -13,6 +13,9 @@ _LARGEST_BATCH, _STEPS_PER_PASS = 1024, 5
 # Small data meet few random pairs in training, so that the distance term needs more weight to set the layout.
 _SMALL, _GLOBAL_WEIGHT_SMALL, _GLOBAL_WEIGHT = 10_000, 0.4, 0.2
 
+# Of the data's standard deviation, while labels are learned (benchmarks/supervised.py).
+_INPUT_NOISE = 0.3
+
 # ivis 2.0's own settings, as its documents give them (section 1.14).
 CLASSIC: dict[str, Any] = {
     "k": 150,
@@ -26,6 +29,7 @@ CLASSIC: dict[str, Any] = {
     "global_weight": 0.0,
     "linear_path": False,
     "standardize": False,
+    "input_noise": 0.0,
 }
 
 
@@ -62,4 +66,5 @@ def _default(n_cells: int) -> dict[str, Any]:
         "global_weight": _GLOBAL_WEIGHT_SMALL if n_cells <= _SMALL else _GLOBAL_WEIGHT,
         "linear_path": True,
         "standardize": True,
+        "input_noise": _INPUT_NOISE,
     }

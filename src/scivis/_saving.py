@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,24 +47,27 @@ def save(model: Ivis, folder: str | Path, save_format: str, *, overwrite: bool) 
     if folder.exists() and not overwrite:
         msg = f"{folder} exists. Choose another name, or pass overwrite=True."
         raise FileExistsError(msg)
-    entry = pack_all(model)
-    folder.mkdir(parents=True, exist_ok=True)
-    if save_format == "tf":
-        _export(model, folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as writing:
-        with h5py.File(Path(writing) / _FILE, "w") as file:
-            _write(file, entry)
-        (Path(writing) / _FILE).replace(folder / _FILE)
-
-
-def _export(model: Ivis, folder: Path) -> None:
-    if not model._is_fitted:
+    if save_format == "tf" and not model._is_fitted:
         msg = "save_format='tf' exports the fitted network, but this Ivis is not fitted. Take save_format='h5'."
         raise ValueError(msg)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as writing:
-        model.encoder_.export(Path(writing) / _EXPORT, format="tf_saved_model", verbose=False)
-        shutil.rmtree(folder / _EXPORT, ignore_errors=True)
-        (Path(writing) / _EXPORT).replace(folder / _EXPORT)
+    entry = pack_all(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as name:
+        writing = Path(name)
+        if save_format == "tf":
+            model.encoder_.export(writing / _EXPORT, format="tf_saved_model", verbose=False)
+        with h5py.File(writing / _FILE, "w") as file:
+            _write(file, entry)
+        _put(writing, folder)
+
+
+def _put(writing: Path, folder: Path) -> None:
+    """Renaming takes no time: what is there is the old or the new. An export of the old model must not stay."""
+    (writing / _FILE).replace(folder / _FILE)
+    if (folder / _EXPORT).exists():
+        (folder / _EXPORT).replace(writing / "old")
+    if (writing / _EXPORT).exists():
+        (writing / _EXPORT).replace(folder / _EXPORT)
 
 
 def load(folder: str | Path, like: Ivis) -> Ivis:
@@ -76,8 +78,8 @@ def load(folder: str | Path, like: Ivis) -> Ivis:
         raise FileNotFoundError(msg)
     try:
         with h5py.File(path, "r") as file:
-            entry = _read(file)
-    except (OSError, RuntimeError) as error:
+            entry = _read(file, path.stat().st_size)
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
         fail(f"{path} is not a whole HDF5 file", error)
     check_format(entry)
     return unpack_all(entry, like)
@@ -86,7 +88,7 @@ def load(folder: str | Path, like: Ivis) -> Ivis:
 def pack_all(model: Ivis) -> dict[str, Any]:
     """The model and, if it is fitted, how its training ended."""
     network = None if backbone(model) is not None else model.model
-    seed = model.random_state if is_whole(model.random_state) else None
+    seed = int(model.random_state) if is_whole(model.random_state) else None  # type: ignore[arg-type]
     entry = {
         "format": FORMAT,
         "params": json.dumps(pack_params(model)),
@@ -94,8 +96,9 @@ def pack_all(model: Ivis) -> dict[str, Any]:
     }
     if not model._is_fitted:
         return entry
-    trained = model._trained or Trained([], [])
-    state = {"rng": model._rng.bit_generator.state, "losses": trained.losses}
+    # A model out of AnnData has not kept how its training ended.
+    trained, rng = model._trained or Trained([], []), getattr(model, "_rng", None)
+    state = {"rng": rng and rng.bit_generator.state, "losses": trained.losses}
     return entry | {
         "model": pack_model(model),
         "training": json.dumps(state),
@@ -113,29 +116,65 @@ def seeds(model: Ivis) -> list[keras.Variable]:
 def unpack_all(entry: Mapping[str, Any], like: Ivis) -> Ivis:
     """The estimator back from what :func:`pack_all` gave; `like` lends what is the user's own."""
     settings = parse(entry, "settings")
+    network, seed, custom = settings.get("network"), settings.get("random_state"), backbone(like)
+    if network is None and custom is None:
+        msg = (
+            "The model was saved with a Keras network of the user's, which is not in the folder, so that no folder can "
+            "bring code along. Build the same network and hand it in: Ivis(model=network).load_model(folder)."
+        )
+        raise ValueError(msg)
+    if seed is not None and not (is_whole(seed) and seed >= 0):
+        fail(f"its random_state is {str(seed)[:80]!r}")
     if "model" in entry:
-        custom = backbone(like) if settings.get("network") is None else None
-        model = _trained(entry, unpack_model(entry["model"], backbone=custom))
+        model = _trained(entry, unpack_model(entry["model"], backbone=custom if network is None else None))
     else:
-        model = Ivis(**unpack_params(parse(entry, "params")), model=settings.get("network") or like.model)
+        model = _untrained(entry, custom if network is None else network)
     own: dict[str, Any] = {"callbacks": like.callbacks, "neighbour_matrix": like.neighbour_matrix}
-    own |= {"distance": like.distance} if model.distance == "custom" else {}
-    return model.set_params(**own, random_state=settings.get("random_state"))
+    # Without the user's loss the name stays, which embeds, but does not train.
+    own |= {"distance": like.distance} if model.distance == "custom" and callable(like.distance) else {}
+    return model.set_params(**own, random_state=seed)
+
+
+def _untrained(entry: Mapping[str, Any], network: Any) -> Ivis:
+    from .nn.networks import check_network
+
+    if isinstance(network, str | list | dict):
+        check_network(network)
+    return Ivis(**unpack_params(parse(entry, "params")), model=network)
 
 
 def _trained(entry: Mapping[str, Any], model: Ivis) -> Ivis:
     """The fitted model, ready to go on."""
     state = parse(entry, "training")
     try:
-        model._rng = generator(state["rng"])
+        if state["rng"] is not None:
+            model._rng = generator(state["rng"])
         losses = [float(loss) for loss in state["losses"]]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         fail("its state of training has been altered", error)
-    model._trained = Trained(losses, unnumber(entry.get("optimizer"), "optimizer variable", kinds="fiu"))
+    optimizer = unnumber(entry.get("optimizer"), "optimizer variable", kinds="fiu")
+    if optimizer:
+        _check_optimizer(optimizer, model)
+        model._trained = Trained(losses, optimizer)
     model.loss_history_ = losses
-    for variable, value in zip(seeds(model), unnumber(entry.get("seeds"), "seed", kinds="iu"), strict=True):
-        variable.assign(value)
+    _set_seeds(model, unnumber(entry.get("seeds"), "seed", kinds="iu"))
     return model
+
+
+def _check_optimizer(values: list[np.ndarray], model: Ivis) -> None:
+    """Adam's variables are its step, its rate, and two moments of each weight."""
+    learned = [model.encoder_] if model._head is None else [model.encoder_, model._head]
+    weights = [tuple(weight.shape) for part in learned for weight in part.trainable_weights]
+    if sorted(value.shape for value in values) != sorted([(), (), *weights, *weights]):
+        fail(f"its optimizer variables have shapes {[value.shape for value in values]}")
+
+
+def _set_seeds(model: Ivis, values: list[np.ndarray]) -> None:
+    variables = seeds(model)
+    if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+        fail(f"its seeds have shapes {[value.shape for value in values]}")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _write(group: h5py.Group, entry: Mapping[str, Any]) -> None:
@@ -148,15 +187,23 @@ def _write(group: h5py.Group, entry: Mapping[str, Any]) -> None:
             group.attrs[name] = value
 
 
-def _read(group: h5py.Group) -> dict[str, Any]:
-    """Groups as dictionaries; links out of the file are not followed."""
+def _read(group: h5py.Group, size: int) -> dict[str, Any]:
+    """Groups as dictionaries; nothing out of the file is followed, nothing larger than the file is read."""
     entry: dict[str, Any] = dict(group.attrs)
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             fail(f"{name} is a link")
         value = group[name]
-        entry[name] = _read(value) if isinstance(value, h5py.Group) else value[()]
+        entry[name] = _read(value, size) if isinstance(value, h5py.Group) else _array(value, name, size)
     return entry
+
+
+def _array(value: Any, name: str, size: int) -> np.ndarray:
+    if not isinstance(value, h5py.Dataset) or value.dtype.kind not in "fiu":
+        fail(f"{name} is not an array of numbers")
+    if value.is_virtual or value.external or value.nbytes > size:
+        fail(f"the numbers of {name} are not in the file")
+    return np.asarray(value[()])
 
 
 def getstate(model: Ivis) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 _PLAIN = (
     "embedding_dims", "k", "distance", "batch_size", "epochs", "n_epochs_without_progress", "learning_rate",
     "learning_rate_decay", "global_weight", "linear_path", "standardize", "verbose", "n_trees", "search_k",
-    "knn_distance_metric", "supervision_metric", "supervision_weight",
+    "knn_distance_metric", "supervision_metric", "supervision_weight", "input_noise", "precompute", "build_index_on_disk",
 )  # fmt: skip
 
 
@@ -80,6 +80,7 @@ def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = No
     config = _config(stored)
     architecture = _architecture(config.get("architecture"))
     _check_backbone(architecture, backbone)
+    reference = _reference(stored, architecture)
     encoder = _encoder(architecture, stored, backbone)
     params = unpack_params(config.get("estimator"))
     if params.get("embedding_dims") != architecture.n_components:
@@ -87,7 +88,7 @@ def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = No
     model = Ivis(**params, model=_network(architecture, backbone))
     model._architecture, model.encoder_ = architecture, encoder
     model.n_features_in_ = architecture.n_features
-    model._reference = _reference(stored, architecture)
+    model._reference = reference
     _set_head(model, stored)
     return model
 
@@ -151,7 +152,7 @@ def parse(stored: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _architecture(entry: Any) -> Architecture:
-    from .nn.networks import IVIS_WIDTHS, Architecture
+    from .nn.networks import BUILT_IN, REGISTERED, Architecture
 
     fields = {"network", "n_features", "n_components", "linear_path", "offset", "scale", "output_scale"}
     if not isinstance(entry, dict) or set(entry) != fields:
@@ -159,8 +160,8 @@ def _architecture(entry: Any) -> Architecture:
     network = entry["network"]
     if isinstance(network, list) and network and all(map(_is_width, network)):
         network = tuple(network)
-    elif network not in ("residual", "custom", *IVIS_WIDTHS) or not isinstance(network, str):
-        fail(f"its network is {str(network)[:80]!r}")
+    elif not isinstance(network, str) or network not in ("custom", *BUILT_IN, *REGISTERED):
+        fail(f"its network {str(network)[:80]!r} is not known here; if it is yours, register it first")
     if not (_is_width(entry["n_features"]) and _is_width(entry["n_components"])):
         fail("its sizes are not whole numbers of at least 1")
     if not (isinstance(entry["linear_path"], bool) and all(map(_is_real, (entry["scale"], entry["output_scale"])))):
@@ -193,9 +194,10 @@ def _check_backbone(architecture: Architecture, backbone: keras.Model | None) ->
 
 def _encoder(architecture: Architecture, stored: Mapping[str, Any], backbone: keras.Model | None) -> keras.Model:
     from .nn import build_encoder
+    from .nn.networks import REGISTERED
 
     weights = unnumber(stored["weights"], "weight")
-    if backbone is None:
+    if backbone is None and architecture.network not in REGISTERED:
         _check_shapes(architecture, [weight.shape for weight in weights])
     encoder = build_encoder(architecture, backbone=backbone)
     expected = [tuple(weight.shape) for weight in encoder.weights]

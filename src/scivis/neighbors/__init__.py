@@ -2,11 +2,29 @@
 
 :class:`Neighbors` is what training reads; :func:`find_neighbors` searches, :func:`from_graph` reads a sparse
 graph such as scanpy's, and :class:`AnnoyTransformer` lets ``sc.pp.neighbors`` search with Annoy.
+
+Where the table would not fit into memory, :class:`LazyNeighbors` reads the neighbours of a few rows at a time from
+any sequence: :class:`AnnoyKnnMatrix`, :class:`LabeledNeighbourMap`, or a :class:`NeighbourMatrix` of your own.
 """
 
 from ._annoy import AnnoyTransformer
+from ._annoy_file import build_annoy_index
+from ._annoy_matrix import AnnoyKnnMatrix
 from ._graph import from_graph
+from ._matrix import LabeledNeighbourMap, LazyNeighbors, NeighbourMatrix
 from ._search import Backend, Metric, find_neighbors
 from ._table import Neighbors
 
-__all__ = ["AnnoyTransformer", "Backend", "Metric", "Neighbors", "find_neighbors", "from_graph"]
+__all__ = [
+    "AnnoyKnnMatrix",
+    "AnnoyTransformer",
+    "Backend",
+    "LabeledNeighbourMap",
+    "LazyNeighbors",
+    "Metric",
+    "Neighbors",
+    "NeighbourMatrix",
+    "build_annoy_index",
+    "find_neighbors",
+    "from_graph",
+]

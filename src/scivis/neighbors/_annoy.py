@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,40 +11,88 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from scivis._rows import dense
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
     from annoy import AnnoyIndex
     from numpy.typing import NDArray
     from scipy import sparse
 
-_ANNOY_NAMES: dict[str, Any] = {"cosine": "angular", "euclidean": "euclidean", "manhattan": "manhattan"}
+# Rows handed to Annoy, or asked for by one thread, at a time.
+_BLOCK = 4096
 
 
-def build_index(x: NDArray[np.float32], metric: str, n_trees: int, random_state: int, n_jobs: int) -> AnnoyIndex:
-    """An Annoy index in memory that holds every row of `x`."""
+def build_index(
+    blocks: Iterable[NDArray[np.float32]],
+    n_features: int,
+    *,
+    metric: str,
+    n_trees: int,
+    random_state: int | None,
+    n_jobs: int = 1,
+    path: Path | None = None,
+) -> AnnoyIndex:
+    """An Annoy index of all rows of the blocks, in memory or, with a path, in that file from the first row on.
+
+    With a seed, one thread builds it: Annoy seeds its threads in the order in which they start.
+    """
     from annoy import AnnoyIndex
 
-    index = AnnoyIndex(x.shape[1], _ANNOY_NAMES[metric])
-    index.set_seed(random_state)
-    for i, row in enumerate(x):
+    index = AnnoyIndex(n_features, _annoy_name(metric))
+    if random_state is not None:
+        index.set_seed(random_state)
+    if path is not None:
+        index.on_disk_build(str(path))
+    # Lists, as Annoy takes the numbers of an array one by one and twice as slowly.
+    for i, row in enumerate(row for block in blocks for row in block.tolist()):
         index.add_item(i, row)
-    index.build(n_trees, n_jobs=n_jobs)
+    index.build(n_trees, n_jobs=n_jobs if random_state is None else 1)
     return index
+
+
+def nearest_of(
+    index: AnnoyIndex, rows: Sequence[int], k: int, search_k: int, n_jobs: int
+) -> Iterator[tuple[list[int], list[float]]]:
+    """Row numbers of about the `k` nearest to each of `rows`, itself excluded, and their distances."""
+    from joblib import effective_n_jobs  # type: ignore[import-untyped]
+
+    def search(part: Sequence[int]) -> list[tuple[list[int], list[float]]]:
+        return [_nearest(index, row, k, search_k) for row in part]
+
+    n_threads = effective_n_jobs(n_jobs)
+    size = min(max(-(-len(rows) // n_threads), 1), _BLOCK)
+    parts = [rows[a : a + size] for a in range(0, len(rows), size)]
+    if len(parts) <= 1:  # no threads for a single row
+        yield from (found for part in parts for found in search(part))
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        for found in pool.map(search, parts):
+            yield from found
+
+
+def _nearest(index: AnnoyIndex, row: int, k: int, search_k: int) -> tuple[list[int], list[float]]:
+    rows, distances = index.get_nns_by_item(row, k + 1, search_k, include_distances=True)
+    # The row itself may be missing: among many duplicates, and where others have a larger dot product with it.
+    surplus = rows.index(row) if row in rows else k
+    del rows[surplus : surplus + 1], distances[surplus : surplus + 1]
+    return rows, distances
+
+
+def _build_dense(x: NDArray[np.float32], metric: str, n_trees: int, random_state: int) -> AnnoyIndex:
+    blocks = (x[a : a + _BLOCK] for a in range(0, len(x), _BLOCK))
+    return build_index(blocks, x.shape[1], metric=metric, n_trees=n_trees, random_state=random_state)
+
+
+def _annoy_name(metric: str) -> Any:
+    return "angular" if metric == "cosine" else metric
 
 
 def search_annoy(
     x: NDArray[np.float32], n_neighbors: int, metric: str, n_trees: int, search_k: int, random_state: int, n_jobs: int
 ) -> list[list[int]]:
     """Lists of about the `n_neighbors` nearest rows, itself excluded; Annoy may return fewer."""
-    # One tree builder: Annoy seeds its threads in the order in which they start.
-    index = build_index(x, metric, n_trees, random_state, n_jobs=1)
-
-    def query(rows: range) -> list[list[int]]:
-        found = (index.get_nns_by_item(i, n_neighbors + 1, search_k) for i in rows)
-        return [[j for j in row if j != i][:n_neighbors] for i, row in zip(rows, found, strict=True)]
-
-    n_threads = n_jobs if n_jobs > 0 else os.cpu_count() or 1
-    parts = [range(a, min(a + 4096, len(x))) for a in range(0, len(x), 4096)]
-    with ThreadPoolExecutor(n_threads) as pool:
-        return [row for part in pool.map(query, parts) for row in part]
+    index = _build_dense(x, metric, n_trees, random_state)
+    return [rows for rows, _ in nearest_of(index, range(len(x)), n_neighbors, search_k, n_jobs)]
 
 
 class AnnoyTransformer(TransformerMixin, BaseEstimator):
@@ -92,7 +139,7 @@ class AnnoyTransformer(TransformerMixin, BaseEstimator):
         x = dense(x)
         self.n_samples_fit_ = len(x)
         # Not `index_`: scanpy would load PyNNDescent, for half a minute, to see whether it is one of its indices.
-        self.forest_ = build_index(x, self.metric, self.n_trees, self.random_state, n_jobs=1)
+        self.forest_ = _build_dense(x, self.metric, self.n_trees, self.random_state)
         return self
 
     def transform(self, x: NDArray[np.floating]) -> sparse.csr_matrix:

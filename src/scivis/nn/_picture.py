@@ -41,7 +41,7 @@ def read_labels(labels: Labels | None, n_rows: int) -> NDArray[np.float64] | pd.
     --------
     >>> read_labels([0.5, 2.0], 2)
     array([0.5, 2. ])
-    >>> list(read_labels(["T", "B", "T"], 3).codes)
+    >>> read_labels(["T", "B", "T"], 3).codes.tolist()
     [1, 0, 1]
     """
     import pandas as pd

@@ -34,19 +34,24 @@ class Supervision:
         The Keras loss between the two.
     weight
         Share of this loss in the whole, between 0 and 1.
+    noise
+        Standard deviation of the noise added to the input, in its units: labels can be learned by heart, and noise
+        prevents that as a penalty on curvature would (Bishop, Neural Computation 7, 1995).
     """
 
     targets: Targets
     head: keras.Model
     metric: str
     weight: float
+    noise: float = 0.0
 
 
 class Siamese(keras.Model):
     """Trains an encoder on pairs or triplets of rows that it gathers itself.
 
     The representation and the rows of an epoch are variables of the model, so that a batch is only a number and no
-    Python runs between batches: batch `i` has the rows `rows[i]`, anchors first, then positives, then negatives.
+    Python runs between batches: batch `i` has the rows `rows[i]`, anchors first, then positives, then negatives. With
+    labels, `noise` is added to the rows of every batch; it is one draw per epoch, as each row then meets another part of it.
 
     Parameters
     ----------
@@ -80,10 +85,12 @@ class Siamese(keras.Model):
         self.global_weight = global_weight
         self.triplet_loss = None if loss == "infonce" else triplet_loss(loss)
         self.x = self._constant(x)
-        self.rows = self._constant(np.zeros((n_batches, 2 if loss == "infonce" else 3, batch_size), np.int32))
+        n_views = 2 if loss == "infonce" else 3
+        self.rows = self._constant(np.zeros((n_batches, n_views, batch_size), np.int32))
         self.supervision: Any = supervision
         if supervision is not None:
             self.head = supervision.head
+            self.noise = self._constant(np.zeros((n_views * batch_size, *x.shape[1:]), np.float32))
             self.labels = self._constant(supervision.targets.values)
             self.labelled = self._constant(supervision.targets.labelled.astype(np.float32))
         # All variables exist: without this Keras would trace the whole model once more to find that out.
@@ -100,7 +107,8 @@ class Siamese(keras.Model):
     def call(self, batch: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:  # noqa: FBT001, FBT002 (Keras)
         """The rows of the batch of this number, shape (1,), and their embeddings, anchors first."""
         x = ops.take(self.x, ops.ravel(ops.take(self.rows, batch[0], axis=0)), axis=0)
-        return x, self.encoder(x, training=training)
+        noisy = training and self.supervision is not None
+        return x, self.encoder(x + self.noise if noisy else x, training=training)
 
     def compute_loss(
         self,

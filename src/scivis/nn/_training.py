@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from scivis.neighbors import Neighbors
+    from scivis.neighbors import LazyNeighbors, Neighbors
 
     from ._siamese import Supervision
     from .losses import IvisLoss
@@ -83,7 +83,7 @@ class Trained:
 def train(
     encoder: keras.Model,
     x: NDArray[np.float32],
-    neighbors: Neighbors,
+    neighbors: Neighbors | LazyNeighbors,
     schedule: Schedule,
     *,
     rng: np.random.Generator,
@@ -140,7 +140,11 @@ def train(
         steps_per_epoch=n_batches,
         shuffle=False,
         verbose=0,
-        callbacks=[_Draw(neighbors, schedule.shuffle, rng), *_early_stopping(schedule, losses_before), *callbacks],
+        callbacks=[
+            _Draw(neighbors, schedule.shuffle, rng, supervision.noise if supervision else 0.0),
+            *_early_stopping(schedule, losses_before),
+            *callbacks,
+        ],
     )
     losses = [float(loss) for loss in history.history["loss"]]
     if not np.isfinite(losses).all():
@@ -184,14 +188,18 @@ def _xla(n_anchors: int) -> dict[str, bool]:
 class _Draw(keras.callbacks.Callback):
     """Gives the model new rows before each epoch: anchors in a new order, with partners of their own."""
 
-    def __init__(self, neighbors: Neighbors, shuffle: Shuffle, rng: np.random.Generator) -> None:
+    def __init__(
+        self, neighbors: Neighbors | LazyNeighbors, shuffle: Shuffle, rng: np.random.Generator, noise: float = 0.0
+    ) -> None:
         super().__init__()
-        self.neighbors, self.shuffle, self.rng = neighbors, shuffle, rng
+        self.neighbors, self.shuffle, self.rng, self.noise = neighbors, shuffle, rng, noise
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         n_batches, n_views, batch_size = self.model.rows.shape
         anchors = pairs.draw_anchors(self.neighbors.n_cells, n_batches, batch_size, self.shuffle, self.rng)
         self.model.rows.assign(np.stack([self._rows(batch, n_views) for batch in anchors]))
+        if self.noise:
+            self.model.noise.assign(self.rng.normal(0.0, self.noise, self.model.noise.shape))
 
     def _rows(self, anchors: NDArray[np.int32], n_views: int) -> NDArray[np.int32]:
         indices, counts = self.neighbors.take(anchors)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable  # noqa: TC003 (the annotation of REGISTERED is read by Sphinx)
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import Any, cast
 
 from keras import Model, initializers, layers
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Network = str | tuple[int, ...]
+Network = str | tuple[int, ...]
 
 IVIS_WIDTHS = {"szubert": (128, 128, 128), "maaten": (500, 500, 2000), "hinton": (2000, 1000, 500)}
+BUILT_IN = ("residual", *IVIS_WIDTHS)
 RESIDUAL_WIDTH, RESIDUAL_DEPTH = 256, 3
+# Builders of networks of the user's own: the shape of a row in, a Keras model without its last layer out.
+REGISTERED: dict[str, Callable[[tuple[int, ...]], Model]] = {}
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,9 @@ class Architecture:
     Parameters
     ----------
     network
-        `residual` (the default of :func:`scivis.tl.ivis`), `szubert`, `maaten`, `hinton`, a tuple of widths, or
-        `custom` for a Keras model of the user's, which is handed in again to :func:`build_encoder`.
+        `residual` (the default of :func:`scivis.tl.ivis`), `szubert`, `maaten`, `hinton`, a name given to
+        :func:`register_network`, a tuple of widths, or `custom` for a Keras model of the user's, which is handed in
+        again to :func:`build_encoder`.
     n_features
         Width of the input. With a custom model: the shape of one input, for any number of axes.
     n_components
@@ -46,6 +50,42 @@ class Architecture:
     output_scale: float = 1.0
 
 
+def register_network(build: Callable[[tuple[int, ...]], Model] | None = None, *, name: str | None = None) -> Any:
+    """Make a network of your own known by name, so that models fitted with it can be read back where it is registered.
+
+    Parameters
+    ----------
+    build
+        A function that takes the shape of one row and gives a Keras model without its last layer.
+    name
+        Its name; by default the function's own. A name in use is replaced, with a warning.
+
+    Raises
+    ------
+    ValueError
+        If the name is that of a network of scivis.
+
+    Examples
+    --------
+    >>> import keras
+    >>> @register_network
+    ... def shallow(shape):
+    ...     return keras.Sequential([keras.layers.Input(shape), keras.layers.Dense(8, activation="relu")])
+    >>> build_encoder(Architecture("shallow", n_features=5, n_components=2)).count_params()  # 5·8 + 8 + 8·2 + 2
+    66
+    """
+    if build is None:
+        return partial(register_network, name=name)
+    key = name or build.__name__
+    if key in BUILT_IN or key == "custom":
+        msg = f"name={key!r} is taken by a network of scivis; choose another name."
+        raise ValueError(msg)
+    if key in REGISTERED:
+        warnings.warn(f"The network {key!r} is replaced.", stacklevel=2)
+    REGISTERED[key] = build
+    return build
+
+
 def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | None = None) -> Model:
     """The Keras model that embeds rows, with freshly drawn weights.
 
@@ -65,6 +105,8 @@ def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | N
     39810
     """
     seeds = iter(range(seed, seed + 1000))
+    if backbone is None and architecture.network in REGISTERED:
+        backbone = REGISTERED[str(architecture.network)]((architecture.n_features,))
     inputs = layers.Input((architecture.n_features,) if backbone is None else backbone.input_shape[1:])
     x = _standardize(inputs, architecture)
     hidden = backbone(x) if backbone is not None else _body(architecture.network)(x, seeds)
@@ -116,11 +158,12 @@ def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
 def check_network(network: object) -> None:
     """Refuse a name that is not known, and widths that are not positive whole numbers."""
     if isinstance(network, str):
-        known = network in ("residual", *IVIS_WIDTHS)
+        known = network in BUILT_IN or network in REGISTERED
     else:
         known = isinstance(network, list | tuple) and len(network) > 0 and all(map(_is_width, network))
     if not known:
-        msg = f"network={network!r} is not one of {('residual', *IVIS_WIDTHS)}, a list of widths, or a Keras model."
+        names = (*BUILT_IN, *REGISTERED)
+        msg = f"network={network!r} is not one of {names}, a list of widths, or a Keras model."
         raise ValueError(msg)
 
 

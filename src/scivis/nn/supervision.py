@@ -27,6 +27,10 @@ _ACTIVATIONS = {
 # The linear support-vector machines: a hinge loss and a penalty on the weights.
 HINGES = ("categorical_hinge", "hinge", "squared_hinge")
 CLASSIFICATION = (*_ACTIVATIONS, *HINGES)
+# Those of them that tell exclusive classes apart, which takes a column for each.
+_EXCLUSIVE = ("categorical_crossentropy", "kl_divergence", "categorical_focal_crossentropy", "categorical_hinge")
+# Keras losses that compare whole batches or sequences, not one row's prediction with its label.
+_NOT_BY_ROW = ("dice", "tversky", "circle", "ctc", "loss")
 # Keras's own factor for L2, which ivis takes too.
 _L2 = 0.01
 
@@ -93,19 +97,32 @@ def make_targets(y: object, metric: str, n_rows: int) -> Targets:
         return _class_numbers(values[:, 0], labelled)
     if metric in CLASSIFICATION:
         _check_indicators(values[labelled], metric)
+        _check_classes(values[labelled], metric)
     filled = np.where(labelled[:, None], values, 0).astype(np.float32)
     return Targets(filled, labelled, values.shape[1], np.empty(0, np.int64))
 
 
 def check_metric(metric: object) -> None:
-    """Refuse what is not the name of a Keras loss."""
-    try:
-        known = isinstance(metric, str) and callable(keras.losses.get(metric))
-    except ValueError:
-        known = False
-    if not known:
-        msg = f"supervision_metric={metric!r} is not the name of a Keras loss such as {(*CLASSIFICATION[:2], 'mae')}."
+    """Refuse what is not the name of a Keras loss, or a name by which the head would not know its activation."""
+    name = _function_name(metric)
+    if name is None or name in _NOT_BY_ROW:
+        msg = (
+            f"supervision_metric={metric!r} is not the name of a Keras loss for single rows such as "
+            f"{(*CLASSIFICATION[:2], 'mae')}."
+        )
         raise ValueError(msg)
+    if name in CLASSIFICATION and name != metric:
+        msg = f"supervision_metric={metric!r} is another name of {name!r}: write that."
+        raise ValueError(msg)
+
+
+def _function_name(metric: object) -> str | None:
+    """What Keras calls the function behind a loss's short name, or its class's."""
+    try:
+        loss = keras.losses.get(metric) if isinstance(metric, str) else None
+    except (TypeError, ValueError):
+        return None
+    return getattr(loss, "__name__", getattr(loss, "name", None))
 
 
 def _numbers(y: object, metric: str, n_rows: int) -> NDArray[np.float64]:
@@ -149,6 +166,15 @@ def _check_indicators(values: NDArray[np.float64], metric: str) -> None:
     allowed = {-1.0, 0.0, 1.0} if metric in HINGES[1:] else {0.0, 1.0}
     if metric != "kl_divergence" and not set(np.unique(values)) <= allowed:
         msg = f"{metric} takes labels of zeros and ones, one column per class; these hold other values."
+        raise ValueError(msg)
+
+
+def _check_classes(values: NDArray[np.float64], metric: str) -> None:
+    if metric in _EXCLUSIVE and values.shape[1] < 2:
+        msg = f"{metric} takes one column per class, but there is a single one; for codes there is {SPARSE}."
+        raise ValueError(msg)
+    if (values == values[0]).all():
+        msg = f"All labels are {values[0].tolist()}: there is nothing to tell apart."
         raise ValueError(msg)
 
 

@@ -1,0 +1,141 @@
+"""What the map learns from labels: scores on held-out rows.
+
+python benchmarks/supervised.py --data DIR --out runs-supervised
+
+MNIST (60,000 training and 10,000 test images, 50 principal components of pixels / 255, fitted on the training images):
+a softmax classifier and a linear support-vector machine, then with half and with 95 % of the labels hidden. Pen digits
+(7,494 and 3,498 rows): the end point of the pen from the fourteen numbers before it, and three properties of the digit at
+once. Default settings, `supervision_weight=0.9`. Writes `supervised.csv` and `supervised.md` into --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anndata
+import datasets
+import machine
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.metrics import r2_score, roc_auc_score
+
+import scivis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    Case = tuple[str, dict[str, Any], Callable[[anndata.AnnData], float]]
+
+WEIGHT = 0.9
+# Of the ten digits, as they are usually written.
+PROPERTIES = {"even": (0, 2, 4, 6, 8), "has a loop": (0, 6, 8, 9), "at least five": (5, 6, 7, 8, 9)}
+
+
+def split(x: NDArray[np.float32], adata: anndata.AnnData) -> tuple[anndata.AnnData, anndata.AnnData]:
+    """Reference and query, with their representation in `.obsm`."""
+    train = (adata.obs["split"] == "train").to_numpy()
+    label = adata.obs["label"].astype(str).to_numpy()
+    parts = (anndata.AnnData(obsm={"X_pca": x[rows]}, obs={"label": label[rows]}) for rows in (train, ~train))
+    reference, query = parts
+    return reference, query
+
+
+def mnist(path: Path) -> tuple[anndata.AnnData, anndata.AnnData]:
+    """Images as principal components of the training images."""
+    adata = anndata.read_h5ad(path)
+    pixels = datasets._dense(adata.X) / 255
+    components = PCA(50, random_state=0).fit(pixels[(adata.obs["split"] == "train").to_numpy()])
+    return split(components.transform(pixels).astype(np.float32), adata)
+
+
+def hide(reference: anndata.AnnData, share: float) -> None:
+    """Leave out this share of the labels, at random."""
+    hidden = np.random.default_rng(0).random(reference.n_obs) < share
+    reference.obs["shown"] = np.where(hidden, "hidden", reference.obs["label"])
+
+
+def pendigits(path: Path) -> tuple[anndata.AnnData, anndata.AnnData]:
+    """The first fourteen numbers as they are; the end point and the properties of the digit as targets."""
+    adata = anndata.read_h5ad(path)
+    values = datasets._dense(adata.X)
+    reference, query = split(values[:, :14], adata)
+    train = (adata.obs["split"] == "train").to_numpy()
+    for part, rows in ((reference, train), (query, ~train)):
+        digit = part.obs["label"].astype(int)
+        part.obsm["end"] = values[rows, 14:]
+        part.obsm["properties"] = np.column_stack([digit.isin(digits) for digits in PROPERTIES.values()]).astype(float)
+    return reference, query
+
+
+def accuracy(query: anndata.AnnData) -> float:
+    """Share of held-out rows whose label is found."""
+    return float((query.obs["ivis_label"].astype(str) == query.obs["label"].astype(str)).mean())
+
+
+def cases(data: Path) -> Iterator[tuple[anndata.AnnData, anndata.AnnData, Case]]:
+    """Everything that is measured."""
+    reference, query = mnist(data / "mnist.h5ad")
+    masked = {"labels": "shown", "unlabeled_category": "hidden"}
+    yield reference, query, ("mnist, softmax: accuracy", {"labels": "label"}, accuracy)
+    machine_ = {"labels": "label", "supervision_metric": "categorical_hinge"}
+    yield reference, query, ("mnist, linear SVM: accuracy", machine_, accuracy)
+    for share in (0.5, 0.95):
+        hide(reference, share)
+        yield reference, query, (f"mnist, {share:.0%} of the labels hidden: accuracy", masked, accuracy)
+    reference, query = pendigits(data / "pendigits.h5ad")
+    yield (
+        reference,
+        query,
+        (
+            "pen digits, end point: mean R² of x and y",
+            {"labels": "end", "supervision_metric": "mae"},
+            lambda q: r2_score(q.obsm["end"], q.obsm["ivis_scores"]),
+        ),
+    )
+    for i, name in enumerate(PROPERTIES):
+        yield (
+            reference,
+            query,
+            (
+                f"pen digits, {name}: area under the ROC curve",
+                {"labels": "properties"},
+                lambda q, i=i: roc_auc_score(q.obsm["properties"][:, i], q.obsm["ivis_scores"][:, i]),
+            ),
+        )
+
+
+def run(reference: anndata.AnnData, query: anndata.AnnData, case: Case) -> tuple[str, float, float]:
+    """Name, score on the held-out rows, seconds of the fit."""
+    name, settings, score = case
+    start = time.perf_counter()
+    scivis.tl.ivis(reference, use_rep="X_pca", supervision_weight=WEIGHT, **settings)
+    seconds = time.perf_counter() - start
+    scivis.tl.ingest(query, reference, use_rep="X_pca")
+    return name, score(query), seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Score what is learned from labels.")
+    parser.add_argument("--out", type=Path, required=True, help="folder for results")
+    datasets.add_options(parser)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for case in cases(Path(args.data)):
+        rows.append(run(*case))
+        print("{}: {:.4f} ({:.0f} s)".format(*rows[-1]), flush=True)
+    with (args.out / "supervised.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("what", "score", "seconds"), *rows])
+    lines = ["| held-out rows of | score | s |", "| --- | --- | --- |"]
+    lines += [f"| {name} | {score:.3f} | {seconds:.0f} |" for name, score, seconds in rows]
+    (args.out / "supervised.md").write_text(machine.describe() + "\n\n" + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

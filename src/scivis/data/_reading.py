@@ -1,0 +1,198 @@
+"""Reading rows out of whatever holds them: float32, block by block, each block of the source once."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from math import prod
+from operator import index as as_int
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from scivis._rows import _by_rows, dense
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+# Read at a time: enough that Python costs nothing beside it, little beside the rows themselves.
+_BLOCK_BYTES = 64 * 2**20
+# Rows up to here stay in memory. Searching neighbours and training each hold a copy, and three times 2 GiB still fit
+# into a laptop of 8 GiB.
+MAX_BYTES = 2 * 2**30
+
+
+def read_rows(X: Any, *, max_bytes: int = MAX_BYTES) -> NDArray[np.float32]:  # noqa: N803 (scikit-learn's name)
+    """All rows as one float32 array, in memory or in a temporary file.
+
+    Parameters
+    ----------
+    X
+        Rows on the first axis, any number of further axes: an array, a memory map, a data frame, a SciPy sparse
+        matrix, an HDF5 dataset, a zarr or dask array, an :class:`scivis.data.IndexableDataset`, or anything with
+        `shape` and ``__getitem__`` by slices or by single row numbers. A float32 array in C order is returned as it
+        is. Everything else is read in order, in whole chunks where it is stored in chunks, each once.
+    max_bytes
+        Rows larger than this are kept in a temporary file, which has no name and vanishes with the array. It lies
+        where Python keeps temporary files (`TMPDIR`).
+
+    Raises
+    ------
+    TypeError
+        If `X` holds no rows, or no numbers.
+    ValueError
+        If its rows have different shapes.
+    NotImplementedError
+        If it is stored by columns on disk, so that each block would read all of it.
+    OSError
+        If the disk has no room for the temporary file.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> read_rows(sparse.csr_array([[0, 2], [3, 0]]))
+    array([[0., 2.],
+           [3., 0.]], dtype=float32)
+    """
+    source = _with_rows(X)
+    if isinstance(source, np.ndarray) and source.dtype == np.float32 and source.flags.c_contiguous:
+        return source
+    rows = _room_for(shape_of(source), max_bytes)
+    done = 0
+    for block in iter_rows(source):
+        rows[done : done + len(block)] = block
+        done += len(block)
+    return rows
+
+
+def iter_rows(X: Any) -> Iterator[NDArray[np.float32]]:  # noqa: N803
+    """Consecutive rows of `X`, as for :func:`read_rows`, some at a time."""
+    source = _with_rows(X)
+    shape = shape_of(source)
+    by_slices = True
+    for start, stop in _blocks(source, shape):
+        block = _slice(source, start, stop) if by_slices else None
+        if block is None or block.shape != (stop - start, *shape[1:]):
+            by_slices = False
+            block = np.stack([_row(source, i, shape[1:]) for i in range(start, stop)])
+        yield block
+
+
+def shape_of(X: Any) -> tuple[int, ...]:  # noqa: N803
+    """Number of rows and shape of a row."""
+    shape = np.shape(X) if isinstance(X, list | tuple) else getattr(X, "shape", None)
+    try:
+        lengths = tuple(as_int(n) for n in shape)  # type: ignore[union-attr]  # a TypeError like others
+    except TypeError:
+        hint = " Call `compute_chunk_sizes()` first." if hasattr(X, "compute_chunk_sizes") else ""
+        msg = f"The data are of type {type(X).__name__} and have shape {shape!r}: how many rows, and of which shape?{hint}"
+        raise TypeError(msg) from None
+    if len(lengths) < 2:
+        msg = f"The data have shape {lengths}; at least 3 rows of features are needed."
+        raise ValueError(msg)
+    return lengths
+
+
+def _with_rows(x: Any) -> Any:
+    """The source in a form whose rows can be read, or an error that says what would do."""
+    if hasattr(x, "obsm") and not _is_frame(x):
+        msg = "The data are an AnnData object: call scivis.tl.ivis(adata), or give a matrix of it such as adata.X."
+        raise TypeError(msg)
+    if isinstance(x, np.ma.MaskedArray):
+        msg = "The data are a masked array: say with `filled` what the masked values are."
+        raise TypeError(msg)
+    if isinstance(x, list | tuple | np.ndarray):
+        x = np.asarray(x)
+    if not hasattr(x, "shape") or not (hasattr(x, "__getitem__") or hasattr(x, "get_batch")):
+        msg = (
+            f"The data are of type {type(x).__name__}; an array, or anything with `shape` and `__getitem__`, is needed."
+        )
+        raise TypeError(msg)
+    shape_of(x)
+    return x if _is_frame(x) else _by_rows(x)
+
+
+def _is_frame(x: Any) -> bool:
+    return hasattr(x, "iloc")
+
+
+def _blocks(source: Any, shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """First and last row of each block: about `_BLOCK_BYTES`, and where `source` has chunks, whole ones."""
+    size = max(_BLOCK_BYTES // (4 * max(prod(shape[1:]), 1)), 1)
+    chunks = getattr(source, "chunks", None)
+    rows = chunks[0] if isinstance(chunks, tuple) and len(chunks) == len(shape) else 1
+    if isinstance(rows, tuple):  # dask: each chunk has a length of its own
+        yield from _joined(rows, size)
+        return
+    step = max(size // rows, 1) * rows
+    for start in range(0, shape[0], step):
+        yield start, min(start + step, shape[0])
+
+
+def _joined(lengths: tuple[int, ...], size: int) -> Iterator[tuple[int, int]]:
+    """Blocks of consecutive chunks, of at most `size` rows unless one chunk alone has more."""
+    start = stop = 0
+    for length in lengths:
+        if stop > start and stop + length - start > size:
+            yield start, stop
+            start = stop
+        stop += length
+    if stop > start:
+        yield start, stop
+
+
+def _slice(source: Any, start: int, stop: int) -> NDArray[np.float32] | None:
+    if _is_frame(source):
+        return _frame(source.iloc[start:stop])
+    if hasattr(source, "get_batch"):
+        return _numbers(source.get_batch(list(range(start, stop))))
+    try:
+        return _numbers(source[start:stop])
+    except Exception:  # noqa: BLE001 (a class of the user's refuses slices as it likes; single rows fail by name)
+        return None
+
+
+def _row(source: Any, i: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    row = _numbers(source[i])
+    if row.shape != shape:
+        msg = f"Row {i} of the data has shape {row.shape}, but their shape promises {shape}."
+        raise ValueError(msg)
+    return row
+
+
+def _frame(frame: Any) -> NDArray[np.float32]:
+    other = [str(name) for name, dtype in frame.dtypes.items() if dtype.kind not in "biuf"]
+    if other:
+        msg = f"The data frame has columns that hold no numbers: {', '.join(other[:5])}. Drop or convert them."
+        raise TypeError(msg)
+    return dense(frame.to_numpy(np.float32, na_value=np.nan))
+
+
+def _numbers(values: Any) -> NDArray[np.float32]:
+    values = values.compute() if hasattr(values, "compute") else values
+    values = values if sparse.issparse(values) else np.asarray(values)
+    try:
+        if values.dtype.kind in "biufO":
+            return dense(values)
+    except (TypeError, ValueError):
+        pass  # objects that are no numbers
+    msg = f"The data hold values of type {values.dtype}, which are no real numbers."
+    raise TypeError(msg)
+
+
+def _room_for(shape: tuple[int, ...], max_bytes: int) -> NDArray[np.float32]:
+    n_bytes = 4 * prod(shape)
+    if n_bytes <= max_bytes:
+        return np.empty(shape, np.float32)
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:  # writing to a map of a full disk would end the process
+        msg = (
+            f"The rows take {n_bytes:,} bytes as float32, but {folder} has {free:,} left. Set TMPDIR to a larger disk."
+        )
+        raise OSError(msg)
+    with tempfile.TemporaryFile(prefix="scivis-") as file:
+        return np.memmap(file, np.float32, "w+", shape=shape)

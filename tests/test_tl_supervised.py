@@ -1,0 +1,411 @@
+"""Labels through `scivis.tl`: learned by `ivis`, predicted for the cells of the reference and for new ones."""
+
+from __future__ import annotations
+
+import pickle
+
+import anndata as ad
+import joblib
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+import tensorflow as tf
+from numpy.testing import assert_allclose, assert_array_equal
+
+import scivis
+
+TINY = {"network": [8], "epochs": 1, "batch_size": 250, "n_neighbors": 5}
+KEY = "bulk_labels"
+WRITTEN = {
+    "obs": {"ivis_label", "ivis_certainty"},
+    "obsm": {"X_ivis", "ivis_scores"},
+    "uns": {"ivis", "ivis_label_colors"},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def op_by_op():
+    """Runs training without compiling it, which takes longer than the training of so little."""
+    tf.config.run_functions_eagerly(run_eagerly=True)
+    yield
+    tf.config.run_functions_eagerly(run_eagerly=False)
+
+
+@pytest.fixture(scope="module")
+def _cells():
+    """500 cells of a reference and 200 new ones, in random order, with a PCA of the reference's genes."""
+    cells = sc.datasets.pbmc68k_reduced()
+    cells = cells[np.random.default_rng(0).permutation(700)]
+    whole = ad.AnnData(cells.raw.X.toarray(), obs=cells.obs, var=cells.raw.var)
+    reference, query = whole[:500].copy(), whole[500:].copy()
+    sc.pp.pca(reference, n_comps=20)
+    reference.uns[f"{KEY}_colors"] = list(cells.uns[f"{KEY}_colors"])
+    return reference, query
+
+
+@pytest.fixture(scope="module")
+def _learned(_cells):
+    """A reference whose labels were learned well; every tenth cell has none."""
+    reference = _cells[0].copy()
+    reference.obs.loc[reference.obs_names[::10], KEY] = np.nan
+    settings = {"epochs": 15, "learning_rate": 0.01, "batch_size": 125, "supervision_weight": 0.8, "network": [32]}
+    scivis.tl.ivis(reference, labels=KEY, n_neighbors=10, **settings)
+    return reference
+
+
+@pytest.fixture
+def learned(_learned):
+    return _learned.copy()
+
+
+@pytest.fixture
+def cells(_cells):
+    return _cells[0].copy()
+
+
+@pytest.fixture
+def query(_cells):
+    return _cells[1].copy()
+
+
+def fingerprint(adata, without=None):
+    """A hash of everything in `adata`, but for some keys."""
+    without = without or {}
+
+    def kept(part):
+        held = getattr(adata, part)
+        return {key: held[key] for key in held if key not in without.get(part, ())}
+
+    return joblib.hash((adata.X, adata.var, [kept(part) for part in ("obs", "uns", "obsm", "varm", "obsp", "layers")]))
+
+
+# What is written
+
+
+def test_everything_else_is_untouched(cells):
+    before = fingerprint(cells)
+    scivis.tl.ivis(cells, labels=KEY, **TINY)
+    assert fingerprint(cells, WRITTEN) == before
+    assert set(cells.obs) >= WRITTEN["obs"]
+    assert set(cells.obsm) >= WRITTEN["obsm"]
+    assert set(cells.uns) >= WRITTEN["uns"]
+
+
+def test_predicted_classes_have_the_names_the_order_and_the_colours_of_the_labels(learned, cells):
+    label, truth = learned.obs["ivis_label"], cells.obs[KEY]
+    assert label.cat.categories.tolist() == truth.cat.categories.tolist()
+    assert learned.uns["ivis_label_colors"] == learned.uns[f"{KEY}_colors"]
+    assert len(label.cat.categories) == 10
+    assert (label.astype(str) == truth.astype(str)).mean() > 0.7
+    without = np.arange(500) % 10 == 0
+    assert learned.obs[KEY][without].isna().all()
+    assert (label[without].astype(str) == truth[without].astype(str)).mean() > 0.6
+
+
+def test_probabilities_sum_to_one_and_the_largest_is_the_certainty(learned):
+    scores = learned.obsm["ivis_scores"]
+    assert (scores.shape, scores.dtype) == ((500, 10), np.float32)
+    assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    assert_array_equal(learned.obs["ivis_certainty"], scores.max(axis=1))
+    assert_array_equal(learned.obs["ivis_label"].cat.codes, scores.argmax(axis=1))
+
+
+def test_the_stored_model_predicts_them_again(learned):
+    model = scivis.get.model(learned)
+    assert_allclose(model.score_samples(learned.obsm["X_pca"]), learned.obsm["ivis_scores"], atol=1e-5)
+    assert model.classes_.tolist() == list(range(10))
+    assert model.supervision_weight == 0.8
+
+
+def test_the_stored_model_can_be_kept_and_goes_on(learned, tmp_path):
+    """What AnnData holds is no state of training, but a model like others."""
+    x, codes = learned.obsm["X_pca"], learned.obs[KEY].cat.codes
+    model = scivis.get.model(learned)
+    model.save_model(tmp_path / "model")
+    copies = pickle.loads(pickle.dumps(model)), scivis.Ivis().load_model(tmp_path / "model")
+    for other in copies:
+        assert_array_equal(other.score_samples(x), model.score_samples(x))
+    for other in (model, *copies):
+        other.set_params(epochs=1, k=5, verbose=0).fit(x, codes)
+        assert len(other.loss_history_) == 1
+        assert np.isfinite(other.score_samples(x)).all()
+
+
+def test_key_added_names_all_of_it(cells):
+    scivis.tl.ivis(cells, labels=KEY, key_added="mine", **TINY)
+    assert {"mine_label", "mine_certainty"} <= set(cells.obs)
+    assert {"mine", "mine_scores"} <= set(cells.obsm)
+    assert {"mine", "mine_label_colors"} <= set(cells.uns)
+    assert not [key for key in (*cells.obs, *cells.obsm, *cells.uns) if "ivis" in key]
+
+
+def test_a_copy_gets_it_all_and_the_original_nothing(cells):
+    before = fingerprint(cells)
+    changed = scivis.tl.ivis(cells, labels=KEY, copy=True, **TINY)
+    assert fingerprint(cells) == before
+    assert scivis.tl.ivis(cells, labels=KEY, **TINY) is None
+    assert_array_equal(changed.obsm["ivis_scores"], cells.obsm["ivis_scores"])
+    assert changed.uns["ivis_label_colors"] == cells.uns["ivis_label_colors"]
+
+
+def test_backed_data_get_it_too(cells, tmp_path):
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    scivis.tl.ivis(backed, labels=KEY, use_rep="X_pca", **TINY)
+    scivis.tl.ivis(cells, labels=KEY, use_rep="X_pca", **TINY)
+    assert_array_equal(backed.obsm["ivis_scores"], cells.obsm["ivis_scores"])
+    assert backed.obs["ivis_label"].tolist() == cells.obs["ivis_label"].tolist()
+    backed.file.close()
+
+
+# Kinds of labels
+
+
+def test_the_mask_by_name_is_the_mask_by_nan(cells):
+    masked, named = cells.copy(), cells.copy()
+    hidden = cells.obs_names[::3]
+    masked.obs.loc[hidden, KEY] = np.nan
+    named.obs[KEY] = named.obs[KEY].cat.add_categories("Unknown")
+    named.obs.loc[hidden, KEY] = "Unknown"
+    named.uns[f"{KEY}_colors"].append("#000000")
+    scivis.tl.ivis(masked, labels=KEY, **TINY)
+    scivis.tl.ivis(named, labels=KEY, unlabeled_category="Unknown", **TINY)
+    assert_array_equal(named.obsm["X_ivis"], masked.obsm["X_ivis"])
+    assert_array_equal(named.obsm["ivis_scores"], masked.obsm["ivis_scores"])
+    assert "Unknown" not in named.obs["ivis_label"].cat.categories
+    assert named.uns["ivis_label_colors"] == masked.uns["ivis_label_colors"] == cells.uns[f"{KEY}_colors"]
+
+
+def test_texts_and_codes_of_the_same_classes_give_the_same_map(cells):
+    cells.obs["text"] = cells.obs[KEY].astype(str)
+    cells.obs["code"] = cells.obs[KEY].cat.codes.astype(int) * 7
+    maps = [scivis.tl.ivis(cells, labels=key, copy=True, **TINY).obsm["X_ivis"] for key in (KEY, "text", "code")]
+    assert_array_equal(maps[0], maps[1])  # the categories are in alphabetical order
+    assert_array_equal(maps[0], maps[2])
+
+
+def test_a_support_vector_machine_has_scores_and_no_certainty(cells):
+    scivis.tl.ivis(cells, labels=KEY, supervision_metric="categorical_hinge", **TINY)
+    assert cells.obs["ivis_label"].cat.categories.tolist() == cells.obs[KEY].cat.categories.tolist()
+    assert "ivis_certainty" not in cells.obs
+    assert cells.obsm["ivis_scores"].shape == (500, 10)
+
+
+def test_several_labels_per_cell_have_probabilities_each(cells):
+    panel = pd.DataFrame({gene: cells[:, gene].X.ravel() > 0 for gene in ("CD3D", "CST3", "NKG7")}, cells.obs_names)
+    cells.obsm["panel"] = panel.astype(int)
+    scivis.tl.ivis(cells, labels="panel", **TINY)
+    assert scivis.get.model(cells).supervision_metric == "binary_crossentropy"
+    scores = cells.obsm["ivis_scores"]
+    assert scores.shape == (500, 3)
+    assert ((scores > 0) & (scores < 1)).all()
+    assert scores.sum(axis=1).std() > 1e-3
+    assert "ivis_label" not in cells.obs
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_values_are_predicted_as_values(cells, columns):
+    values = np.column_stack([cells.obs["percent_mito"] * 100, cells.obs["n_counts"] / 1000])
+    cells.obs["value"], cells.obsm["values"] = values[:, 0], values
+    scivis.tl.ivis(cells, labels=("value", "values")[columns - 1], **TINY | {"epochs": 15, "learning_rate": 0.02})
+    found = cells.obs["ivis_label"].to_numpy()[:, None] if columns == 1 else cells.obsm["ivis_scores"]
+    assert found.shape == (500, columns)
+    assert np.abs(found - values[:, :columns]).mean() < np.abs(values[:, :columns]).mean()
+    assert ("ivis_scores" in cells.obsm) == (columns == 2)
+    assert "ivis_certainty" not in cells.obs
+
+
+# What labels weigh
+
+
+def test_at_weight_zero_the_map_is_that_without_labels(cells):
+    alone = scivis.tl.ivis(cells, copy=True, **TINY)
+    none = scivis.tl.ivis(cells, labels=KEY, supervision_weight=0, copy=True, **TINY)
+    half = scivis.tl.ivis(cells, labels=KEY, copy=True, **TINY)
+    assert_array_equal(none.obsm["X_ivis"], alone.obsm["X_ivis"])
+    assert (half.obsm["X_ivis"] != alone.obsm["X_ivis"]).any()
+    weights = [list(adata.uns["ivis"]["model"]["weights"].values()) for adata in (none, alone)]
+    for mine, other in zip(*weights, strict=True):
+        assert_array_equal(mine, other)
+    for adata in (none, alone):
+        assert not {"ivis_label", "ivis_certainty"} & set(adata.obs)
+        assert "ivis_scores" not in adata.obsm
+        assert adata.uns["ivis"]["predictions"] == {}
+
+
+def test_a_seed_repeats_the_bits(cells):
+    first, again = (scivis.tl.ivis(cells, labels=KEY, copy=True, random_state=3, **TINY) for _ in range(2))
+    assert_array_equal(first.obsm["X_ivis"], again.obsm["X_ivis"])
+    assert_array_equal(first.obsm["ivis_scores"], again.obsm["ivis_scores"])
+
+
+# Bad arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"labels": "celltype"}, KeyError, "labels='celltype' is in neither"),
+        ({"labels": KEY, "unlabeled_category": "Unkown"}, KeyError, "unlabeled_category='Unkown' is not among"),
+        ({"labels": "percent_mito", "unlabeled_category": "x"}, ValueError, "holds no categories"),
+        ({"unlabeled_category": "Unknown"}, ValueError, "name them with labels="),
+        ({"supervision_metric": "mae"}, ValueError, "name them with labels="),
+        ({"labels": KEY, "supervision_metric": "accuracy"}, ValueError, "supervision_metric='accuracy'"),
+        ({"labels": KEY, "supervision_metric": "bce"}, ValueError, "write that"),
+        ({"labels": KEY, "supervision_weight": 1.5}, ValueError, "supervision_weight=1.5 must be .*between 0 and 1"),
+        ({"labels": KEY, "supervision_weight": np.nan}, ValueError, "supervision_weight=nan"),
+        ({"labels": "one"}, ValueError, "nothing to tell apart"),
+        ({"labels": "none"}, ValueError, "All 500 labels are missing"),
+        ({"labels": "infinite"}, ValueError, "infinite values"),
+        ({"labels": "texts"}, ValueError, "does not hold numbers"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_refused_before_any_work(cells, monkeypatch, arguments, error, message):
+    monkeypatch.setattr(scivis.Ivis, "fit", lambda *_, **__: pytest.fail("training began"))
+    cells.obs["one"], cells.obs["none"] = "B cell", np.nan
+    cells.obs["infinite"] = np.r_[np.inf, np.linspace(0, 1, 499)]
+    cells.obsm["texts"] = pd.DataFrame({"a": ["x"] * 500}, cells.obs_names)
+    before = fingerprint(cells)
+    with pytest.raises(error, match=message):
+        scivis.tl.ivis(cells, **TINY, **arguments)
+    assert fingerprint(cells) == before
+
+
+class StopError(Exception):
+    """Raised in the middle of training."""
+
+
+def test_a_training_that_fails_leaves_adata_as_it_was(cells):
+    def stop(epoch, logs=None):
+        raise StopError
+
+    before = fingerprint(cells)
+    with pytest.raises(StopError):
+        scivis.tl.ivis(cells, labels=KEY, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=stop)], **TINY)
+    assert fingerprint(cells) == before
+
+
+# New cells
+
+
+def test_new_cells_get_labels_in_the_references_colours(query, learned):
+    truth = query.obs.pop(KEY).astype(str)
+    assert scivis.tl.ingest(query, learned) is None
+    label, scores = query.obs["ivis_label"], query.obsm["ivis_scores"]
+    assert label.cat.categories.tolist() == learned.obs["ivis_label"].cat.categories.tolist()
+    assert query.uns["ivis_label_colors"] == learned.uns[f"{KEY}_colors"]
+    assert (label.astype(str) == truth).mean() > 0.6
+    assert (scores.shape, scores.dtype) == ((200, 10), np.float32)
+    assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    assert_array_equal(query.obs["ivis_certainty"], scores.max(axis=1))
+    x = (query.X - learned.X.mean(axis=0)) @ learned.varm["PCs"]
+    assert_allclose(scores, scivis.get.model(learned).score_samples(x), atol=1e-3)
+
+
+def test_the_references_own_cells_get_their_labels_again(learned):
+    again = ad.AnnData(obs=pd.DataFrame(index=learned.obs_names), obsm={"X_pca": learned.obsm["X_pca"]})
+    scivis.tl.ingest(again, learned, use_rep="X_pca")
+    assert again.obs["ivis_label"].tolist() == learned.obs["ivis_label"].tolist()
+    assert_allclose(again.obsm["ivis_scores"], learned.obsm["ivis_scores"], atol=1e-5)
+
+
+def test_neither_the_reference_nor_the_original_of_a_copy_changes(query, learned):
+    before = fingerprint(learned), fingerprint(query)
+    changed = scivis.tl.ingest(query, learned, inplace=False)
+    assert (fingerprint(learned), fingerprint(query)) == before
+    assert len(changed.obs["ivis_label"]) == 200
+    parts = {"obs": {*WRITTEN["obs"], "ivis_novelty"}, "obsm": WRITTEN["obsm"], "uns": WRITTEN["uns"]}
+    assert fingerprint(changed, parts) == before[1]
+
+
+def test_no_new_cells_get_no_labels(query, learned):
+    none = query[:0].copy()
+    scivis.tl.ingest(none, learned)
+    assert none.obs["ivis_label"].cat.categories.tolist() == learned.obs["ivis_label"].cat.categories.tolist()
+    assert none.obsm["ivis_scores"].shape == (0, 10)
+    assert none.obs["ivis_certainty"].shape == (0,)
+
+
+def test_a_cells_label_does_not_depend_on_the_cells_beside_it(query, learned):
+    one = query[7].copy()
+    for adata in (one, query):
+        scivis.tl.ingest(adata, learned)
+    assert_allclose(one.obsm["ivis_scores"][0], query.obsm["ivis_scores"][7], atol=1e-6)
+
+
+def test_a_reference_without_labels_predicts_none(query, cells):
+    scivis.tl.ivis(cells, **TINY)
+    scivis.tl.ingest(query, cells)
+    assert not {"ivis_label", "ivis_certainty"} & set(query.obs)
+    assert "ivis_scores" not in query.obsm
+
+
+def test_values_and_several_labels_are_predicted_for_new_cells(query, cells):
+    cells.obsm["panel"] = (cells[:, ["CD3D", "CST3"]].X > 0).astype(int)
+    scivis.tl.ivis(cells, labels="panel", key_added="panel_map", **TINY)
+    scivis.tl.ivis(cells, labels="percent_mito", **TINY)
+    scivis.tl.ingest(query, cells)
+    assert query.obs["ivis_label"].dtype == np.float32
+    scivis.tl.ingest(query, cells, key="panel_map")
+    assert query.obsm["panel_map_scores"].shape == (200, 2)
+    empty = query[:0].copy()
+    scivis.tl.ingest(empty, cells, key="panel_map")
+    scivis.tl.ingest(empty, cells)
+    assert empty.obsm["panel_map_scores"].shape == (0, 2)
+    assert empty.obs["ivis_label"].dtype == np.float32
+
+
+# Files
+
+READERS = {"h5ad": ad.read_h5ad, "zarr": ad.read_zarr}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # zarr and anndata disagree about formats that are to come
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("fmt", READERS)
+def test_labels_survive_files(query, learned, tmp_path, fmt):
+    path = tmp_path / f"cells.{fmt}"
+    kept = ad.AnnData(learned.X[:, :0], obs=learned.obs[["ivis_label"]], uns=learned.uns, obsm=learned.obsm)
+    (kept.write_h5ad if fmt == "h5ad" else kept.write_zarr)(path)
+    back = READERS[fmt](path)
+    assert back.obs["ivis_label"].tolist() == learned.obs["ivis_label"].tolist()
+    assert list(back.uns["ivis_label_colors"]) == learned.uns["ivis_label_colors"]
+    fresh = query.copy()
+    scivis.tl.ingest(fresh, back)
+    scivis.tl.ingest(query, learned)
+    assert fresh.obs["ivis_label"].cat.categories.tolist() == query.obs["ivis_label"].cat.categories.tolist()
+    assert_array_equal(fresh.obs["ivis_label"].cat.codes, query.obs["ivis_label"].cat.codes)
+    assert_allclose(fresh.obsm["ivis_scores"], query.obsm["ivis_scores"], atol=1e-5)
+    assert fresh.uns["ivis_label_colors"] == query.uns["ivis_label_colors"]
+
+
+def test_the_predictions_of_new_cells_can_be_written(query, learned, tmp_path):
+    scivis.tl.ingest(query, learned)
+    query.write_h5ad(tmp_path / "query.h5ad")
+    back = ad.read_h5ad(tmp_path / "query.h5ad")
+    assert back.obs["ivis_label"].tolist() == query.obs["ivis_label"].tolist()
+    assert_array_equal(back.obsm["ivis_scores"], query.obsm["ivis_scores"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"predictions": None}, "not a dictionary"),
+        ({"predictions": "text"}, "not a dictionary"),
+        ({"predictions": {"labels": KEY}}, "its predictions lack"),
+        (
+            {"predictions": {"labels": KEY, "metric": "hinge", "categories": ["a"], "colors": []}},
+            "predicts 10 values for 1 names",
+        ),
+    ],
+    ids=str,
+)
+def test_forged_names_of_predictions_are_refused_and_the_query_stays(query, learned, change, message):
+    learned.uns["ivis"] = dict(learned.uns["ivis"]) | change
+    before = fingerprint(query)
+    with pytest.raises(ValueError, match=message):
+        scivis.tl.ingest(query, learned)
+    assert fingerprint(query) == before
