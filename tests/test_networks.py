@@ -10,7 +10,9 @@ import pytest
 from keras import layers, ops
 from sklearn.decomposition import PCA
 
-from scivis.nn import Architecture, build_encoder
+from scivis import Ivis
+from scivis._storage import pack_model, unpack_model
+from scivis.nn import Architecture, build_encoder, networks, register_network
 from scivis.nn._linear import principal_axes, start_at_pca
 from scivis.nn.networks import check_network
 
@@ -234,3 +236,50 @@ def test_known_networks_pass(network):
 def test_other_networks_are_refused_with_the_known_ones(network):
     with pytest.raises(ValueError, match=r"network=.* is not one of .*'residual'.*'szubert'.*widths.*Keras model"):
         check_network(network)
+
+
+# --- networks of the user's own
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """A registry of this test's own."""
+    monkeypatch.setattr(networks, "REGISTERED", {})
+
+
+def shallow(shape):
+    return keras.Sequential([keras.layers.Input(shape), keras.layers.Dense(3, activation="relu")])
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_registered_network_is_built_by_name_and_computes_what_it_says():
+    assert register_network(shallow) is shallow
+    encoder = build_encoder(Architecture("shallow", n_features=4, n_components=2))
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    kernel, bias, last, offset = encoder.get_weights()
+    by_hand = np.maximum(x @ kernel + bias, 0) @ last + offset
+    np.testing.assert_allclose(encoder(x), by_hand, atol=1e-5)
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_name_can_be_given_and_replaced_with_a_warning_but_not_taken_from_scivis():
+    register_network(name="mine")(shallow)
+    check_network("mine")
+    with pytest.warns(UserWarning, match="'mine' is replaced"):
+        register_network(shallow, name="mine")
+    with pytest.raises(ValueError, match="name='szubert' is taken"):
+        register_network(shallow, name="szubert")
+    with pytest.raises(ValueError, match=r"network='shallow' is not one of .*'mine'"):
+        check_network("shallow")
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_model_of_a_registered_network_is_read_back_where_the_name_is_known():
+    register_network(shallow)
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    model = Ivis(k=5, model="shallow", batch_size=20, epochs=1, verbose=0, random_state=0).fit(x)
+    stored = pack_model(model)
+    np.testing.assert_array_equal(unpack_model(stored).transform(x), model.transform(x))
+    networks.REGISTERED.clear()
+    with pytest.raises(ValueError, match="'shallow' is not known here; if it is yours, register it first"):
+        unpack_model(stored)

@@ -651,7 +651,7 @@ def test_a_lambda_as_name_of_the_loss_is_only_a_name(fitted, marker, tmp_path):
 
 # Whatever reads an object, and not numbers or text, out of a file or a string.
 EVALUATES = {
-    "pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "allow_pickle", "eval", "exec", "compile_command",
+    "pickle", "cPickle", "dill", "cloudpickle", "joblib.load", "np.load", "numpy.load", "marshal", "shelve", "allow_pickle", "eval", "exec", "compile_command",
     "__import__", "load_model", "load_weights", "model_from_json", "model_from_config", "from_config", "clone_model",
     "deserialize", "deserialize_keras_object", "safe_mode", "enable_unsafe_deserialization", "saved_model", "unsafe_load",
 }  # fmt: skip
@@ -670,12 +670,13 @@ def words(tree):
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
-            yield node.attr
+            yield from (node.attr, ast.unparse(node))
         elif isinstance(node, ast.keyword):
             yield node.arg
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (part for name in node.names for part in name.name.split("."))
-            yield from (getattr(node, "module", None) or "").split(".")
+            module = getattr(node, "module", None) or ""
+            for imported in node.names:
+                yield from (f"{module}.{imported.name}", *module.split("."), *imported.name.split("."))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
             yield node.value
 
@@ -685,7 +686,8 @@ def words(tree):
     [
         "import pickle",
         "from pickle import loads as read",
-        "import joblib.memory",
+        "from joblib import load",
+        "joblib.load(path)",
         "keras.models.load_model(path)",
         "from keras.models import load_model",
         "np.load(path, allow_pickle=True)",

@@ -15,8 +15,9 @@ from scivis.neighbors import Neighbors, find_neighbors
 from scivis.nn import Architecture, build_encoder
 from scivis.nn import _training as training
 from scivis.nn._contrastive import distance_correlation, infonce
-from scivis.nn._siamese import Siamese
+from scivis.nn._siamese import Siamese, Supervision
 from scivis.nn._training import Schedule, _Draw, _KeepBest, _steps, _xla, embed, train
+from scivis.nn.supervision import build_head, make_targets
 
 SCHEDULE = {
     "loss": "infonce",
@@ -268,6 +269,27 @@ def test_a_table_without_negatives_is_refused_for_triplets_but_not_for_infonce(p
     fit(points[:6], neighbors, batch_size=3, epochs=1)
     with pytest.raises(ValueError, match="leaves no negatives among 6 cells"):
         fit(points[:6], neighbors, loss="pn", batch_size=3, epochs=1)
+
+
+def test_noise_of_the_size_asked_for_is_added_to_the_input_in_training_only():
+    """An encoder that passes on what it is given, of rows that are all zero."""
+    zeros = np.zeros((40, 3), np.float32)
+    encoder = keras.Sequential([layers.Input((3,)), layers.Identity()])
+    targets = make_targets(np.arange(40) % 2, "sparse_categorical_crossentropy", 40)
+    supervision = Supervision(targets, build_head(2, "sparse_categorical_crossentropy", 3), "mae", 0.5, noise=2.0)
+    sizes = {"n_batches": 2, "batch_size": 20}
+    model = Siamese(encoder, zeros, loss="infonce", global_weight=0.0, supervision=supervision, **sizes)
+    neighbors = Neighbors.from_indices(np.roll(np.arange(40), 1)[:, None])
+    draw, seen = _Draw(neighbors, True, np.random.default_rng(0), noise=2.0), []  # noqa: FBT003
+    draw.set_model(model)
+    for epoch in range(2):
+        draw.on_epoch_begin(epoch)
+        rows, given = model(np.array([0]), training=True)
+        assert not ops.convert_to_numpy(rows).any()  # distances are those of the rows themselves
+        seen.append(ops.convert_to_numpy(given))
+        assert not ops.convert_to_numpy(model(np.array([0]), training=False)[1]).any()
+    assert (seen[0] != seen[1]).all()
+    assert np.std(seen) == pytest.approx(2.0, rel=0.15)  # 240 numbers: a standard error of 5 %
 
 
 def test_the_learning_rate_follows_the_cosine(run):
