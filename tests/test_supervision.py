@@ -123,7 +123,19 @@ def test_labels_that_cannot_be_learned_are_refused(y, metric, message):
 
 @pytest.mark.parametrize(
     "metric",
-    ["accuracy", "infonce", "", None, 5, keras.losses.mean_absolute_error, "LossFunctionWrapper", "Loss", "dice", "ctc", "Circle"],
+    [
+        "accuracy",
+        "infonce",
+        "",
+        None,
+        5,
+        keras.losses.mean_absolute_error,
+        "LossFunctionWrapper",
+        "Loss",
+        "dice",
+        "ctc",
+        "Circle",
+    ],
 )
 def test_what_is_no_loss_of_single_rows_is_refused(metric):
     with pytest.raises(ValueError, match=r"supervision_metric=.* is not the name of a Keras loss"):

@@ -94,7 +94,8 @@ class Ivis(TransformerMixin, BaseEstimator):
     linear_path
         Start at the principal components and let the network bend them.
     standardize
-        Centre the input and divide it by its overall standard deviation, inside the network.
+        Centre the input and divide it by its overall standard deviation, inside the network. Values to be predicted are
+        standardised likewise, for losses that depend on differences only; predictions are in their own unit.
     verbose
         0 is silent, above that shows a progress bar.
     random_state
@@ -104,10 +105,6 @@ class Ivis(TransformerMixin, BaseEstimator):
     ----------
     encoder_
         The Keras model that embeds rows.
-    supervised_model_
-        The Keras model that predicts labels of rows, after a fit with labels.
-    model_
-        The siamese network as a Keras model of anchors, positives and negatives.
     classes_, n_classes_
         The codes of the classes and their number, after a fit with classes.
     loss_history_
@@ -241,7 +238,6 @@ class Ivis(TransformerMixin, BaseEstimator):
         """Refuse, before any work, parameters that could not be used on `n_rows` rows."""
         if self.ntrees is not None:
             warnings.warn("ntrees is the old name of n_trees; use that.", FutureWarning, stacklevel=3)
-            self.n_trees, self.ntrees = self.ntrees, None
         check_plan(self, n_rows)
 
     def check_rows(self, x: NDArray[np.float32]) -> None:
@@ -268,7 +264,8 @@ class Ivis(TransformerMixin, BaseEstimator):
         if head is None:
             msg = "This Ivis was not fitted with labels. Call fit(X, Y), with supervision_weight above 0."
             raise NotFittedError(msg)
-        return self._by_blocks(lambda rows: embed(head, self._embed(rows)), X, head.output_shape[-1])
+        unit, origin = self._scale
+        return self._by_blocks(lambda rows: embed(head, self._embed(rows)) * unit + origin, X, head.output_shape[-1])
 
     def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
@@ -317,7 +314,9 @@ class Ivis(TransformerMixin, BaseEstimator):
         if self._head is None:
             msg = "This Ivis was fitted without labels."
             raise AttributeError(msg)
-        return keras.Model(self.encoder_.inputs, self._head(self.encoder_.outputs[0]), name="supervised_model")
+        unit, origin = self._scale
+        predicted = keras.layers.Rescaling(unit.tolist(), origin.tolist())(self._head(self.encoder_.outputs[0]))
+        return keras.Model(self.encoder_.inputs, predicted, name="supervised_model")
 
     @property
     def model_(self) -> keras.Model:
@@ -334,6 +333,7 @@ class Ivis(TransformerMixin, BaseEstimator):
     # What a fit sets; before it, and after one without labels, these are missing.
     _architecture: Architecture
     _head: keras.Model | None = None
+    _scale: NDArray[np.float32]
     _trained: Trained | None = None
 
     def _embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -52,8 +52,9 @@ def start(
 
 
 def _start_head(model: Ivis, targets: Targets, seed: int) -> None:
-    from .nn.supervision import CLASSIFICATION, build_head
+    from .nn.supervision import CLASSIFICATION, build_head, value_scale
 
+    model._scale = value_scale(targets, model.supervision_metric, standardize=model.standardize)
     model._head = build_head(targets.n_outputs, model.supervision_metric, model.embedding_dims, seed)
     if model.supervision_metric in CLASSIFICATION:
         model.n_classes_ = targets.n_outputs
@@ -69,6 +70,13 @@ def resume(model: Ivis, x: NDArray[np.float32], targets: Targets | None) -> None
         If the rows or the labels are not of the kind of the fit before.
     """
     check_shape(x.shape, model.encoder_.input_shape[1:])
+    now, fitted = architecture_of(model, x), model._architecture
+    changed = [
+        name for name in ("network", "n_components", "linear_path") if getattr(now, name) != getattr(fitted, name)
+    ]
+    if changed:
+        msg = f"{changed} changed since the fit before, whose network cannot follow. sklearn.base.clone(model) begins anew."
+        raise ValueError(msg)
     n_outputs, before = targets and targets.n_outputs, model._head and model._head.output_shape[-1]
     same = targets is None or not targets.classes.size or np.array_equal(targets.classes, model.classes_)
     if n_outputs != before or not same:
@@ -80,11 +88,12 @@ def resume(model: Ivis, x: NDArray[np.float32], targets: Targets | None) -> None
 def supervision_of(model: Ivis, targets: Targets | None, x: NDArray[np.float32]) -> Supervision | None:
     """What the labels add to the loss."""
     from .nn._siamese import Supervision
+    from .nn.supervision import scaled
 
     if targets is None or model._head is None:
         return None
     return Supervision(
-        targets,
+        scaled(targets, model._scale),
         model._head,
         metric=model.supervision_metric,
         weight=model.supervision_weight,

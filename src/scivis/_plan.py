@@ -84,7 +84,7 @@ def _found(model: Ivis, x: NDArray[np.float32], rng: np.random.Generator) -> Nei
     if model.annoy_index_path is None:
         matrix = AnnoyKnnMatrix.build(
             x,
-            ntrees=model.n_trees,
+            ntrees=model.n_trees if model.ntrees is None else model.ntrees,
             build_index_on_disk=model.build_index_on_disk,
             random_state=seed_of(rng),
             **settings,

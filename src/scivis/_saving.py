@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # In the folder: one file that is replaced as a whole, and perhaps the export for other programs.
 _FILE, _EXPORT = "model.h5", "saved_model"
 # What a fit leaves in the estimator that pickle cannot take as it is, or that follows from the rest.
-_FITTED = ("encoder_", "_head", "_architecture", "_reference", "_trained", "_rng", "classes_", "n_classes_")
+_FITTED = ("encoder_", "_head", "_scale", "_architecture", "_reference", "_trained", "_rng", "classes_", "n_classes_")
 
 
 def save(model: Ivis, folder: str | Path, save_format: str, *, overwrite: bool) -> None:
@@ -126,7 +126,9 @@ def unpack_all(entry: Mapping[str, Any], like: Ivis) -> Ivis:
     if seed is not None and not (is_whole(seed) and seed >= 0):
         fail(f"its random_state is {str(seed)[:80]!r}")
     if "model" in entry:
-        model = _trained(entry, unpack_model(entry["model"], backbone=custom if network is None else None))
+        training = parse(entry, "training")
+        model = unpack_model(entry["model"], backbone=custom if network is None else None)
+        _set_training(model, training, entry)
     else:
         model = _untrained(entry, custom if network is None else network)
     own: dict[str, Any] = {"callbacks": like.callbacks, "neighbour_matrix": like.neighbour_matrix}
@@ -143,9 +145,8 @@ def _untrained(entry: Mapping[str, Any], network: Any) -> Ivis:
     return Ivis(**unpack_params(parse(entry, "params")), model=network)
 
 
-def _trained(entry: Mapping[str, Any], model: Ivis) -> Ivis:
-    """The fitted model, ready to go on."""
-    state = parse(entry, "training")
+def _set_training(model: Ivis, state: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+    """Make the fitted model ready to go on."""
     try:
         if state["rng"] is not None:
             model._rng = generator(state["rng"])
@@ -158,14 +159,13 @@ def _trained(entry: Mapping[str, Any], model: Ivis) -> Ivis:
         model._trained = Trained(losses, optimizer)
     model.loss_history_ = losses
     _set_seeds(model, unnumber(entry.get("seeds"), "seed", kinds="iu"))
-    return model
 
 
 def _check_optimizer(values: list[np.ndarray], model: Ivis) -> None:
-    """Adam's variables are its step, its rate, and two moments of each weight."""
+    """Adam's state is its step and two moments of each weight."""
     learned = [model.encoder_] if model._head is None else [model.encoder_, model._head]
     weights = [tuple(weight.shape) for part in learned for weight in part.trainable_weights]
-    if sorted(value.shape for value in values) != sorted([(), (), *weights, *weights]):
+    if sorted(value.shape for value in values) != sorted([(), *weights, *weights]):
         fail(f"its optimizer variables have shapes {[value.shape for value in values]}")
 
 

@@ -46,6 +46,7 @@ def pack_model(model: Ivis) -> dict[str, Any]:
         "weights": number(model.encoder_.get_weights()),
         "head": number(head),
         "classes": np.asarray(getattr(model, "classes_", []), np.int64),
+        "scale": model._scale if head else np.empty((2, 0), np.float32),
         "landmarks": model._reference.landmarks,
         "landmark_unit": model._reference.unit,
     }
@@ -102,6 +103,10 @@ def _set_head(model: Ivis, stored: Mapping[str, Any]) -> None:
     width = weights[-1].size
     if [weight.shape for weight in weights] != [(model.embedding_dims, width), (width,)]:
         fail(f"its head has shapes {[weight.shape for weight in weights]}")
+    scale = _floats(stored["scale"], "scale")
+    if scale.shape != (2, width) or not (scale[0] > 0).all():
+        fail(f"its scale has shape {scale.shape}, or units that are not above 0, for {width} predictions")
+    model._scale = scale
     try:
         check_metric(model.supervision_metric)
     except ValueError as error:
@@ -123,7 +128,7 @@ def fail(what: str, cause: Exception | None = None) -> NoReturn:
 def _config(stored: Mapping[str, Any]) -> dict[str, Any]:
     if not hasattr(stored, "get"):
         fail(f"it is a {type(stored).__name__}, not a dictionary")
-    missing = {"format", "config", "weights", "head", "classes", "landmarks", "landmark_unit"} - set(stored)
+    missing = {"format", "config", "weights", "head", "classes", "scale", "landmarks", "landmark_unit"} - set(stored)
     if missing:
         fail(f"it lacks {sorted(missing)}")
     check_format(stored)

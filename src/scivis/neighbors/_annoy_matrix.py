@@ -56,7 +56,7 @@ class AnnoyKnnMatrix(NeighbourMatrix):
     include_distances
         Whether a row is a pair of lists, row numbers and distances.
     verbose
-        Whether looking up all rows shows a progress bar.
+        Above 0, looking up all rows shows a progress bar.
     n_jobs
         Threads that look up a batch; −1 takes all cores.
 
@@ -90,7 +90,7 @@ class AnnoyKnnMatrix(NeighbourMatrix):
         *,
         precompute: bool = False,
         include_distances: bool = False,
-        verbose: int = False,
+        verbose: int = 0,
         n_jobs: int = -1,
     ) -> None:
         _check(k, nrows, search_k, metric)
@@ -259,15 +259,15 @@ class AnnoyKnnMatrix(NeighbourMatrix):
             If the folder holds anything else. Nothing is deleted then.
         """
         file = None if self.index_path is None else Path(self.index_path)
-        if parent and file is not None and any(other != file for other in file.parent.iterdir()):
+        if file is None or not file.parent.is_dir():
+            self.unload()
+            return
+        if parent and any(other != file for other in file.parent.iterdir()):
             msg = f"{file.parent} holds other files than the index {file.name}; delete_index(parent=True) would lose them."
             raise OSError(msg)
         self.unload()
-        if file is not None:
-            file.unlink(missing_ok=True)
-        if self._own_file is not None:
-            self._own_file.remove()
-        elif parent and file is not None:
+        file.unlink(missing_ok=True)
+        if parent or self._own_file is not None:
             file.parent.rmdir()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -286,7 +286,7 @@ class AnnoyKnnMatrix(NeighbourMatrix):
 
     def _content(self) -> bytes | None:
         """The index as bytes, unless it lies in a file of the caller's or is gone."""
-        if self._own_file is not None and self._own_file.remove.alive:
+        if self._own_file is not None and self._own_file.path.exists():
             return self._own_file.path.read_bytes()
         if self.index_path is not None or self.index is None:
             return None

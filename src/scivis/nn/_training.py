@@ -73,7 +73,7 @@ class Trained:
     losses
         Mean loss of each epoch, those of the trainings before included.
     optimizer
-        The optimizer's variables.
+        The optimizer's step and moments.
     """
 
     losses: list[float]
@@ -155,14 +155,19 @@ def train(
 
 def _restore(optimizer: keras.optimizers.Optimizer, values: list[NDArray[Any]], *, restart: bool) -> None:
     """Go on with the moments of an earlier training; with a falling learning rate, count its steps from zero."""
-    for variable, value in zip(optimizer.variables, values, strict=True):
+    for variable, value in zip(_state(optimizer), values, strict=True):
         variable.assign(value)
     if restart:
         optimizer.iterations.assign(0)
 
 
 def _trained(losses: list[float], optimizer: keras.optimizers.Optimizer) -> Trained:
-    return Trained(losses, [np.array(keras.ops.convert_to_numpy(variable)) for variable in optimizer.variables])
+    return Trained(losses, [np.array(keras.ops.convert_to_numpy(variable)) for variable in _state(optimizer)])
+
+
+def _state(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """The step and two moments of each weight. The rate is a setting: another fit may have another."""
+    return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
 
 
 def _optimizer(schedule: Schedule, n_batches: int) -> keras.optimizers.Optimizer:

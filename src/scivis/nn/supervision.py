@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -31,6 +31,15 @@ CLASSIFICATION = (*_ACTIVATIONS, *HINGES)
 _EXCLUSIVE = ("categorical_crossentropy", "kl_divergence", "categorical_focal_crossentropy", "categorical_hinge")
 # Keras losses that compare whole batches or sequences, not one row's prediction with its label.
 _NOT_BY_ROW = ("dice", "tversky", "circle", "ctc", "loss")
+# The name that Keras had for it when ivis was written.
+_OLD_NAMES = {"logcosh": "log_cosh"}
+# Losses that depend on differences only, so that the unit and the origin of the values are free.
+_DIFFERENCES = (
+    "mae", "mean_absolute_error", "mse", "mean_squared_error", "log_cosh", "logcosh", "huber",
+)  # fmt: skip
+# Standard deviation that values are given for these. Narrower than the map, they could be met by squeezing the map into
+# a line along which they change; wider ones are met by bending it (benchmarks/supervised.py).
+_SPREAD = 30.0
 # Keras's own factor for L2, which ivis takes too.
 _L2 = 0.01
 
@@ -125,6 +134,10 @@ def _function_name(metric: object) -> str | None:
     return getattr(loss, "__name__", getattr(loss, "name", None))
 
 
+def _keras_loss(metric: str) -> Any:
+    return keras.losses.get(_OLD_NAMES.get(metric, metric))
+
+
 def _numbers(y: object, metric: str, n_rows: int) -> NDArray[np.float64]:
     try:
         values = np.asarray(y, dtype=np.float64)
@@ -178,6 +191,30 @@ def _check_classes(values: NDArray[np.float64], metric: str) -> None:
         raise ValueError(msg)
 
 
+def value_scale(targets: Targets, metric: str, *, standardize: bool) -> NDArray[np.float32]:
+    """Unit and origin of each value to be predicted, shape (2, n_outputs); 1 and 0 where the loss needs them as they are.
+
+    Examples
+    --------
+    >>> targets = make_targets([1.0, 3.0, np.nan], "mae", 3)
+    >>> value_scale(targets, "mae", standardize=True) * 30
+    array([[ 1.],
+           [60.]], dtype=float32)
+    """
+    if not standardize or metric not in _DIFFERENCES:
+        return np.repeat(np.array([[1], [0]], np.float32), targets.n_outputs, axis=1)
+    known = targets.values[targets.labelled]
+    deviation = known.std(axis=0)
+    return np.stack([np.where(deviation > 0, deviation, 1) / _SPREAD, known.mean(axis=0)]).astype(np.float32)
+
+
+def scaled(targets: Targets, scale: NDArray[np.float32]) -> Targets:
+    """The same targets in the unit and from the origin of :func:`value_scale`."""
+    if targets.classes.size:
+        return targets
+    return replace(targets, values=((targets.values - scale[1]) / scale[0]).astype(np.float32))
+
+
 def build_head(n_outputs: int, metric: str, n_components: int, seed: int = 0) -> keras.Model:
     """The layer that predicts from the embedding."""
     inputs = layers.Input((n_components,))
@@ -201,7 +238,7 @@ def supervised_loss(metric: str, y_true: Tensor, y_pred: Tensor, labelled: Tenso
     >>> float(supervised_loss("mae", y, predicted, np.array([1.0, 1.0, 0.0], "float32")))  # (1 + 3) / 2
     2.0
     """
-    loss = keras.losses.get(metric)
+    loss = _keras_loss(metric)
     per_row = (loss.call if isinstance(loss, keras.losses.Loss) else loss)(y_true, y_pred)
     # Chosen, not multiplied: a missing row's loss may be infinite.
     known = ops.where(labelled > 0, per_row, 0.0)
