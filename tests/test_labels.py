@@ -26,7 +26,7 @@ KEYS = Keys.of("ivis", None)
 
 def cells(column=None, *, n=None, **obsm):
     """Cells with this column of labels, and these matrices."""
-    n = n or (len(next(iter(obsm.values()))) if column is None else len(column))
+    n = n or (next(iter(obsm.values())).shape[0] if column is None else len(column))
     adata = ad.AnnData(np.zeros((n, 2), np.float32), obs=pd.DataFrame(index=[f"cell{i}" for i in range(n)]))
     if column is not None:
         adata.obs["told"] = pd.Series(column).set_axis(adata.obs_names)
@@ -178,8 +178,8 @@ def test_a_key_that_is_nowhere_is_refused():
 
 @pytest.mark.parametrize("form", ["array", "frame", "integers", "truth", "masked"])
 def test_zeros_and_ones_are_several_labels_per_cell(form):
-    values = np.array([[1.0, 0, 1], [0, 0, 0], [0, 1, 1]])
-    missing = np.array([[1.0, 0, 1], [-1, -1, -1], [np.nan, 1, 1]])
+    values = np.array([[1.0, 0, 1], [0, 0, 0], [0, 1, 1], [0, 0, 1]])
+    missing = np.array([[1.0, 0, 1], [-1, -1, -1], [np.nan, 1, 1], [0, 0, 1]])
     matrix = {
         "array": values,
         "frame": pd.DataFrame(values, columns=["CD4", "CD8", "CD19"]),
@@ -191,7 +191,8 @@ def test_zeros_and_ones_are_several_labels_per_cell(form):
     assert labels.metric == "binary_crossentropy"
     assert labels.categories == (("CD4", "CD8", "CD19") if form == "frame" else ("0", "1", "2"))
     assert_array_equal(labels.values, missing if form == "masked" else values)
-    assert make_targets(labels.values, labels.metric, 3).labelled.sum() == (1 if form == "masked" else 3)
+    labelled = make_targets(labels.values, labels.metric, 4).labelled
+    assert labelled.tolist() == ([True, False, False, True] if form == "masked" else [True] * 4)
 
 
 def test_other_numbers_of_a_matrix_are_values():
@@ -227,7 +228,7 @@ def test_a_table_of_texts_is_refused():
 
 def named(column, colors=None, **arguments):
     adata = cells(column)
-    if colors:
+    if colors is not None:
         adata.uns["told_colors"] = colors
     return predictions_of(read_labels(adata, "told", arguments.get("metric"), arguments.get("unlabeled")), adata)
 
@@ -286,7 +287,7 @@ THREE = ("T", "B", "NK")
 
 
 def written(predictions, scores=SCORES, adata=None):
-    adata = adata or cells(n=3)
+    adata = cells(n=3) if adata is None else adata
     message = write_predictions(adata, KEYS, predictions, scores)
     return adata, message
 

@@ -260,7 +260,8 @@ def test_a_forked_process_leaves_the_file_to_its_parent(x, temporary, monkeypatc
     assert file.path.exists()
 
 
-def test_nothing_is_left_of_a_building_that_fails(x, temporary, tmp_path):
+def test_nothing_is_left_of_a_building_that_fails(x, temporary, tmp_path, monkeypatch):
+    monkeypatch.setattr("scivis.data._reading._BLOCK_BYTES", 20 * x[0].nbytes)
     x = x.copy()
     x[150, 2] = np.nan
     with pytest.raises(ValueError, match=r"NaN.*row 150"):
@@ -414,6 +415,9 @@ def test_copies_name_a_file_of_the_callers(x, tmp_path, temporary):
     assert not list(temporary.iterdir())
     content = pickle.dumps(matrix)
     assert len(content) < 2000
+    build_annoy_index(x[:100], tmp_path / "x.index", verbose=0)
+    with pytest.raises(ValueError, match="holds 100 rows, but the data have 200"):
+        pickle.loads(content)
     matrix.delete_index()
     with pytest.raises(FileNotFoundError, match=r"x\.index"):
         pickle.loads(content)

@@ -281,5 +281,5 @@ def test_a_model_of_a_registered_network_is_read_back_where_the_name_is_known():
     stored = pack_model(model)
     np.testing.assert_array_equal(unpack_model(stored).transform(x), model.transform(x))
     networks.REGISTERED.clear()
-    with pytest.raises(ValueError, match="'shallow' is not known here; if it is yours, register it first"):
+    with pytest.raises(ValueError, match="'shallow', which is not known here; if it is yours, register it first"):
         unpack_model(stored)

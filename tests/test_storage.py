@@ -51,7 +51,16 @@ def test_the_keys_are_those_that_are_documented(fitted):
     entry = fitted.uns["ivis"]
     assert set(entry) == {"params", "history", "model", "expression", "predictions"}
     assert set(entry["history"]) == {"loss"}
-    assert set(entry["model"]) == {"format", "config", "weights", "head", "classes", "landmarks", "landmark_unit"}
+    assert set(entry["model"]) == {
+        "format",
+        "config",
+        "weights",
+        "head",
+        "classes",
+        "scale",
+        "landmarks",
+        "landmark_unit",
+    }
     assert set(entry["expression"]) == {"genes", "means", "layer", "loadings", "offset"}
     documented = (Path(__file__).parents[1] / "docs" / "storage.md").read_text()
     for key in entry:

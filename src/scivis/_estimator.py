@@ -214,7 +214,8 @@ class Ivis(TransformerMixin, BaseEstimator):
             resume(self, x, targets)
         else:
             start(self, x, targets, weights, labels)
-            self._rng = training
+        # A model out of a data file does not say how its training ended.
+        self._rng = self._rng or training
         self._reference: Reference = fit_reference(x.reshape(len(x), -1), landmarks)
         self._trained = train(
             self.encoder_,
@@ -264,8 +265,10 @@ class Ivis(TransformerMixin, BaseEstimator):
         if head is None:
             msg = "This Ivis was not fitted with labels. Call fit(X, Y), with supervision_weight above 0."
             raise NotFittedError(msg)
-        unit, origin = self._scale
-        return self._by_blocks(lambda rows: embed(head, self._embed(rows)) * unit + origin, X, head.output_shape[-1])
+        size, (unit, origin) = self._architecture.output_scale, self._scale
+        return self._by_blocks(
+            lambda rows: embed(head, self._embed(rows) / size) * unit + origin, X, head.output_shape[-1]
+        )
 
     def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
@@ -303,7 +306,9 @@ class Ivis(TransformerMixin, BaseEstimator):
         """
         from ._saving import load
 
-        self.__dict__.update(vars(load(folder_path, self)))
+        loaded = vars(load(folder_path, self))
+        self.__dict__.clear()
+        self.__dict__.update(loaded)
         return self
 
     @property
@@ -315,8 +320,9 @@ class Ivis(TransformerMixin, BaseEstimator):
             msg = "This Ivis was fitted without labels."
             raise AttributeError(msg)
         unit, origin = self._scale
-        predicted = keras.layers.Rescaling(unit.tolist(), origin.tolist())(self._head(self.encoder_.outputs[0]))
-        return keras.Model(self.encoder_.inputs, predicted, name="supervised_model")
+        map_ = keras.layers.Rescaling(1.0 / self._architecture.output_scale)(self.encoder_.output)
+        predicted = keras.layers.Rescaling(unit.tolist(), origin.tolist())(self._head(map_))
+        return keras.Model(self.encoder_.input, predicted, name="supervised_model")
 
     @property
     def model_(self) -> keras.Model:
@@ -334,6 +340,7 @@ class Ivis(TransformerMixin, BaseEstimator):
     _architecture: Architecture
     _head: keras.Model | None = None
     _scale: NDArray[np.float32]
+    _rng: np.random.Generator | None = None
     _trained: Trained | None = None
 
     def _embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -110,8 +110,10 @@ def _classes(key: str, column: pd.Series, metric: str, unlabeled_category: str |
     if unlabeled_category is not None and unlabeled_category not in named.cat.categories:
         msg = f"unlabeled_category={unlabeled_category!r} is not among the labels: {list(named.cat.categories)}."
         raise KeyError(msg)
-    absent = [c for c in named.cat.categories if _is_minus_one(c) or c == unlabeled_category]
-    named = named.cat.remove_categories(absent).cat.remove_unused_categories()
+    used = set(named.dropna().unique())
+    # Set, not removed: pandas would sort what remains.
+    kept = [c for c in named.cat.categories if c in used and not _is_minus_one(c) and c != unlabeled_category]
+    named = named.cat.set_categories(kept)
     codes, names = named.cat.codes.to_numpy(), tuple(map(str, named.cat.categories))
     if len(set(names)) < len(names):
         msg = f"labels={key!r} holds categories of the same name: {list(names)}."
@@ -169,6 +171,12 @@ def _colors(labels: Labels, adata: AnnData) -> tuple[str, ...]:
     return tuple(str(colors[names.index(name)]) for name in labels.categories) if len(colors) >= len(names) else ()
 
 
+def check_predictions(named: Predictions, n_outputs: int) -> None:
+    """Refuse names that are not those of the model's predictions."""
+    if len(named.categories) not in (0, n_outputs):
+        fail(f"it predicts {n_outputs} values for {len(named.categories)} names")
+
+
 def write_predictions(adata: AnnData, keys: Keys, named: Predictions, scores: NDArray[np.float32]) -> str:
     """Write what the head says; returns what was written, for a message.
 
@@ -179,8 +187,7 @@ def write_predictions(adata: AnnData, keys: Keys, named: Predictions, scores: ND
     from .nn.supervision import CLASSIFICATION, HINGES
 
     n_outputs = scores.shape[1]
-    if len(named.categories) not in (0, n_outputs):
-        fail(f"it predicts {n_outputs} values for {len(named.categories)} names")
+    check_predictions(named, n_outputs)
     exclusive = len(named.categories) > 1 and named.metric in CLASSIFICATION and named.metric not in _BINARY
     if n_outputs == 1 and not exclusive:
         adata.obs[keys.label] = scores[:, 0]

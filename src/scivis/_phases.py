@@ -82,6 +82,9 @@ def resume(model: Ivis, x: NDArray[np.float32], targets: Targets | None) -> None
     if n_outputs != before or not same:
         msg = "These labels are not those of the fit before. Take the same, or sklearn.base.clone(model) to begin anew."
         raise ValueError(msg)
+    if model._head is not None and model._head.name != model.supervision_metric:
+        msg = f"supervision_metric was {model._head.name!r} in the fit before. sklearn.base.clone(model) begins anew."
+        raise ValueError(msg)
     _rescale(model, 1.0)
 
 
@@ -110,16 +113,15 @@ def finish(model: Ivis, x: NDArray[np.float32]) -> None:
 
 
 def _rescale(model: Ivis, scale: float) -> None:
-    """Give the map another unit; the head then reads that, so that predictions stay."""
+    """Give the map another unit; the network itself, its random states included, stays as it is."""
     from .nn import build_encoder
+    from .nn.networks import random_states
 
-    before = model._architecture.output_scale
-    if scale == before:
+    if scale == model._architecture.output_scale:
         return
-    weights = model.encoder_.get_weights()
+    before = model.encoder_
     model._architecture = replace(model._architecture, output_scale=scale)
     model.encoder_ = build_encoder(model._architecture, backbone=backbone(model))
-    model.encoder_.set_weights(weights)
-    if model._head is not None:
-        kernel, bias = model._head.get_weights()
-        model._head.set_weights([kernel * (before / scale), bias])
+    model.encoder_.set_weights(before.get_weights())
+    for state, value in zip(random_states(model.encoder_), random_states(before), strict=True):
+        state.assign(value)

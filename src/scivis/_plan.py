@@ -142,6 +142,10 @@ def seed_of(rng: np.random.Generator) -> int:
 
 def generator(state: dict[str, Any]) -> np.random.Generator:
     """A generator that goes on where another stopped."""
-    rng = np.random.default_rng(0)
-    rng.bit_generator.state = state
-    return rng
+    kind = state["bit_generator"]
+    if kind not in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"):
+        msg = f"{kind!r} is no bit generator of NumPy."
+        raise ValueError(msg)
+    bits = getattr(np.random, kind)(0)
+    bits.state = state
+    return np.random.Generator(bits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,22 +14,24 @@ from ._estimator import Ivis
 from ._plan import backbone, generator
 from ._storage import (
     FORMAT,
+    UnusableModelError,
     check_format,
     fail,
     number,
     pack_model,
     pack_params,
     parse,
+    to_json,
     unnumber,
     unpack_model,
     unpack_params,
 )
 from .nn._training import Trained
+from .nn.networks import random_states
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import keras
 
 # In the folder: one file that is replaced as a whole, and perhaps the export for other programs.
 _FILE, _EXPORT = "model.h5", "saved_model"
@@ -79,7 +80,9 @@ def load(folder: str | Path, like: Ivis) -> Ivis:
     try:
         with h5py.File(path, "r") as file:
             entry = _read(file, path.stat().st_size)
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
+    except UnusableModelError:
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         fail(f"{path} is not a whole HDF5 file", error)
     check_format(entry)
     return unpack_all(entry, like)
@@ -91,8 +94,8 @@ def pack_all(model: Ivis) -> dict[str, Any]:
     seed = int(model.random_state) if is_whole(model.random_state) else None  # type: ignore[arg-type]
     entry = {
         "format": FORMAT,
-        "params": json.dumps(pack_params(model)),
-        "settings": json.dumps({"network": network, "random_state": seed}),
+        "params": to_json(pack_params(model)),
+        "settings": to_json({"network": network, "random_state": seed}),
     }
     if not model._is_fitted:
         return entry
@@ -101,16 +104,10 @@ def pack_all(model: Ivis) -> dict[str, Any]:
     state = {"rng": rng and rng.bit_generator.state, "losses": trained.losses}
     return entry | {
         "model": pack_model(model),
-        "training": json.dumps(state),
+        "training": to_json(state),
         "optimizer": number(trained.optimizer),
-        "seeds": number([np.asarray(seed) for seed in seeds(model)]),
+        "seeds": number([np.asarray(seed) for seed in random_states(model.encoder_)]),
     }
-
-
-def seeds(model: Ivis) -> list[keras.Variable]:
-    """The states of the network's own random draws, such as dropout's: they are no weights."""
-    weights = set(map(id, model.encoder_.weights))
-    return [variable for variable in model.encoder_.variables if id(variable) not in weights]
 
 
 def unpack_all(entry: Mapping[str, Any], like: Ivis) -> Ivis:
@@ -170,7 +167,7 @@ def _check_optimizer(values: list[np.ndarray], model: Ivis) -> None:
 
 
 def _set_seeds(model: Ivis, values: list[np.ndarray]) -> None:
-    variables = seeds(model)
+    variables = random_states(model.encoder_)
     if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
         fail(f"its seeds have shapes {[value.shape for value in values]}")
     for variable, value in zip(variables, values, strict=True):

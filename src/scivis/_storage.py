@@ -42,7 +42,7 @@ def pack_model(model: Ivis) -> dict[str, Any]:
     head = [] if model._head is None else model._head.get_weights()
     return {
         "format": FORMAT,
-        "config": json.dumps(config),
+        "config": to_json(config),
         "weights": number(model.encoder_.get_weights()),
         "head": number(head),
         "classes": np.asarray(getattr(model, "classes_", []), np.int64),
@@ -97,13 +97,15 @@ def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = No
 def _set_head(model: Ivis, stored: Mapping[str, Any]) -> None:
     from .nn.supervision import CLASSIFICATION, build_head, check_metric
 
-    weights, classes = unnumber(stored["head"], "head weight"), np.asarray(stored["classes"])
+    # Empty dictionaries get lost, for instance when data are concatenated.
+    weights = unnumber(stored.get("head", {}), "head weight")
     if not weights:
         return
+    classes = np.asarray(stored.get("classes"))
     width = weights[-1].size
     if [weight.shape for weight in weights] != [(model.embedding_dims, width), (width,)]:
         fail(f"its head has shapes {[weight.shape for weight in weights]}")
-    scale = _floats(stored["scale"], "scale")
+    scale = _floats(stored.get("scale"), "scale")
     if scale.shape != (2, width) or not (scale[0] > 0).all():
         fail(f"its scale has shape {scale.shape}, or units that are not above 0, for {width} predictions")
     model._scale = scale
@@ -119,16 +121,20 @@ def _set_head(model: Ivis, stored: Mapping[str, Any]) -> None:
     model._head.set_weights(weights)
 
 
+class UnusableModelError(ValueError):
+    """A stored model that cannot be trusted."""
+
+
 def fail(what: str, cause: Exception | None = None) -> NoReturn:
     """Refuse a model that cannot be trusted."""
     msg = f"The stored model cannot be used: {what}. Fit it again, or read the file again from its source."
-    raise ValueError(msg) from cause
+    raise UnusableModelError(msg) from cause
 
 
 def _config(stored: Mapping[str, Any]) -> dict[str, Any]:
     if not hasattr(stored, "get"):
         fail(f"it is a {type(stored).__name__}, not a dictionary")
-    missing = {"format", "config", "weights", "head", "classes", "scale", "landmarks", "landmark_unit"} - set(stored)
+    missing = {"format", "config", "weights", "landmarks", "landmark_unit"} - set(stored)
     if missing:
         fail(f"it lacks {sorted(missing)}")
     check_format(stored)
@@ -143,6 +149,11 @@ def check_format(stored: Mapping[str, Any]) -> None:
     if version > FORMAT:
         msg = f"The stored model has format {version}, but this scivis reads up to {FORMAT}. Update scivis."
         raise ValueError(msg)
+
+
+def to_json(entry: dict[str, Any]) -> str:
+    """JSON, in which NumPy's numbers and arrays are plain ones."""
+    return json.dumps(entry, default=lambda value: value.tolist())
 
 
 def parse(stored: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -166,7 +177,7 @@ def _architecture(entry: Any) -> Architecture:
     if isinstance(network, list) and network and all(map(_is_width, network)):
         network = tuple(network)
     elif not isinstance(network, str) or network not in ("custom", *BUILT_IN, *REGISTERED):
-        fail(f"its network {str(network)[:80]!r} is not known here; if it is yours, register it first")
+        fail(f"its network is {str(network)[:80]!r}, which is not known here; if it is yours, register it first")
     if not (_is_width(entry["n_features"]) and _is_width(entry["n_components"])):
         fail("its sizes are not whole numbers of at least 1")
     if not (isinstance(entry["linear_path"], bool) and all(map(_is_real, (entry["scale"], entry["output_scale"])))):

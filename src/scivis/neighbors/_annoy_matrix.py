@@ -267,8 +267,9 @@ class AnnoyKnnMatrix(NeighbourMatrix):
             raise OSError(msg)
         self.unload()
         file.unlink(missing_ok=True)
-        if parent or self._own_file is not None:
+        if parent:
             file.parent.rmdir()
+        self._own_file = None
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__ | {"index": None, "_own_file": None}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from keras import Model, initializers, layers
+from keras import Model, Variable, initializers, layers
 
 Network = str | tuple[int, ...]
 
@@ -132,6 +132,12 @@ def _head(hidden: Any, architecture: Architecture, seeds: Any) -> Any:
     at_linear_map = architecture.linear_path and architecture.n_components <= architecture.n_features
     kernel = "zeros" if at_linear_map else initializers.GlorotUniform(seed=next(seeds))
     return layers.Dense(architecture.n_components, kernel_initializer=kernel, name="embedding")(hidden)
+
+
+def random_states(model: Model) -> list[Variable]:
+    """The states of the network's own draws, such as dropout's, which are no weights."""
+    weights = set(map(id, model.weights))
+    return [variable for variable in model.variables if id(variable) not in weights]
 
 
 def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:

@@ -30,7 +30,7 @@ CLASSIFICATION = (*_ACTIVATIONS, *HINGES)
 # Those of them that tell exclusive classes apart, which takes a column for each.
 _EXCLUSIVE = ("categorical_crossentropy", "kl_divergence", "categorical_focal_crossentropy", "categorical_hinge")
 # Keras losses that compare whole batches or sequences, not one row's prediction with its label.
-_NOT_BY_ROW = ("dice", "tversky", "circle", "ctc", "loss")
+_NOT_BY_ROW = ("dice", "tversky", "circle", "ctc")
 # The name that Keras had for it when ivis was written.
 _OLD_NAMES = {"logcosh": "log_cosh"}
 # Losses that depend on differences only, so that the unit and the origin of the values are free.
@@ -128,8 +128,10 @@ def check_metric(metric: object) -> None:
 def _function_name(metric: object) -> str | None:
     """What Keras calls the function behind a loss's short name, or its class's."""
     try:
-        loss = keras.losses.get(metric) if isinstance(metric, str) else None
+        loss = _keras_loss(metric) if isinstance(metric, str) else None
     except (TypeError, ValueError):
+        return None
+    if type(loss) is keras.losses.Loss:  # the base class computes nothing
         return None
     return getattr(loss, "__name__", getattr(loss, "name", None))
 
@@ -224,7 +226,7 @@ def build_head(n_outputs: int, metric: str, n_components: int, seed: int = 0) ->
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         kernel_regularizer=keras.regularizers.L2(_L2) if metric in HINGES else None,
     )(inputs)
-    return keras.Model(inputs, outputs, name="supervised")
+    return keras.Model(inputs, outputs, name=metric)
 
 
 def supervised_loss(metric: str, y_true: Tensor, y_pred: Tensor, labelled: Tensor) -> Tensor:

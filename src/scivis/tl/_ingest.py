@@ -10,7 +10,7 @@ from scivis import get
 from scivis._checks import is_real
 from scivis._genes import align_genes
 from scivis._keys import Keys
-from scivis._labels import unpack_predictions, write_predictions
+from scivis._labels import check_predictions, unpack_predictions, write_predictions
 from scivis._representation import choose_representation
 from scivis._rows import BLOCK, check_finite, dense, iter_blocks
 from scivis._storage import fitted_on, unpack_input
@@ -115,12 +115,16 @@ def ingest(
         for block in blocks
     ]
 
+    predicted = _joined(parts, named) if named else None
+    if named and predicted is not None:
+        check_predictions(named, predicted.shape[1])
+
     adata_new = adata_new if inplace else adata_new.copy()
     empty = np.empty((0, model.embedding_dims), np.float32)
     adata_new.obsm[keys.obsm] = np.concatenate([empty, *(embedding for embedding, _, _ in parts)])
     novelty = np.concatenate([empty[:, 0], *(score for _, score, _ in parts)])
     adata_new.obs[keys.novelty] = novelty
-    written = "\n" + write_predictions(adata_new, keys, named, _joined(parts, named)) if named else ""
+    written = "\n" + write_predictions(adata_new, keys, named, predicted) if named and predicted is not None else ""
     far = (
         f"; {(novelty > 1).mean():.1%} of the cells lie farther out than 99 % of the reference" if len(novelty) else ""
     )
