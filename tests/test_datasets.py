@@ -458,6 +458,8 @@ def test_all_methods_of_ivis_resize_and_differ(files):
 def test_the_aspect_ratio_is_kept_by_padding(files, pixels):
     images = ImageDataset(files, (16, 16), preserve_aspect_ratio=True)
     np.testing.assert_array_equal(images[0], np.pad(pixels[0], ((2, 2), (0, 0), (0, 0))))
+    halved = ImageDataset(files, (6, 12), resize_method="nearest", preserve_aspect_ratio=True)[0]
+    np.testing.assert_array_equal(halved, np.pad(pixels[0][1::2, 1::2], ((0, 0), (2, 2), (0, 0))))
     stretched = ImageDataset(files, (16, 16))[0]
     assert (stretched[:2] > 0).any()
 

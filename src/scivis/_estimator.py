@@ -57,10 +57,12 @@ class Ivis(TransformerMixin, BaseEstimator):
         Passes over the rows, at most.
     n_epochs_without_progress
         Epochs without a lower loss before training stops; the weights of the lowest are kept. `None` never stops.
-    n_trees, search_k
-        Annoy's settings, for the search of neighbours.
+    n_trees
+        Trees of Annoy's forest: more find more true neighbours, slower.
     ntrees
         Old name of `n_trees`.
+    search_k
+        Nodes that Annoy inspects per row; −1 means `n_trees × k`.
     knn_distance_metric
         `angular`, `euclidean`, `manhattan`, `hamming` or `dot`.
     model

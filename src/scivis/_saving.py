@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # In the folder: one file that is replaced as a whole, and perhaps the export for other programs.
 _FILE, _EXPORT = "model.h5", "saved_model"
+# Groups within groups: the file, the model, its weights.
+_DEPTH = 2
 # What a fit leaves in the estimator that pickle cannot take as it is, or that follows from the rest.
 _FITTED = ("encoder_", "_head", "_scale", "_architecture", "_reference", "_trained", "_rng", "classes_", "n_classes_")
 
@@ -184,14 +186,17 @@ def _write(group: h5py.Group, entry: Mapping[str, Any]) -> None:
             group.attrs[name] = value
 
 
-def _read(group: h5py.Group, size: int) -> dict[str, Any]:
+def _read(group: h5py.Group, size: int, depth: int = 0) -> dict[str, Any]:
     """Groups as dictionaries; nothing out of the file is followed, nothing larger than the file is read."""
+    # A group may hold itself. Python's own limit would be too late: h5py then keeps its lock, and other threads wait.
+    if depth > _DEPTH:
+        fail("its groups are nested deeper than those of a model")
     entry: dict[str, Any] = dict(group.attrs)
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             fail(f"{name} is a link")
         value = group[name]
-        entry[name] = _read(value, size) if isinstance(value, h5py.Group) else _array(value, name, size)
+        entry[name] = _read(value, size, depth + 1) if isinstance(value, h5py.Group) else _array(value, name, size)
     return entry
 
 
