@@ -27,9 +27,11 @@ from scivis.neighbors import find_neighbors
 from scivis.nn.supervision import CLASSIFICATION, HINGES, SPARSE
 
 SMALL = {
-    "k": 8, "batch_size": 30, "epochs": 2, "model": [8], "verbose": 0, "random_state": 0,
+    "k": 8, "batch_size": 60, "epochs": 2, "model": [8], "verbose": 0, "random_state": 0,
     "n_epochs_without_progress": None,
 }  # fmt: skip
+# Networks of two layers have dropout between them, which draws at random too.
+SEVERAL = SMALL | {"model": [8, 8], "batch_size": 30}
 LEARNING = SMALL | {"model": [32], "epochs": 80, "batch_size": 25, "learning_rate": 0.01, "k": 10}
 INDICATED = tuple(metric for metric in CLASSIFICATION if metric != SPARSE)
 
@@ -62,8 +64,14 @@ def few():
 
 @pytest.fixture(scope="module")
 def labelled(few):
-    """A fit with labels; networks of two layers have dropout between them, which draws at random too."""
-    return Ivis(**SMALL | {"model": [8, 8]}).fit(*few)
+    """A fit with labels, in several batches."""
+    return Ivis(**SEVERAL).fit(*few)
+
+
+@pytest.fixture(scope="module")
+def plain(few):
+    """The least fit with labels."""
+    return Ivis(**SMALL).fit(*few)
 
 
 def bits(model):
@@ -148,7 +156,7 @@ def test_several_labels_per_row_are_predicted_each_for_itself(iris):
     assert f1_score(labels[75:], scores > 0.5, average="macro") > 0.85
 
 
-@pytest.mark.parametrize(("metric", "columns"), [("mae", 3), ("mae", [2, 3]), ("mse", 3), ("log_cosh", 3)], ids=str)
+@pytest.mark.parametrize(("metric", "columns"), [("mae", [2, 3]), ("log_cosh", 3)], ids=str)
 def test_a_regression_predicts_values_of_new_rows(iris, metric, columns):
     x, _ = iris
     y = x[:, columns].astype(np.float64)
@@ -163,8 +171,9 @@ def test_a_regression_predicts_values_of_new_rows(iris, metric, columns):
 # What labels weigh
 
 
-@pytest.mark.parametrize("metric", [SPARSE, "categorical_hinge", "mae"])
-@pytest.mark.parametrize("distance", ["pn", "infonce"])
+@pytest.mark.parametrize(
+    ("metric", "distance"), [(SPARSE, "pn"), (SPARSE, "infonce"), ("categorical_hinge", "pn"), ("mae", "infonce")]
+)
 def test_at_weight_zero_the_map_is_that_without_labels(few, metric, distance):
     x, y = few
     settings = SMALL | {"distance": distance, "supervision_metric": metric}
@@ -209,7 +218,7 @@ def test_masked_rows_neither_count_nor_weaken_the_others(few, metric):
     assert model.loss_history_ == pytest.approx([float(ops.mean(by_row)) + penalty], rel=1e-4)
 
 
-@pytest.mark.parametrize("metric", [SPARSE, "categorical_crossentropy", "categorical_hinge", "hinge"])
+@pytest.mark.parametrize("metric", [SPARSE, "categorical_hinge"])
 def test_minus_one_and_nan_mean_the_same(few, metric):
     x, y = few
     labels = np.array(y, float) if metric == SPARSE else one_hot(y)
@@ -220,19 +229,19 @@ def test_minus_one_and_nan_mean_the_same(few, metric):
     assert fits[0] == fits[1]
 
 
-def test_codes_need_not_be_consecutive(few):
+def test_codes_need_not_be_consecutive(few, plain):
     x, y = few
-    plain, odd = (Ivis(**SMALL).fit(x, codes) for codes in (y, np.array([-7, 3, 1000])[y]))
+    odd = Ivis(**SMALL).fit(x, np.array([-7, 3, 1000])[y])
     assert odd.classes_.tolist() == [-7, 3, 1000]
     assert plain.classes_.tolist() == [0, 1, 2]
     assert bits(odd) == bits(plain)
 
 
 @pytest.mark.parametrize("form", [list, "column", np.float32])
-def test_labels_may_come_in_any_form(few, form):
+def test_labels_may_come_in_any_form(few, form, plain):
     x, y = few
     given = y[:, None] if form == "column" else y.tolist() if form is list else y.astype(form)
-    assert bits(Ivis(**SMALL).fit(x, given)) == bits(Ivis(**SMALL).fit(x, y))
+    assert bits(Ivis(**SMALL).fit(x, given)) == bits(plain)
 
 
 class Predictions(keras.callbacks.Callback):
@@ -269,10 +278,10 @@ def test_early_stopping_goes_back_to_the_best_head(few):
 
 def test_noise_on_the_input_is_for_learning_labels_only(few, labelled):
     x, y = few
-    noisy = SMALL | {"model": [8, 8], "input_noise": 0.5}
+    noisy = SEVERAL | {"input_noise": 0.5}
     told, alone = Ivis(**noisy).fit(x, y), Ivis(**noisy).fit(x)
     assert bits(told) != bits(labelled)
-    assert bits(alone) == bits(Ivis(**SMALL | {"model": [8, 8]}).fit(x))
+    assert bits(alone) == bits(Ivis(**SEVERAL).fit(x))
     assert_array_equal(told.transform(x), told.transform(x))
     with pytest.raises(ValueError, match="input_noise=-1 must be a number of at least 0"):
         Ivis(**SMALL | {"input_noise": -1}).fit(x, y)
@@ -361,7 +370,7 @@ WAYS = {
 
 @pytest.fixture(scope="module")
 def in_one_go(few):
-    return Ivis(**SMALL | {"model": [8, 8], "epochs": 5}).fit(*few)
+    return Ivis(**SEVERAL | {"epochs": 5}).fit(*few)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -381,21 +390,21 @@ def test_two_and_three_epochs_are_five_in_one_go(labelled, few, in_one_go, way, 
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "with_labels"),
     [
-        {"distance": "infonce"},
-        {"distance": "infonce", "model": [8, 8]},
-        {"global_weight": 0.5, "linear_path": True, "standardize": True},
-        {"supervision_metric": "mae", "distance": "cosine"},
-        {"input_noise": 0.5},
+        ({}, False),
+        ({"distance": "infonce"}, True),
+        ({"distance": "infonce"}, False),
+        ({"distance": "infonce", "global_weight": 0.5, "linear_path": True, "standardize": True}, True),
+        ({"supervision_metric": "mae", "distance": "cosine"}, True),
+        ({"input_noise": 0.5}, True),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("with_labels", [False, True], ids=["alone", "labels"])
 def test_one_and_one_epoch_are_two_in_one_go(few, change, with_labels):
     x, y = few[0], few[1] if with_labels else None
-    apart = Ivis(**SMALL | change | {"epochs": 1}).fit(x, y).fit(x, y)
-    at_once = Ivis(**SMALL | change).fit(x, y)
+    apart = Ivis(**SEVERAL | change | {"epochs": 1}).fit(x, y).fit(x, y)
+    at_once = Ivis(**SEVERAL | change).fit(x, y)
     assert apart.loss_history_ == at_once.loss_history_
     assert bits(apart) == bits(at_once)
     assert_array_equal(apart.transform(x), at_once.transform(x))
@@ -489,12 +498,12 @@ def test_a_pipeline_hands_labels_on(few):
 def test_a_grid_search_tries_weights(iris):
     """The embedding is fitted with the labels of the training rows, which the pipeline hands on."""
     x, y = iris[0][:90], iris[1][:90]
-    settings = SMALL | {"epochs": 6, "learning_rate": 0.02, "k": np.int64(8)}
+    settings = SMALL | {"batch_size": 45, "k": np.int64(8)}
     pipeline = make_pipeline(Ivis(**settings), KNeighborsClassifier(5))
-    search = GridSearchCV(pipeline, {"ivis__supervision_weight": [0.0, 0.9]}, cv=2, error_score="raise").fit(x, y)
+    search = GridSearchCV(pipeline, {"ivis__supervision_weight": [0.5, 0.9]}, cv=2, error_score="raise").fit(x, y)
+    assert set(search.cv_results_["param_ivis__supervision_weight"]) == {0.5, 0.9}
     assert search.best_score_ > 0.6
-    assert set(search.cv_results_["param_ivis__supervision_weight"]) == {0.0, 0.9}
-    assert len(set(search.cv_results_["mean_test_score"])) == 2
+    assert search.best_estimator_[0].classes_.tolist() == [0, 1, 2]
     assert search.predict(x).shape == (90,)
 
 
@@ -509,8 +518,9 @@ class Rows(keras.callbacks.Callback):
         self.epochs.append(ops.convert_to_numpy(self.model.rows)[:, 0].copy())
 
 
-@pytest.mark.parametrize("mode", [True, False, "batch"])
-@pytest.mark.parametrize("method", ["fit", "fit_transform"])
+@pytest.mark.parametrize(
+    ("mode", "method"), [(True, "fit"), (False, "fit"), ("batch", "fit"), (False, "fit_transform")], ids=str
+)
 def test_shuffle_mode_rules_the_order_of_rows(few, mode, method):
     noted = Rows()
     getattr(Ivis(**SMALL | {"batch_size": 10}, callbacks=[noted]), method)(*few, shuffle_mode=mode)

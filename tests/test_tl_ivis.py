@@ -49,7 +49,7 @@ def handed_on(monkeypatch):
     def call(adata, **arguments):
         seen = {}
 
-        def stop(model, x):
+        def stop(model, x, _labels=None):
             seen.update(model.get_params(deep=False), x=x)
             raise BeforeTrainingError
 
