@@ -186,6 +186,13 @@ def load_index(path: str | os.PathLike[str], n_rows: int, n_features: int, metri
     return index
 
 
+def index_in(path: Path, x: Any, metric: Any, n_trees: int, random_state: int) -> AnnoyIndex:
+    """The index in this file; it is built there, from the first row on, if there is none."""
+    if not path.exists():
+        build_annoy_index(x, path, metric, n_trees, verbose=0, random_state=random_state)
+    return load_index(path, x.shape[0], x.shape[1], metric)
+
+
 def check_size(index: AnnoyIndex, n_rows: int) -> None:
     """Refuse an index of other data."""
     if index.get_n_items() != n_rows:
