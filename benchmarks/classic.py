@@ -89,7 +89,7 @@ def with_triplets(path: Path, k: int, out: Path) -> Path:
 def train(package: str, path: str, k: int, epochs: int) -> dict[str, Any]:
     """Seconds of each epoch and its two losses."""
     import numpy as np
-    from tensorflow import keras
+    from tensorflow import keras  # noqa: TID251 (the Keras that ivis uses)
 
     with np.load(path) as stored:
         x, triplets = stored["x"], stored["triplets"]
