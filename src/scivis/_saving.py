@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from ._checks import is_whole
+from ._digest import USER_BLOCK, is_undamaged, sign
 from ._estimator import Ivis
 from ._plan import backbone, generator
 from ._storage import (
@@ -59,8 +60,9 @@ def save(model: Ivis, folder: str | Path, save_format: str, *, overwrite: bool) 
         writing = Path(name)
         if save_format == "tf":
             model.encoder_.export(writing / _EXPORT, format="tf_saved_model", verbose=False)
-        with h5py.File(writing / _FILE, "w") as file:
+        with h5py.File(writing / _FILE, "w", userblock_size=USER_BLOCK) as file:
             _write(file, entry)
+        sign(writing / _FILE)
         _put(writing, folder)
 
 
@@ -79,6 +81,8 @@ def load(folder: str | Path, like: Ivis) -> Ivis:
     if not path.is_file():
         msg = f"{folder} holds no model: there is no {_FILE} in it."
         raise FileNotFoundError(msg)
+    if not is_undamaged(path):
+        fail(f"{path} is damaged, or no model of scivis")
     try:
         with h5py.File(path, "r") as file:
             entry = _read(file, path.stat().st_size)

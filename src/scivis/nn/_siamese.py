@@ -126,7 +126,7 @@ class Siamese(keras.Model):
             anchors, positives = ops.split(embeddings, 2)
             loss = infonce(anchors, positives)
         else:
-            loss = self.triplet_loss(*ops.split(embeddings, 3))
+            loss = ops.mean(self.triplet_loss(None, ops.stack(ops.split(embeddings, 3))))
         n_anchors = self.rows.shape[2]
         if self.global_weight:
             loss += self.global_weight * distance_correlation(inputs[:n_anchors], embeddings[:n_anchors])
