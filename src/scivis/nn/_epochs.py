@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from scivis.neighbors import LazyNeighbors, Neighbors
 
-    from ._siamese import Supervision
+    from ._siamese import Siamese, Supervision
     from ._training import Trained
     from .pairs import Shuffle
 
@@ -161,11 +161,20 @@ class EarlyStopping(keras.callbacks.Callback):
             self.best = self._weights()
             return
         self.waited += 1
-        self.model.stop_training = self.model.stop_training or self.waited >= self.patience
+        self.model.stop_training = self.model.stop_training or self.is_over
 
     def on_train_end(self, logs: Any = None) -> None:
+        self.go_back(self.model)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether patience is at an end."""
+        return self.waited >= self.patience
+
+    def go_back(self, model: Siamese) -> None:
+        """Give the model its best weights."""
         rest = iter(self.best)
-        for part in self.model.learned:
+        for part in model.learned:
             part.set_weights([next(rest) for _ in part.weights])
 
     def _weights(self) -> list[NDArray[Any]]:

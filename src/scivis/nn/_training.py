@@ -146,11 +146,13 @@ def train(
     if before:
         _restore(model.optimizer, before.optimizer, restart=schedule.decay and not before.interrupted)
     done = len(before.losses) if before and before.interrupted else 0
-    if done >= schedule.epochs and before:
-        return before
     draw = Draw(x, neighbors, plan, schedule.shuffle, rng, supervision, anchors)
     losses = list(before.losses) if before else []
     stopping = [EarlyStopping(schedule.patience, before)] if schedule.patience is not None else []
+    if before and before.interrupted and (done >= schedule.epochs or any(rule.is_over for rule in stopping)):
+        for rule in stopping:
+            rule.go_back(model)
+        return before
     # The batches of all epochs in one array: Keras takes a tenth of a second to start an array again.
     history = model.fit(
         np.tile(np.arange(plan.n_batches, dtype=np.int32), plan.n_rounds * (schedule.epochs - done)),

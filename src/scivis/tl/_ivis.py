@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._checks import check_positive_int, check_seed
+from scivis._checks import check_positive_int, check_seed, is_whole
 from scivis._estimator import Ivis
 from scivis._input import model_input, training_rows
 from scivis._keys import Keys
@@ -16,7 +17,7 @@ from scivis._presets import Preset, preset_params
 from scivis._progress import bar, verbose
 from scivis._representation import choose_representation
 from scivis._sampling import sample_rows
-from scivis._storage import pack_input, pack_model
+from scivis._storage import pack_input, pack_model, pack_params
 from scivis._streaming import Rows
 from scivis.neighbors import Backend, Metric, Neighbors, find_neighbors
 from scivis.neighbors._search import check_n_neighbors, check_search, resolve
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scivis._checkpoint import Checkpoint
     from scivis._representation import Representation
     from scivis.nn.losses import IvisLoss
 
@@ -58,6 +60,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     supervision_weight: float = 0.5,
     unlabeled_category: str | None = None,
     max_train_cells: int | None = 100_000,
+    annoy_index_path: str | Path | None = None,
+    checkpoint: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     random_state: int | np.random.Generator = 0,
     key_added: str | None = None,
@@ -136,6 +140,12 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     max_train_cells
         Train on so many cells at most, drawn so that small populations survive, and map all cells with the network then;
         `None` trains on all. A network of this size learns no more from a million cells than from a good sample of them.
+    annoy_index_path
+        With `backend="annoy"`: keep its index in this file and not in memory. One that is there already is used.
+    checkpoint
+        A folder for neighbours and model, saved every two minutes at the end of an epoch. The same call goes on from there
+        after a crash or a kill and ends, bit for bit, where it would have ended without. Remove the folder when you have
+        the result.
     callbacks
         Keras callbacks, or those of :mod:`scivis.nn.callbacks`, called during training.
     random_state
@@ -185,6 +195,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     start = logg.info("computing ivis")
     keys = Keys.of("ivis", key_added)
     _check_arguments(adata, n_components, epochs, patience, max_train_cells, random_state, copy=copy)
+    _check_files(backend, annoy_index_path, checkpoint, random_state)
     n_train = min(adata.n_obs, max_train_cells or adata.n_obs)
     settings = _settings(
         preset, n_train, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
@@ -209,18 +220,22 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     sample = None if n_train == adata.n_obs else sample_rows(cells.matrix, n_train, sampling)
     if sample is not None:
         logg.info(f"    training on {n_train:,} of {adata.n_obs:,} cells (max_train_cells)")
+    # A graph leads from the cells of the sample to all others; a search is made among those of the sample.
+    x = training_rows(cells.matrix, cells.description, sample if searching else None)
+    values = told and (told.values[sample] if searching and sample is not None else told.values)
+    point = None if checkpoint is None else _checkpoint(checkpoint, model, x, values, random_state)
     if searching:
-        x = training_rows(cells.matrix, cells.description, sample)
-        neighbors, graph = _search(x, settings["k"], backend or "auto", metric or "euclidean", search)
-        values = told and told.values if sample is None else told and told.values[sample]
+        neighbors, graph = _search(
+            x, settings["k"], backend or "auto", metric or "euclidean", search, annoy_index_path, point
+        )
     else:
-        # The graph leads from the cells of the sample to all others.
-        x = training_rows(cells.matrix, cells.description, None)
         neighbors, graph = stored_neighbors(adata, neighbors_key, x), f"the graph {neighbors_key or 'neighbors'!r}"
-        values = told and told.values
-        model.set_params(anchors=sample)
     logg.info(f"    neighbours: {graph}")
-    model.set_params(neighbour_matrix=neighbors, **({"supervision_metric": told.metric} if told else {}))
+    model.set_params(neighbour_matrix=neighbors, anchors=None if searching else sample)
+    model.set_params(**({"supervision_metric": told.metric} if told else {}))
+    if point is not None:
+        model = point.resume(model.set_params(callbacks=[*callbacks, point.autosave()]))
+        logg.info(f"    continuing after epoch {len(model.loss_history_)}" if hasattr(model, "loss_history_") else "")
     model.fit(x, values)
     everything = Rows(x if len(x) == adata.n_obs else cells.matrix, cells.description)
     embedding = everything.map(model.transform, n_components, bar=bar("placing cells"))
@@ -267,6 +282,15 @@ def _check_arguments(
         raise ValueError(msg)
 
 
+def _check_files(backend: str | None, index_path: Any, checkpoint: Any, random_state: Any) -> None:
+    if index_path is not None and backend != "annoy":
+        msg = f"annoy_index_path={str(index_path)!r} is for backend='annoy', but backend is {backend!r}."
+        raise ValueError(msg)
+    if checkpoint is not None and not is_whole(random_state):
+        msg = f"checkpoint={str(checkpoint)!r} needs a whole number as random_state, by which the call can be repeated."
+        raise ValueError(msg)
+
+
 def _labels(adata: AnnData, key: str | None, metric: str | None, unlabeled_category: str | None) -> Labels | None:
     """The labels asked for, checked."""
     from scivis.nn.supervision import check_metric, make_targets
@@ -307,10 +331,35 @@ def _is_search(
 
 
 def _search(
-    x: NDArray[np.float32], n_neighbors: int, backend: Backend, metric: Metric, rng: np.random.Generator
+    x: NDArray[np.float32],
+    n_neighbors: int,
+    backend: Backend,
+    metric: Metric,
+    rng: np.random.Generator,
+    index_path: str | Path | None,
+    point: Checkpoint | None,
 ) -> tuple[Neighbors, str]:
-    neighbors = find_neighbors(x, n_neighbors, backend=backend, metric=metric, random_state=_legacy_seed(rng))
-    return neighbors, f"{n_neighbors} per cell, searched by {resolve(backend, len(x))}, {metric}"
+    """Neighbours found now or, for a call that goes on, before."""
+    # Rows that do not fit into memory are indexed on disk.
+    backend = "annoy" if backend == "auto" and isinstance(x, np.memmap) else resolve(backend, len(x))
+    path = index_path or (point.folder / "annoy.index" if point and backend == "annoy" else None)
+    seed = _legacy_seed(rng)
+
+    def search() -> Neighbors:
+        return find_neighbors(
+            x, n_neighbors, backend=backend, metric=metric, random_state=seed, index_path=path and Path(path)
+        )  # fmt: skip
+
+    return point.neighbors(search) if point else search(), f"{n_neighbors} per cell, searched by {backend}, {metric}"
+
+
+def _checkpoint(folder: str | Path, model: Ivis, x: NDArray[np.float32], values: Any, random_state: Any) -> Checkpoint:
+    """The folder of this call, which is known by its settings and its data."""
+    from scivis._checkpoint import Checkpoint, digest
+
+    data = {"cells": x.shape, "rows": digest(x), "labels": None if values is None else digest(np.asarray(values))}
+    call = pack_params(model) | {"network": str(model.model), "random_state": random_state} | data
+    return Checkpoint.open(folder, call | {"verbose": None})
 
 
 def _legacy_seed(rng: np.random.Generator) -> int:
