@@ -207,11 +207,7 @@ class _Draw(keras.callbacks.Callback):
             self.model.noise.assign(self.rng.normal(0.0, self.noise, self.model.noise.shape))
 
     def _rows(self, anchors: NDArray[np.int32], n_views: int) -> NDArray[np.int32]:
-        indices, counts = self.neighbors.take(anchors)
-        views = [anchors, pairs.draw_positives(anchors, indices, counts, self.rng)]
-        if n_views == 3:
-            views.append(pairs.draw_negatives(anchors, indices, counts, self.neighbors.n_cells, self.rng))
-        return np.stack(views)
+        return np.stack([anchors, *pairs.draw_partners(self.neighbors, anchors, self.rng, negatives=n_views == 3)])
 
 
 class Report(keras.callbacks.Callback):
