@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from ._checks import check_rows
 from ._novelty import Reference, fit_reference
-from ._phases import finish, read_targets, resume, start, supervision_of
+from ._phases import finish, read_targets, resume, some_rows, start, supervision_of
 from ._plan import backbone, check_plan, neighbors_of, schedule_of
 from ._prediction import embed_rows, novelty_of_rows, score_rows, siamese_model, supervised_model
 from ._watching import watching
@@ -83,6 +83,9 @@ class Ivis(TransformerMixin, BaseEstimator):
     precompute
         Whether all neighbours are looked up before training, or each batch's when it is needed: slower, but never all
         in memory. The result is the same.
+    anchors
+        Numbers of the rows that training starts from, each with a neighbour of its own among all rows: where there are more
+        rows than training needs. By default all.
     neighbour_matrix
         Neighbours already known, as :class:`scivis.neighbors.Neighbors`, an index array, lists of row numbers, or any
         sequence of them, such as :class:`scivis.neighbors.LabeledNeighbourMap`. No search is made then.
@@ -146,6 +149,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         build_index_on_disk: bool = True,
         precompute: bool = True,
         neighbour_matrix: Neighbors | LazyNeighbors | NDArray[np.integer] | Sequence[Sequence[int]] | None = None,
+        anchors: NDArray[np.integer] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         learning_rate: float = 1e-3,
         learning_rate_decay: bool = False,
@@ -173,6 +177,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         self.build_index_on_disk = build_index_on_disk
         self.precompute = precompute
         self.neighbour_matrix = neighbour_matrix
+        self.anchors = anchors
         self.callbacks = callbacks
         self.learning_rate = learning_rate
         self.learning_rate_decay = learning_rate_decay
@@ -206,30 +211,34 @@ class Ivis(TransformerMixin, BaseEstimator):
         from .nn._training import train
 
         x = read_rows(X)
-        self.check_settings(len(x))
+        self.check_settings(len(x) if self.anchors is None else len(self.anchors))
         self.check_rows(x)
         targets = read_targets(self, Y, len(x))
         search, weights, training, landmarks, labels = np.random.default_rng(self.random_state).spawn(5)
         neighbors = neighbors_of(self, x, search)
-        if self._is_fitted:
-            resume(self, x, targets)
-        else:
-            start(self, x, targets, weights, labels)
+        sample = some_rows(x)
+        if not self._is_fitted:
+            start(self, sample, targets, weights, labels)
+        elif not (self._trained and self._trained.interrupted):
+            resume(self, sample, targets)
         # A model out of a data file does not say how its training ended.
         self._rng = self._rng or training
-        self._reference: Reference = fit_reference(x.reshape(len(x), -1), landmarks)
+        self._reference: Reference = fit_reference(sample.reshape(len(sample), -1), landmarks)
+        callbacks, tell = watching(self)
         self._trained = train(
             self.encoder_,
             x,
             neighbors,
             schedule_of(self, shuffle_mode),
             rng=self._rng,
-            supervision=supervision_of(self, targets, x),
-            callbacks=watching(self),
+            anchors=self.anchors,
+            supervision=supervision_of(self, targets, sample),
+            callbacks=callbacks,
             before=self._trained,
+            tell=tell,
         )
         self.neighbour_matrix_, self.loss_history_ = neighbors, self._trained.losses
-        finish(self, x)
+        finish(self, sample)
         return self
 
     def fit_transform(self, X: Any, Y: Any = None, shuffle_mode: Shuffle = True) -> NDArray[np.float32]:  # noqa: N803, FBT002

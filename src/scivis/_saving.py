@@ -112,6 +112,7 @@ def pack_all(model: Ivis) -> dict[str, Any]:
         "model": pack_model(model),
         "training": to_json(state),
         "optimizer": number(trained.optimizer),
+        "best": number(trained.best),
         "seeds": number([np.asarray(seed) for seed in random_states(model.encoder_)]),
     }
 
@@ -159,9 +160,19 @@ def _set_training(model: Ivis, state: Mapping[str, Any], entry: Mapping[str, Any
     optimizer = unnumber(entry.get("optimizer"), "optimizer variable", kinds="fiu")
     if optimizer:
         _check_optimizer(optimizer, model)
-        model._trained = Trained(losses, optimizer)
+        model._trained = Trained(losses, optimizer, _best(entry, model))
     model.loss_history_ = losses
     _set_seeds(model, unnumber(entry.get("seeds"), "seed", kinds="iu"))
+
+
+def _best(entry: Mapping[str, Any], model: Ivis) -> list[np.ndarray]:
+    """The weights that early stopping would go back to, if there are any."""
+    best = unnumber(entry.get("best", {}), "best weight")
+    learned = [model.encoder_] if model._head is None else [model.encoder_, model._head]
+    wanted = [tuple(weight.shape) for part in learned for weight in part.weights]
+    if best and [weight.shape for weight in best] != wanted:
+        fail(f"its best weights have shapes {[weight.shape for weight in best]}")
+    return best
 
 
 def _check_optimizer(values: list[np.ndarray], model: Ivis) -> None:

@@ -6,26 +6,28 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import keras
 
     from ._estimator import Ivis
     from .nn._training import Trained
 
 
-def watching(model: Ivis) -> list[keras.callbacks.Callback]:
-    """Copies of the user's callbacks, which stay as they are, and a bar; those of scivis learn whose they are."""
-    from .nn._training import Report
+def watching(model: Ivis) -> tuple[list[keras.callbacks.Callback], Callable[[Trained], None] | None]:
+    """Copies of the user's callbacks, which stay as they are, and a bar; and whom to tell where training is.
 
+    Callbacks that want to know learn whose they are. They may save the model, which must then be up to date.
+    """
     callbacks = [copy(callback) for callback in model.callbacks or ()]
     knowing = [callback for callback in callbacks if hasattr(callback, "set_estimator")]
     for callback in knowing:
         callback.set_estimator(model)
 
     def reached(trained: Trained) -> None:
-        """Where training is at the end of an epoch, for callbacks that save the model."""
         model._trained, model.loss_history_ = trained, trained.losses
 
-    return [*([Report(reached, model._trained)] if knowing else []), *callbacks, *_progress(model)]
+    return [*callbacks, *_progress(model)], reached if knowing else None
 
 
 def _progress(model: Ivis) -> list[keras.callbacks.Callback]:

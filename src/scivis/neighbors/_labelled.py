@@ -65,17 +65,17 @@ class LabeledNeighbourMap(NeighbourMatrix):
     # For training: to list the neighbours of a whole batch takes a hundred times as long as all else, where a class is
     # a tenth of 70,000 rows.
 
-    def counts(self, rows: NDArray[np.integer]) -> NDArray[np.int64]:
+    def counts(self, rows: NDArray[np.integer]) -> NDArray[np.integer]:
         """How many neighbours these rows have."""
         start, stop = self._bounds(rows)
         return np.maximum(stop - start - 1, 0)
 
-    def neighbour(self, rows: NDArray[np.integer], rank: NDArray[np.integer]) -> NDArray[np.int64]:
+    def neighbour(self, rows: NDArray[np.integer], rank: NDArray[np.integer]) -> NDArray[np.integer]:
         """The neighbour of each row that has so many before it; each row must have more than `rank`."""
         start, _ = self._bounds(rows)
         return self._order[start + rank + (start + rank >= self._place[rows])]
 
-    def other(self, rows: NDArray[np.integer], rank: NDArray[np.integer]) -> NDArray[np.int64]:
+    def other(self, rows: NDArray[np.integer], rank: NDArray[np.integer]) -> NDArray[np.integer]:
         """Of the rows that are neither a row itself nor one of its neighbours, the one that has so many before it."""
         start, stop = self._bounds(rows)
         other = rank + (rank >= rows)  # right where only the row itself is left out
@@ -86,7 +86,7 @@ class LabeledNeighbourMap(NeighbourMatrix):
                 other[mine] = rank[mine] + np.searchsorted(free, rank[mine], side="right")
         return other
 
-    def _bounds(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _bounds(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Where the class of each row begins and ends in the order; nowhere, for a row without a label."""
         code = self._codes[rows]
         start = np.where(code >= 0, self._starts[code], 0)

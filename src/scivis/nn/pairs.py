@@ -50,7 +50,7 @@ def _partners_by_label(
     if has_some.any():
         rank = rng.integers(0, np.maximum(counts, 1))
         positives[has_some] = labels.neighbour(anchors[has_some], rank[has_some])
-    partners = [positives]
+    partners: list[NDArray[np.integer]] = [positives]
     if negatives:
         _check_some_left(counts, len(labels))
         partners.append(labels.other(anchors, rng.integers(0, len(labels) - 1 - counts)))
