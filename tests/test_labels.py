@@ -13,10 +13,10 @@ from scivis._keys import Keys
 from scivis._labels import (
     Predictions,
     pack_predictions,
+    place_predictions,
     predictions_of,
     read_labels,
     unpack_predictions,
-    write_predictions,
 )
 from scivis.nn import make_targets
 
@@ -288,7 +288,7 @@ THREE = ("T", "B", "NK")
 
 def written(predictions, scores=SCORES, adata=None):
     adata = cells(n=3) if adata is None else adata
-    message = write_predictions(adata, KEYS, predictions, scores)
+    message = place_predictions(KEYS, predictions, scores).write(adata)
     return adata, message
 
 
@@ -350,7 +350,7 @@ def test_colours_of_an_earlier_prediction_do_not_stay():
 
 def test_another_key_names_all_of_them():
     adata = cells(n=3)
-    write_predictions(adata, Keys.of("ivis", "mine"), Predictions("kind", SOFTMAX, THREE), SCORES)
+    place_predictions(Keys.of("ivis", "mine"), Predictions("kind", SOFTMAX, THREE), SCORES).write(adata)
     assert list(adata.obs) == ["mine_label", "mine_certainty"]
     assert list(adata.obsm) == ["mine_scores"]
 
@@ -359,5 +359,5 @@ def test_another_key_names_all_of_them():
 def test_a_forged_number_of_names_is_refused_before_anything_is_written(names):
     adata = cells(n=3)
     with pytest.raises(ValueError, match=rf"it predicts 3 values for {len(names)} names"):
-        write_predictions(adata, KEYS, Predictions("kind", SOFTMAX, names), SCORES)
+        place_predictions(KEYS, Predictions("kind", SOFTMAX, names), SCORES).write(adata)
     assert list(adata.obs) == list(adata.obsm) == []

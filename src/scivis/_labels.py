@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ._methods import Placement
 from ._storage import fail
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _matrix(key: str, entry: Any, metric: str | None) -> Labels:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a head's outputs are called in AnnData: see :func:`write_predictions`."""
+    """What a head's outputs are called in AnnData: see :func:`place_predictions`."""
 
     labels: str
     metric: str
@@ -198,8 +199,8 @@ def check_predictions(named: Predictions, n_outputs: int) -> None:
         fail(f"it predicts {n_outputs} values for {len(named.categories)} names")
 
 
-def write_predictions(adata: AnnData, keys: Keys, named: Predictions, scores: NDArray[np.float32]) -> str:
-    """Write what the head says; returns what was written, for a message.
+def place_predictions(keys: Keys, named: Predictions, scores: NDArray[np.float32]) -> Placement:
+    """What the head says, as it is to be written.
 
     Classes: the most likely one in `.obs`, with its colours in `.uns`, and all scores in `.obsm`; beside probabilities
     the certainty, which is the largest of them. Several labels per cell: their probabilities in `.obsm`. Values: a column
@@ -210,27 +211,19 @@ def write_predictions(adata: AnnData, keys: Keys, named: Predictions, scores: ND
     n_outputs = scores.shape[1]
     check_predictions(named, n_outputs)
     exclusive = len(named.categories) > 1 and named.metric in CLASSIFICATION and named.metric not in _BINARY
+    label = {keys.label: f"predicted {named.labels} (adata.obs)"}
     if n_outputs == 1 and not exclusive:
-        adata.obs[keys.label] = scores[:, 0]
-        return f"    {keys.label!r}, predicted {named.labels} (adata.obs)"
-    adata.obsm[keys.scores] = scores
-    written = f"    {keys.scores!r}, scores of {named.labels} (adata.obsm)"
+        return Placement(obs={keys.label: scores[:, 0]}, notes=label)
+    matrix = Placement(obsm={keys.scores: scores}, notes={keys.scores: f"scores of {named.labels} (adata.obsm)"})
     if not exclusive:
-        return written
-    _write_classes(adata, keys, named, scores.argmax(axis=1))
+        return matrix
+    obs = {keys.label: pd.Categorical.from_codes(scores.argmax(axis=1), list(named.categories))}
     # A hinge gives distances from a boundary, which are no probabilities.
     if named.metric not in HINGES:
-        adata.obs[keys.certainty] = scores.max(axis=1)
-    return f"    {keys.label!r}, predicted {named.labels} (adata.obs)\n{written}"
-
-
-def _write_classes(adata: AnnData, keys: Keys, named: Predictions, codes: NDArray[np.intp]) -> None:
-    best = pd.Categorical.from_codes(codes, list(named.categories))
-    adata.obs[keys.label] = pd.Series(best, index=adata.obs_names)
-    # Those of an earlier prediction of other classes would be wrong here.
-    adata.uns.pop(f"{keys.label}_colors", None)
-    if named.colors:
-        adata.uns[f"{keys.label}_colors"] = list(named.colors)
+        obs[keys.certainty] = scores.max(axis=1)
+    # Without colours of their own: those of an earlier prediction of other classes would be wrong here.
+    colors = {f"{keys.label}_colors": list(named.colors) or None}
+    return Placement(obs=obs, uns=colors, notes=label) | matrix
 
 
 def pack_predictions(named: Predictions | None) -> dict[str, Any]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ._methods import entry_of, method_of
 
 if TYPE_CHECKING:
-    import keras
     from anndata import AnnData
-
-    from ._estimator import Ivis
 
 __all__ = ["model"]
 
 
-def model(adata: AnnData, key: str = "ivis", *, backbone: keras.Model | None = None) -> Ivis:
+def model(adata: AnnData, key: str = "ivis", **options: Any) -> Any:
     """The model that `scivis.tl` stored.
 
     Parameters
@@ -22,13 +21,14 @@ def model(adata: AnnData, key: str = "ivis", *, backbone: keras.Model | None = N
         Holds the model in `.uns[key]`.
     key
         The method's name, or the `key_added` it was given.
-    backbone
-        The Keras network that was handed to `scivis.tl.ivis(network=…)`, if it was one of yours: files never carry
-        code, so it has to come from you again.
+    options
+        What the file cannot carry, because files never carry code. For ivis: `backbone`, the Keras network that was
+        handed to `scivis.tl.ivis(network=…)`, if it was one of yours.
 
     Returns
     -------
-    A fitted :class:`scivis.Ivis`: `transform` embeds rows of the representation that it was fitted on.
+    For :func:`scivis.tl.ivis` a fitted :class:`scivis.Ivis`: `transform` embeds rows of the representation that it was
+    fitted on.
 
     Raises
     ------
@@ -46,15 +46,6 @@ def model(adata: AnnData, key: str = "ivis", *, backbone: keras.Model | None = N
     >>> bool(np.allclose(fitted.transform(adata.obsm["X_pca"]), adata.obsm["X_ivis"], atol=1e-5))
     True
     """
-    from ._storage import unpack_model
-
-    return unpack_model(_entry(adata, key), backbone=backbone)
-
-
-def _entry(adata: AnnData, key: str) -> dict[str, object]:
-    entry = adata.uns.get(key)
-    if not hasattr(entry, "keys") or "model" not in entry:
-        held = sorted(k for k, v in adata.uns.items() if hasattr(v, "keys") and "model" in v)
-        msg = f"adata.uns[{key!r}] holds no model; models are under {held}. Run `scivis.tl.ivis(adata)` first."
-        raise KeyError(msg)
-    return entry["model"]
+    entry = entry_of(adata, key)
+    _, method = method_of(entry)
+    return method.load(adata, entry, **options)

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis import get
 from scivis._checks import is_real
 from scivis._genes import align_genes
 from scivis._keys import Keys
-from scivis._labels import check_predictions, unpack_predictions, write_predictions
+from scivis._methods import entry_of, method_of
 from scivis._representation import choose_representation
 from scivis._rows import BLOCK, check_finite, dense, iter_blocks
 from scivis._storage import fitted_on, unpack_input
@@ -18,12 +17,10 @@ from scivis._storage import fitted_on, unpack_input
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import keras
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from scivis._expression import ExpressionInput
-    from scivis._labels import Predictions
 
 
 def ingest(
@@ -34,8 +31,8 @@ def ingest(
     use_rep: str | None = None,
     layer: str | None = None,
     min_genes: float = 0.5,
-    backbone: keras.Model | None = None,
     inplace: bool = True,
+    **options: Any,
 ) -> AnnData | None:
     """Place new cells on the map of a reference, with the reference's own model.
 
@@ -61,10 +58,11 @@ def ingest(
         Read the expression from this layer; by default from the layer, or `.X`, that the reference used.
     min_genes
         Least share of the model's genes that the new cells must have.
-    backbone
-        Your own Keras network, if the reference was fitted with one.
     inplace
         Write to `adata_new`; otherwise return a changed copy.
+    options
+        What the method of the reference wants to know besides. For ivis: `backbone`, your own Keras network, if the
+        reference was fitted with one.
 
     Returns
     -------
@@ -100,47 +98,21 @@ def ingest(
     from scanpy import logging as logg
 
     start = logg.info("placing cells on the reference's map")
-    keys = Keys.of("ivis", key)
     _check_arguments(adata_new, use_rep, layer, min_genes, inplace=inplace)
-    model = get.model(adata_ref, key, backbone=backbone)
-    entry = adata_ref.uns[key]
-    expression = unpack_input(entry.get("expression")) if use_rep is None else None
-    if expression is None:
-        blocks = _obsm_blocks(adata_new, *fitted_on(entry.get("params"), use_rep))
-    else:
-        blocks = _expression_blocks(adata_new, expression, layer, min_genes)
-    named = unpack_predictions(entry.get("predictions", {}))
-    parts = [
-        (model.transform(block), model.novelty(block), model.score_samples(block) if named else None)
-        for block in blocks
-    ]
-
-    predicted = _joined(parts, named) if named else None
-    if named and predicted is not None:
-        check_predictions(named, predicted.shape[1])
+    entry = entry_of(adata_ref, key)
+    name, method = method_of(entry)
+    keys = Keys.of(name, key)
+    rows = _rows(adata_new, entry, use_rep, layer, min_genes)
+    placed = method.place(adata_ref, entry, rows, keys, **options)
 
     adata_new = adata_new if inplace else adata_new.copy()
-    empty = np.empty((0, model.embedding_dims), np.float32)
-    adata_new.obsm[keys.obsm] = np.concatenate([empty, *(embedding for embedding, _, _ in parts)])
-    novelty = np.concatenate([empty[:, 0], *(score for _, score, _ in parts)])
-    adata_new.obs[keys.novelty] = novelty
-    written = "\n" + write_predictions(adata_new, keys, named, predicted) if named and predicted is not None else ""
+    written = placed.write(adata_new)
+    novelty = placed.obs.get(keys.novelty, [])
     far = (
-        f"; {(novelty > 1).mean():.1%} of the cells lie farther out than 99 % of the reference" if len(novelty) else ""
+        f"; {np.mean(novelty > 1):.1%} of the cells lie farther out than 99 % of the reference" if len(novelty) else ""
     )
-    logg.info(
-        f"    finished{far}",
-        time=start,
-        deep=f"added\n    {keys.obsm!r}, coordinates on the reference's map (adata_new.obsm)\n"
-        f"    {keys.novelty!r}, distance from the reference (adata_new.obs){written}",
-    )
+    logg.info(f"    finished{far}", time=start, deep=f"added\n{written}")
     return None if inplace else adata_new
-
-
-def _joined(parts: list[tuple[Any, ...]], named: Predictions) -> NDArray[np.float32]:
-    """The predictions of all blocks; without any cell a table of the same width."""
-    empty = np.empty((0, max(len(named.categories), 1)), np.float32)
-    return np.concatenate([scores for _, _, scores in parts]) if parts else empty
 
 
 def _check_arguments(
@@ -155,6 +127,16 @@ def _check_arguments(
     if not inplace and adata.isbacked:
         msg = "inplace=False needs adata_new in memory: pass adata_new.to_memory(), or leave inplace out."
         raise ValueError(msg)
+
+
+def _rows(
+    adata: AnnData, entry: dict[str, Any], use_rep: str | None, layer: str | None, min_genes: float
+) -> Iterator[NDArray[np.float32]]:
+    """The model's input for the new cells, in blocks."""
+    expression = unpack_input(entry.get("expression")) if use_rep is None else None
+    if expression is None:
+        return _obsm_blocks(adata, *fitted_on(entry.get("params"), use_rep))
+    return _expression_blocks(adata, expression, layer, min_genes)
 
 
 def _obsm_blocks(adata: AnnData, key: str, width: int) -> Iterator[NDArray[np.float32]]:

@@ -10,7 +10,7 @@ from scivis._checks import check_positive_int, check_seed
 from scivis._estimator import Ivis
 from scivis._expression import expression_input
 from scivis._keys import Keys
-from scivis._labels import Labels, pack_predictions, predictions_of, read_labels, write_predictions
+from scivis._labels import Labels, pack_predictions, place_predictions, predictions_of, read_labels
 from scivis._neighbor_graph import check_graph, has_graph, stored_neighbors
 from scivis._presets import Preset, preset_params
 from scivis._representation import choose_representation
@@ -141,7 +141,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     `adata.obsm['X_ivis' | key_added]` : :class:`numpy.ndarray` (float32, cells × n_components)
         The map.
     `adata.uns['ivis' | key_added]` : :class:`dict`
-        `params`, `history` (loss per epoch), `model` (network and weights as plain arrays, for
+        `method`, `params`, `history` (loss per epoch), `model` (network and weights as plain arrays, for
         :func:`scivis.get.model`), `expression` (what :func:`scivis.tl.ingest` needs to start from genes) and
         `predictions` (the names of the classes).
 
@@ -206,13 +206,14 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     expression = expression_input(adata, representation)
     adata.obsm[keys.obsm] = embedding
     adata.uns[keys.uns] = {
+        "method": "ivis",
         "params": _params(representation, model, preset, graph, random_state),
         "history": {"loss": np.asarray(model.loss_history_)},
         "model": pack_model(model),
         "expression": pack_input(expression),
         "predictions": pack_predictions(named),
     }
-    written = "\n" + write_predictions(adata, keys, named, model.score_samples(x)) if named else ""
+    written = "\n" + place_predictions(keys, named, model.score_samples(x)).write(adata) if named else ""
     source = "expression" if expression else f"obsm[{representation.key!r}]"
     logg.hint(f"    scivis.tl.ingest will place new cells by their {source}")
     logg.info(
