@@ -13,26 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from anndata import AnnData
+    from numpy.typing import NDArray
 
     from ._quality import Measure
 
 # What the reference of every card is called.
 PCA = "PCA"
 _COLUMNS = ("basis", "aspect", "measure", "k", "value", "p")
-
-
-def basis_key(adata: AnnData, basis: str) -> str:
-    """The key in `.obsm` of a map, named with or without its `X_`."""
-    found = next((key for key in (basis, f"X_{basis}") if key in adata.obsm), None)
-    if found is None:
-        msg = f"basis={basis!r} is not in adata.obsm, which holds {sorted(adata.obsm)}."
-        raise KeyError(msg)
-    return found
-
-
-def default_bases(adata: AnnData) -> list[str]:
-    """All matrices of two columns whose key begins with `X_`: maps, not scores or places in a tissue."""
-    return [key for key in adata.obsm if key.startswith("X_") and adata.obsm[key].shape[1:] == (2,)]
 
 
 def trust_key(key: str, basis: str) -> str:
@@ -78,6 +65,32 @@ def read_boxes(adata: AnnData, key: str) -> dict[str, Boxes]:
     if edges.dtype.kind != "f" or quantiles.dtype.kind != "f" or counts.dtype.kind not in "iu":
         _refuse(key, "its distances are not numbers")
     return {str(name): Boxes(edges, some, counts) for name, some in zip(bases.flat, quantiles, strict=True)}
+
+
+def read_trust(adata: AnnData, key: str, basis: str) -> NDArray[np.floating]:
+    """Every cell's trust on one map."""
+    name = trust_key(key, basis)
+    if name not in adata.obs:
+        msg = f"Did not find {name!r} in adata.obs. Run `scivis.tl.quality(adata, {basis!r})` first."
+        raise KeyError(msg)
+    return adata.obs[name].to_numpy(np.float32)
+
+
+def judged(adata: AnnData, key: str) -> list[str]:
+    """The maps of a card, without the reference."""
+    return [name for name in dict.fromkeys(read_table(adata, key)["basis"]) if name != PCA]
+
+
+def pick(names: list[str], basis: str | Sequence[str] | None) -> list[str]:
+    """Those maps of a card that are asked for, with or without their `X_`; by default all."""
+    if basis is None:
+        return names
+    asked = [basis] if isinstance(basis, str) else list(basis)
+    found = [next((name for name in (one, f"X_{one}") if name in names), None) for one in asked]
+    if None in found or not found:
+        msg = f"basis={basis!r}, but the card judges {names}. Run `scivis.tl.quality` with the map first."
+        raise KeyError(msg)
+    return [name for name in found if name]
 
 
 def _entry(adata: AnnData, key: str, name: str) -> Any:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._card_storage import PCA, basis_key, default_bases, pack_card, trust_key
+from scivis._bases import basis_keys
+from scivis._card_storage import PCA, pack_card, trust_key
 from scivis._checks import check_positive_int, check_seed, is_whole
 from scivis._labels import read_classes
 from scivis._quality import draw_samples, judge, pca, trust_everywhere
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _USUAL_NEIGHBORS = (15, 50, 150)
 
 
-def quality(
+def quality(  # noqa: PLR0913 (each is a setting of its own, all but the maps keyword-only)
     adata: AnnData,
     basis: str | Sequence[str] | None = None,
     *,
@@ -177,15 +178,13 @@ def _neighbor_counts(given: Sequence[int] | None, n_cells: int) -> list[int]:
 
 def _maps(adata: AnnData, basis: str | Sequence[str] | None) -> dict[str, NDArray[np.float32]]:
     """The maps by their keys in `.obsm`."""
-    keys = default_bases(adata) if basis is None else [basis] if isinstance(basis, str) else list(basis)
-    names = list(dict.fromkeys(basis_key(adata, key) for key in keys))
-    if not names:
-        msg = f"There is no map to judge: basis={basis!r}, and adata.obsm holds {sorted(adata.obsm)}."
-        raise ValueError(msg)
+    names = basis_keys(adata, basis)
     if PCA in names:
         msg = f"basis={PCA!r} is the name of the reference, the first two principal components. Rename your map."
         raise ValueError(msg)
-    return {name: read_dense(choose_representation(adata, use_rep=name).matrix, f"adata.obsm[{name!r}]") for name in names}
+    return {
+        name: read_dense(choose_representation(adata, use_rep=name).matrix, f"adata.obsm[{name!r}]") for name in names
+    }
 
 
 def _written(key: str, maps: Mapping[str, Any]) -> str:
