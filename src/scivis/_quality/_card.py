@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 # Sizes of the samples; up to the first, ranks are exact.
 _LANDMARKS, _TRIPLETS, _CLASSIFIED, _PERMUTATIONS = 10_000, 20_000, 40_000, 999
+# Rows of the card come in this order.
+_MEASURES = (
+    "recall", "trustworthiness", "continuity", "density", "triplets", "spearman", "pearson", "accuracy", "silhouette",
+    "nearest_classes", "centroids_pearson", "centroids_spearman",
+)  # fmt: skip
 # Correlations of the distances between fewer classes say nothing.
 _FEWEST_CLASSES = 4
 
@@ -111,6 +116,8 @@ def judge(
         rows.append(Measure(name, "global", "pearson", None, r))
         rows += _labels(name, x, z, codes, samples) if codes.max(initial=-1) > 0 else []
         boxes[name] = distance_boxes(before, after)
+    order = list(maps)
+    rows.sort(key=lambda row: (order.index(row.basis), _MEASURES.index(row.measure), row.k or 0))
     return rows, boxes
 
 

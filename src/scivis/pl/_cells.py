@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Above this dots lie on each other: an image shows more, sooner.
 DOTS_UP_TO = 50_000
 _PIXELS = 400
+# Of the side of a panel, in extents of its map: a little room around the cells.
+_HALF = 0.53
 _FAINTEST = 0.35
 _LEGEND_ROWS = 18
 
@@ -39,9 +41,10 @@ def draw_cells(
         ax.scatter(*xy[order].T, s=_dot_size(len(xy)), c=rgb[order], linewidths=0, rasterized=True)
     else:
         image, extent = rasterize(xy, rgb, n_pixels or _PIXELS)
-        ax.imshow(image, extent=extent, origin="lower", interpolation="nearest")
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.set(xticks=[], yticks=[], box_aspect=1)
+        ax.imshow(image, extent=extent, origin="lower", interpolation="nearest", aspect="auto")
+    middle, half = (xy.min(axis=0) + xy.max(axis=0)) / 2, _HALF * np.ptp(xy, axis=0).max()
+    limits = {f"{axis}lim": (at - half, at + half) for axis, at in zip("xy", middle, strict=True)}
+    ax.set(xticks=[], yticks=[], box_aspect=1, **(limits if half > 0 else {}))
 
 
 def _dot_size(n_cells: int) -> float:

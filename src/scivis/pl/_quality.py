@@ -19,7 +19,6 @@ _NAMES = {
     "accuracy": "label accuracy", "silhouette": "silhouette", "nearest_classes": "nearest classes kept",
     "centroids_pearson": "class distances, Pearson r", "centroids_spearman": "class distances, Spearman ρ",
 }  # fmt: skip
-_ASPECTS = ("local", "density", "global", "labels")
 
 
 def quality(
@@ -84,16 +83,16 @@ def quality(
 
 
 def _arrange(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Values, measures × maps, and the aspect of each measure, aspect by aspect."""
-    labels = [
+    """Values, measures × maps, and the aspect of each measure."""
+    rows = [
         _NAMES.get(name, name) + (f", k = {k}" if k else "")
         for name, k in zip(table["measure"], table["k"], strict=True)
     ]
-    table = table.assign(row=labels)
-    aspect = table.drop_duplicates("row").set_index("row")["aspect"]
-    rows = sorted(aspect.index, key=lambda row: (_ASPECTS.index(aspect[row]), list(aspect.index).index(row)))
-    values = table.pivot_table("value", "row", "basis", sort=False).reindex(index=rows, columns=names)
-    return values, [aspect[row] for row in rows]
+    table = table.assign(row=rows)
+    values = table.pivot_table("value", "row", "basis", sort=False).reindex(
+        index=list(dict.fromkeys(rows)), columns=names
+    )
+    return values, table.drop_duplicates("row")["aspect"].tolist()
 
 
 def _draw(ax: Axes, values: pd.DataFrame, aspects: list[str]) -> None:
@@ -104,7 +103,7 @@ def _draw(ax: Axes, values: pd.DataFrame, aspects: list[str]) -> None:
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1.8, aspect="auto")
     for (i, j), value in np.ndenumerate(numbers):
         weight = "bold" if share[i, j] == 1 else "normal"
-        ax.text(j, i, f"{value:.2f}", ha="center", va="center", weight=weight, size="small")
+        ax.text(j, i, f"{value:.3f}", ha="center", va="center", weight=weight, size="small")
     ax.set_xticks(range(values.shape[1]), [name.removeprefix("X_") for name in values.columns])
     ax.set_yticks(range(len(values)), values.index, size="small")
     ax.tick_params(length=0, labeltop=True, labelbottom=False)

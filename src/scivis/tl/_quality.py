@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scivis._representation import Representation
+
 _USUAL_NEIGHBORS = (15, 50, 150)
 
 
@@ -137,7 +139,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the maps ke
     adata = adata.copy() if copy else adata
 
     representation = choose_representation(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
-    x = read_dense(representation.matrix, representation.description)
+    x = _varied(representation)
     logg.info(f"    of {', '.join(maps)}, compared with {representation.description}")
     sampling, everywhere = np.random.default_rng(random_state).spawn(2)
     rows, boxes = judge(x, {PCA: pca(x)} | maps, codes, ks, draw_samples(codes, n_cells, sampling))
@@ -182,9 +184,16 @@ def _maps(adata: AnnData, basis: str | Sequence[str] | None) -> dict[str, NDArra
     if PCA in names:
         msg = f"basis={PCA!r} is the name of the reference, the first two principal components. Rename your map."
         raise ValueError(msg)
-    return {
-        name: read_dense(choose_representation(adata, use_rep=name).matrix, f"adata.obsm[{name!r}]") for name in names
-    }
+    return {name: _varied(choose_representation(adata, use_rep=name)) for name in names}
+
+
+def _varied(representation: Representation) -> NDArray[np.float32]:
+    """The matrix, refused if it tells no cell from another."""
+    x = read_dense(representation.matrix, representation.description)
+    if (x == x[:1]).all():
+        msg = f"All {len(x)} rows are equal in {representation.description}: there are no distances to compare."
+        raise ValueError(msg)
+    return x
 
 
 def _written(key: str, maps: Mapping[str, Any]) -> str:
