@@ -122,7 +122,7 @@ def test_trust_everywhere_is_exact_up_to_500_cells_and_close_above(points, plane
     assert exact.mean() == pytest.approx(trustworthiness(points, plane, n_neighbors=15), abs=ROUNDING)
     many = np.random.default_rng(5).normal(size=(1500, 6)).astype(np.float32)
     rough = measures.trust_everywhere(many, {"map": many[:, :2]}, 15, np.random.default_rng(0))["map"]
-    assert rough.mean() == pytest.approx(trustworthiness(many, many[:, :2], n_neighbors=15), abs=0.005)
+    assert rough.mean() == pytest.approx(trustworthiness(many, many[:, :2], n_neighbors=15), abs=0.015)
 
 
 def test_density_kept_is_the_rank_correlation_of_radii(points, plane):

@@ -1,5 +1,7 @@
 """`scivis.tl.quality`: what is written, from what, and what is refused."""
 
+import io
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -48,8 +50,7 @@ def test_trust_of_the_cells_has_the_mean_of_trustworthiness(judged):
     assert judged.obs["umap_trust"].mean() == pytest.approx(expected, abs=0.005)
 
 
-def test_the_reference_is_the_first_two_components(_pbmc, judged):
-    adata = _pbmc.copy()
+def test_the_reference_is_the_first_two_components(adata, judged):
     adata.obsm["X_two"] = adata.obsm["X_pca"][:, :2]
     scivis.tl.quality(adata, ["two"], labels="bulk_labels", n_neighbors=[10, 30], n_cells=700)
     two = table(adata).query("basis == 'X_two'")["value"].to_numpy()
@@ -66,18 +67,17 @@ def test_the_table_is_tidy(judged):
     assert_array_equal(rows["k"] > 0, counted)
 
 
-def test_params_say_how_to_do_it_again(judged, _pbmc):
+def test_params_say_how_to_do_it_again(judged, adata):
     params = judged.uns["quality"]["params"]
     assert params["use_rep"] == "X_pca"
     assert params["labels"] == "bulk_labels"
     assert params["n_cells"] == 700
-    again = _pbmc.copy()
     scivis.tl.quality(
-        again, "X_umap", use_rep=params["use_rep"], labels=params["labels"], n_neighbors=params["n_neighbors"],
+        adata, "X_umap", use_rep=params["use_rep"], labels=params["labels"], n_neighbors=params["n_neighbors"],
         n_cells=params["n_cells"], random_state=params["random_state"],
     )  # fmt: skip
-    assert_frame_equal(table(again), table(judged))
-    assert_array_equal(again.obs["umap_trust"], judged.obs["umap_trust"])
+    assert_frame_equal(table(adata), table(judged))
+    assert_array_equal(adata.obs["umap_trust"], judged.obs["umap_trust"])
 
 
 def test_all_maps_of_two_columns_are_judged_by_default(adata):
@@ -100,9 +100,8 @@ def test_the_card_of_a_map_does_not_depend_on_the_other_maps(adata):
     alone = scivis.tl.quality(adata, "umap", copy=True, **CHEAP)
     adata.obsm["X_other"] = adata.obsm["X_pca"][:, 3:5]
     scivis.tl.quality(adata, ["other", "umap"], **CHEAP)
-    for rows in (alone, adata):
-        table(rows).set_index("measure", inplace=True)
-    assert_array_equal(table(adata).query("basis == 'X_umap'"), table(alone).query("basis == 'X_umap'"))
+    rows = table(adata)[table(adata)["basis"] != "X_other"].reset_index(drop=True)
+    assert_frame_equal(rows, table(alone))
 
 
 def test_another_seed_takes_other_cells(adata):
@@ -116,7 +115,7 @@ def test_another_seed_takes_other_cells(adata):
 def test_the_representation_that_is_asked_for(adata):
     scivis.tl.quality(adata, "umap", use_rep="X_umap", **CHEAP)
     assert_allclose(table(adata).query("basis == 'X_umap'")["value"], 1)
-    assert_allclose(adata.obs["umap_trust"], 1)
+    assert_allclose(adata.obs["umap_trust"], 1, atol=0.002)  # estimated
     scivis.tl.quality(adata, "umap", n_pcs=5, **CHEAP)
     assert adata.uns["quality"]["params"]["n_features"] == 5
     adata.layers["raw"] = adata.X
@@ -159,11 +158,10 @@ def test_copy_leaves_the_original(adata):
     assert "umap_trust" not in adata.obs
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # zarr and anndata disagree about formats that are to come
 @pytest.mark.parametrize("write", ["h5ad", "zarr"])
 def test_files_keep_the_card(judged, tmp_path, write):
     path = tmp_path / f"cells.{write}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judged, "raw", None, raising=False)
     getattr(judged, f"write_{write}")(path)
     again = getattr(ad, f"read_{write}")(path)
     assert_frame_equal(table(again), table(judged), check_dtype=False)
@@ -172,16 +170,16 @@ def test_files_keep_the_card(judged, tmp_path, write):
     assert len(scivis.pl.trust(again, show=False)) == 1
 
 
-def test_what_is_written_is_said(adata, capsys):
-    sc.settings.verbosity = 3
-    scivis.tl.quality(adata, "umap", **CHEAP)
-    said = capsys.readouterr()
-    said = said.out + said.err
-    assert "X_umap, compared with adata.obsm['X_pca'], 50 columns" in said
-    assert "'umap_trust', trust in the place of each cell (adata.obs)" in said
-    sc.settings.verbosity = 0
-    scivis.tl.quality(adata, "umap", **CHEAP)
-    assert capsys.readouterr() == ("", "")
+def test_what_is_written_is_said(adata):
+    said = []
+    for verbosity in (3, 0):
+        sc.settings.logfile = log = io.StringIO()
+        sc.settings.verbosity = verbosity
+        scivis.tl.quality(adata, "umap", **CHEAP)
+        said.append(log.getvalue())
+    assert "X_umap, compared with adata.obsm['X_pca'], 50 columns" in said[0]
+    assert "'umap_trust', trust in the place of each cell (adata.obs)" in said[0]
+    assert said[1] == ""
 
 
 def test_no_backend_is_loaded_and_no_random_state_touched(fresh_process):

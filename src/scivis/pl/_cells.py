@@ -42,9 +42,14 @@ def draw_cells(
     else:
         image, extent = rasterize(xy, rgb, n_pixels or _PIXELS)
         ax.imshow(image, extent=extent, origin="lower", interpolation="nearest", aspect="auto")
-    middle, half = (xy.min(axis=0) + xy.max(axis=0)) / 2, _HALF * np.ptp(xy, axis=0).max()
+    middle, half = (xy.min(axis=0) + xy.max(axis=0)) / 2, _HALF * _extent(xy)
     limits = {f"{axis}lim": (at - half, at + half) for axis, at in zip("xy", middle, strict=True)}
-    ax.set(xticks=[], yticks=[], box_aspect=1, **(limits if half > 0 else {}))
+    ax.set(xticks=[], yticks=[], box_aspect=1, **limits)
+
+
+def _extent(xy: NDArray[np.floating]) -> float:
+    """The longer side of the map; 1 for a map that is a point."""
+    return float(np.ptp(xy, axis=0).max()) or 1.0
 
 
 def _dot_size(n_cells: int) -> float:
@@ -82,7 +87,7 @@ def rasterize(
     ([0.5, 0.0, 0.5, 1.0], [0.0, 1.0, 0.0, 0.35])
     """
     low, high = xy[:, :2].min(axis=0).astype(float), xy[:, :2].max(axis=0).astype(float)
-    pixel = max(float((high - low).max()), np.finfo(np.float32).tiny) / n_pixels
+    pixel = _extent(xy) / n_pixels
     n_columns, n_rows = np.maximum(np.ceil((high - low) / pixel).astype(int), 1)
     column, row = np.minimum(((xy[:, :2] - low) / pixel).astype(int), [n_columns - 1, n_rows - 1]).T
     place = row * n_columns + column

@@ -53,7 +53,7 @@ def trust(
     >>> adata = sc.datasets.pbmc68k_reduced()
     >>> scivis.tl.quality(adata, ["umap"], n_cells=100)
     >>> [ax.get_title() for ax in scivis.pl.trust(adata, show=False)]
-    ['umap: 0.929 on average']
+    ['umap: mean 0.929']
     """
     import numpy as np
 
@@ -71,6 +71,6 @@ def trust(
     for ax, (name, xy) in zip(axes, maps.items(), strict=True):
         colors = color_numbers(trusts[name], low, 1.0)
         draw_cells(ax, xy, colors.rgb, order=np.argsort(-trusts[name], kind="stable"))
-        ax.set_title(f"{name.removeprefix('X_')}: {trusts[name].mean():.3f} on average")
+        ax.set_title(f"{name.removeprefix('X_')}: mean {trusts[name].mean():.3f}")
     explain(axes[min(n_columns, len(axes)) - 1], colors, "trust")
     return show_or_return(axes, show=show)

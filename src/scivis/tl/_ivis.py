@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._checks import check_positive_int, check_seed
+from scivis._checks import check_copy, check_positive_int, check_seed
 from scivis._estimator import Ivis
 from scivis._expression import expression_input
 from scivis._keys import Keys
@@ -238,9 +238,7 @@ def _check_arguments(
     for name, value in (("epochs", epochs), ("patience", patience)):
         if value is not None:
             check_positive_int(name, value)
-    if copy and adata.isbacked:
-        msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
-        raise ValueError(msg)
+    check_copy(adata, copy=copy)
 
 
 def _labels(adata: AnnData, key: str | None, metric: str | None, unlabeled_category: str | None) -> Labels | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from scivis._bases import basis_keys
 from scivis._card_storage import PCA, pack_card, trust_key
-from scivis._checks import check_positive_int, check_seed, is_whole
+from scivis._checks import check_copy, check_seed, is_whole
 from scivis._labels import read_classes
 from scivis._quality import draw_samples, judge, pca, trust_everywhere
 from scivis._representation import choose_representation
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scivis._representation import Representation
 
 _USUAL_NEIGHBORS = (15, 50, 150)
+_FEWEST = 3
 
 
 def quality(  # noqa: PLR0913 (each is a setting of its own, all but the maps keyword-only)
@@ -131,7 +132,10 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the maps ke
 
     start = logg.info("measuring the quality of maps")
     check_seed(random_state)
-    check_positive_int("n_cells", n_cells)
+    check_copy(adata, copy=copy)
+    if not is_whole(n_cells) or n_cells < _FEWEST:
+        msg = f"n_cells={n_cells!r} must be a whole number of at least {_FEWEST}: so many a correlation needs."
+        raise ValueError(msg)
     key = _check_key(key_added)
     ks = _neighbor_counts(n_neighbors, adata.n_obs)
     codes, names = read_classes(adata, labels) if labels else (np.full(adata.n_obs, -1), ())
