@@ -108,6 +108,7 @@ def _draw(ax: Axes, values: pd.DataFrame, aspects: list[str]) -> None:
     ax.set_yticks(range(len(values)), values.index, size="small")
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
     ax.spines[:].set_visible(False)
+    ax.grid(visible=False)  # scanpy's settings switch it on
     for i, aspect in enumerate(aspects):
         if i == 0 or aspects[i - 1] != aspect:
             ax.axhline(i - 0.5, color="black", linewidth=0.8)
