@@ -126,7 +126,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the maps ke
     >>> table[(table["measure"] == "recall") & (table["k"] == 15)].round(2)[["basis", "value"]]
          basis  value
     0      PCA   0.24
-    12  X_umap   0.40
+    20  X_umap   0.40
     """
     from scanpy import logging as logg
 
