@@ -38,7 +38,8 @@ def draw_cells(
     """
     if n_pixels is None and len(xy) <= DOTS_UP_TO:
         order = np.random.default_rng(0).permutation(len(xy)) if order is None else order
-        ax.scatter(*xy[order].T, s=_dot_size(len(xy)), c=rgb[order], linewidths=0, rasterized=True)
+        x, y = xy[order].T
+        ax.scatter(x, y, s=_dot_size(len(xy)), c=rgb[order], linewidths=0, rasterized=True)
     else:
         image, extent = rasterize(xy, rgb, n_pixels or _PIXELS)
         ax.imshow(image, extent=extent, origin="lower", interpolation="nearest", aspect="auto")
