@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._checks import check_positive_int, check_seed, is_whole
+from scivis._checks import check_copy, check_positive_int, check_seed, is_whole
 from scivis._estimator import Ivis
 from scivis._input import model_input, training_rows
 from scivis._keys import Keys
@@ -281,9 +281,7 @@ def _check_arguments(
     for name, value in (("epochs", epochs), ("patience", patience), ("max_train_cells", max_train_cells)):
         if value is not None:
             check_positive_int(name, value)
-    if copy and adata.isbacked:
-        msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
-        raise ValueError(msg)
+    check_copy(adata, copy=copy)
 
 
 def _check_files(backend: str | None, index_path: Any, checkpoint: Any, random_state: Any) -> None:
