@@ -2,5 +2,6 @@
 
 from ._ingest import ingest
 from ._ivis import ivis
+from ._tsne import tsne
 
-__all__ = ["ingest", "ivis"]
+__all__ = ["ingest", "ivis", "tsne"]

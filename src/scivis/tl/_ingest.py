@@ -132,11 +132,12 @@ def _check_arguments(
 def _rows(
     adata: AnnData, entry: dict[str, Any], use_rep: str | None, layer: str | None, min_genes: float
 ) -> Iterator[NDArray[np.float32]]:
-    """The model's input for the new cells, in blocks."""
+    """The model's input for the new cells, in blocks; nothing is looked up before the first is asked for."""
     expression = unpack_input(entry.get("expression")) if use_rep is None else None
     if expression is None:
-        return _obsm_blocks(adata, *fitted_on(entry.get("params"), use_rep))
-    return _expression_blocks(adata, expression, layer, min_genes)
+        yield from _obsm_blocks(adata, *fitted_on(entry.get("params"), use_rep))
+    else:
+        yield from _expression_blocks(adata, expression, layer, min_genes)
 
 
 def _obsm_blocks(adata: AnnData, key: str, width: int) -> Iterator[NDArray[np.float32]]:
