@@ -57,10 +57,9 @@ def graph_width(adata: AnnData, neighbors_key: str) -> int:
     return 0 if 2 * counts.min() < np.median(counts) else int(counts.min())
 
 
-def graph_metric(adata: AnnData, neighbors_key: str) -> str:
-    """The metric of the search that made the graph, as far as the graph tells."""
-    params = adata.uns[neighbors_key].get("params", {})
-    return str(params.get("metric", "euclidean"))
+def graph_metric(adata: AnnData, neighbors_key: str) -> Any:
+    """The metric of the search that made the graph; euclidean if it does not tell."""
+    return adata.uns[neighbors_key].get("params", {}).get("metric", "euclidean")
 
 
 def check_graph(adata: AnnData, neighbors_key: str | None) -> None:

@@ -228,8 +228,8 @@ def reference_rows(adata: AnnData, entry: Any) -> Rows:
     if not hasattr(params, "keys") or not {"representation", "use_rep", "n_features"} <= set(params):
         fail("its params do not say what it was fitted on")
     kind, key = str(params["representation"]), str(params["use_rep"])
-    name = {"layer": key} if kind == "layer" else {"use_rep": key}
-    representation = choose_representation(adata, **name)
+    by_layer = kind == "layer"
+    representation = choose_representation(adata, use_rep=None if by_layer else key, layer=key if by_layer else None)
     x = read_dense(representation.matrix, representation.description)[:, : int(params["n_features"])]
     _check_same_values(x, unpack_landmarks(entry), representation.description)
     return x

@@ -26,7 +26,7 @@ class Transform:
     perplexity: float | tuple[float, ...] = 5
     initialization: Start | NDArray[np.floating] = "median"
     k: int = 25
-    learning_rate: float = 0.1
+    learning_rate: float | Literal["auto"] = 0.1
     early_exaggeration: float = 4
     early_exaggeration_iter: int = 0
     exaggeration: float = 1.5

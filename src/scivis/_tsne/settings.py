@@ -126,6 +126,13 @@ def _check_choices(settings: Settings) -> None:
     if settings.metric == "precomputed":
         msg = "metric='precomputed': name the graph that holds the distances with neighbors_key instead."
         raise ValueError(msg)
+    if not callable(settings.metric) and not isinstance(settings.metric, str):
+        msg = f"metric={settings.metric!r} is neither a name nor a function of two rows."
+        raise ValueError(msg)
+    for name in ("metric_params", "knn_kwargs"):
+        if not isinstance(value := getattr(settings, name), dict | None):
+            msg = f"{name}={value!r} must be a dictionary of arguments."
+            raise ValueError(msg)
     check_whole("n_jobs", settings.n_jobs, None)
 
 

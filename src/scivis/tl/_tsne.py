@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,16 +12,27 @@ from scivis._checks import check_rows, check_seed
 from scivis._expression import expression_input
 from scivis._keys import Keys
 from scivis._methods import entry_of
-from scivis._neighbor_graph import check_graph, graph_metric, graph_width, has_graph, stored_graph
+from scivis._neighbor_graph import stored_graph
 from scivis._novelty import fit_reference
 from scivis._representation import choose_representation
 from scivis._rows import read_dense
 from scivis._storage import pack_input
 from scivis._tsne.affinities import make_affinities, search_method
-from scivis._tsne.initialization import COMPUTED, check_positions, initial_positions
+from scivis._tsne.initialization import initial_positions
 from scivis._tsne.optimization import Record, optimize, start_embedding
-from scivis._tsne.presets import Preset, preset_settings
-from scivis._tsne.settings import Settings, check_settings, resolve
+from scivis._tsne_choices import (
+    change_settings,
+    check_resumed,
+    choose_graph,
+    choose_settings,
+    given_settings,
+    listed_callbacks,
+    own_metric,
+    plain_seed,
+    plain_tuple,
+    resolve_settings,
+    suit_graph,
+)
 from scivis._tsne_model import Config, pack_model, reference_rows, unpack_config, unpack_optimizer, unpack_positions
 
 if TYPE_CHECKING:
@@ -33,9 +44,8 @@ if TYPE_CHECKING:
 
     from scivis._representation import Representation
     from scivis._tsne.optimization import Callback
-    from scivis._tsne.settings import Affinity, GradientMethod, Search
-
-_SEARCHES = ("neighbors", "metric", "metric_params", "knn_kwargs")
+    from scivis._tsne.presets import Preset
+    from scivis._tsne.settings import Affinity, GradientMethod, Search, Settings
 
 
 def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
@@ -211,8 +221,8 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     start = logg.info("computing t-SNE")
     keys = Keys.of("tsne", key_added)
-    given = dict(
-        n_components=n_components, perplexity=_tuple(perplexity), affinity=affinity, sigma=sigma,
+    given = given_settings(
+        n_components=n_components, perplexity=plain_tuple(perplexity), affinity=affinity, sigma=sigma,
         n_neighbors=n_neighbors, neighbors=neighbors, metric=metric, metric_params=metric_params, knn_kwargs=knn_kwargs,
         initialization=initialization, learning_rate=learning_rate, early_exaggeration_iter=early_exaggeration_iter,
         early_exaggeration=early_exaggeration, n_iter=n_iter, exaggeration=exaggeration, dof=dof, theta=theta,
@@ -221,17 +231,21 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         initial_momentum=initial_momentum, final_momentum=final_momentum, max_grad_norm=max_grad_norm,
         max_step_norm=max_step_norm, n_jobs=n_jobs, callbacks_every_iters=callbacks_every_iters,
     )  # fmt: skip
-    given = {name: value for name, value in given.items() if value is not None}
-    callbacks = _callbacks(callbacks)
+    callbacks = listed_callbacks(callbacks)
     check_seed(random_state)
     _check_copy(adata, copy=copy)
+    before = None
     if resume:
-        _check_resumed(given, preset, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
-    before = unpack_config(entry_of(adata, keys.uns), _own(metric)) if resume else None
-    settings = before.settings if before else Settings(random_state=_seed(random_state))
-    settings, positions = _settings(adata, settings, given, preset, resume=resume)
-    settings, graph_key = _graph(adata, neighbors_key, settings, given, preset, before.graph if before else "")
-    settings = _resolve(settings, adata.n_obs)
+        check_resumed(given, preset, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
+        before = unpack_config(entry_of(adata, keys.uns), own_metric(metric))
+        settings, positions = change_settings(before.settings, given, adata.n_obs), None
+    else:
+        settings, positions = choose_settings(adata, given, preset, plain_seed(random_state))
+    graph_key = choose_graph(adata, neighbors_key, settings, given, before.graph if before else None)
+    if graph_key:
+        free = not resume and preset == "default" and not {"affinity", "perplexity"} & set(given)
+        settings = suit_graph(adata, graph_key, settings, free=free)
+    settings = resolve_settings(settings, adata.n_obs)
     adata = adata.copy() if copy else adata
 
     if before:
@@ -241,7 +255,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
             adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=settings.random_state
         )
         begun = _begin(adata, representation)
-    _check_data(begun.x, settings, positions)
+    _check_data(begun.x, settings)
     affinities = make_affinities(begun.x, settings, _stored_graph(adata, graph_key, begun.x, settings))
     source = f"the graph {graph_key!r}" if graph_key else f"searched, {search_method(settings, adata.n_obs)}"
     logg.info(f"    neighbours: {source}")
@@ -304,129 +318,19 @@ def _go_on(adata: AnnData, keys: Keys, before: Config) -> _Begun:
     )
 
 
-def _tuple(perplexity: Any) -> Any:
-    """Several perplexities as a tuple of plain numbers."""
-    several = perplexity is not None and np.ndim(perplexity) == 1 and len(perplexity)
-    return tuple(p.item() if isinstance(p, np.generic) else p for p in perplexity) if several else perplexity
-
-
-def _callbacks(callbacks: Any) -> list[Callback]:
-    listed = [callbacks] if callable(callbacks) else list(callbacks)
-    if wrong := [callback for callback in listed if not callable(callback)]:
-        msg = f"callbacks holds {wrong[0]!r}, which cannot be called."
-        raise ValueError(msg)
-    return listed
-
-
-def _seed(random_state: int | np.random.Generator) -> int:
-    drawn = isinstance(random_state, np.random.Generator)
-    return int(random_state.integers(2**31)) if drawn else int(random_state)  # type: ignore[union-attr, arg-type]
-
-
-def _own(metric: Any) -> Any:
-    """A function has to be given again; a name is a change of metric."""
-    return metric if callable(metric) else None
-
-
 def _check_copy(adata: AnnData, *, copy: bool) -> None:
     if copy and adata.isbacked:
         msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
         raise ValueError(msg)
 
 
-def _check_resumed(given: dict[str, Any], preset: str, **more: Any) -> None:
-    fixed = {name: given.get(name) for name in ("n_components", "initialization")} | more
-    fixed |= {"preset": preset if preset != "default" else None}
-    if named := [name for name, value in fixed.items() if value is not None]:
-        msg = f"resume=True goes on with the map and the data of before: leave out {named}, or leave out resume."
-        raise ValueError(msg)
-
-
-def _settings(
-    adata: AnnData, settings: Settings, given: dict[str, Any], preset: str, *, resume: bool
-) -> tuple[Settings, NDArray[np.floating] | None]:
-    """All settings, checked, and the positions to start from, if they are given."""
-    unset = {"early_exaggeration_iter": 0} if resume or given.get("n_iter") == 0 else {}
-    if resume:
-        unset |= {"n_iter": Settings.n_iter, "early_exaggeration": "auto", "negative_gradient_method": "auto"}
-    changes = preset_settings(preset, adata.n_obs) | unset | given
-    how = changes.get("initialization", "pca")
-    changes["initialization"] = how if isinstance(how, str) else "array"
-    settings = replace(settings, **changes)
-    check_settings(settings, adata.n_obs)
-    if isinstance(how, str) and how in COMPUTED:
-        return settings, None
-    if isinstance(how, str) and how not in adata.obsm:
-        msg = (
-            f"initialization={how!r} is neither one of {COMPUTED} nor in adata.obsm, which holds {sorted(adata.obsm)}."
-        )
-        raise KeyError(msg)
-    name, positions = (f"adata.obsm[{how!r}]", adata.obsm[how]) if isinstance(how, str) else ("initialization", how)
-    return settings, check_positions(positions, name, adata.n_obs, settings.n_components)
-
-
-def _graph(
-    adata: AnnData, neighbors_key: str | None, settings: Settings, given: dict[str, Any], preset: str, before: str
-) -> tuple[Settings, str]:
-    """The graph to use, by its key, or an empty key if there is to be a search; and settings that suit it."""
-    asked = {name: given[name] for name in _SEARCHES if name in given}
-    if neighbors_key is not None and asked:
-        msg = f"neighbors_key={neighbors_key!r} reuses a graph, {asked} asks for a search: leave one of them out."
-        raise ValueError(msg)
-    key = neighbors_key or before
-    if not key and not asked and has_graph(adata) and _suffices(adata, settings):
-        key = "neighbors"
-    if settings.affinity == "connectivities" and not key:
-        msg = "affinity='connectivities' takes the weights of a graph: run `sc.pp.neighbors` first, or name one with neighbors_key."
-        raise ValueError(msg)
-    if asked or not key:
-        return settings, ""
-    check_graph(adata, key)
-    width, free = graph_width(adata, key), not {"affinity", "perplexity"} & set(given) and preset == "default"
-    if width == 0:
-        msg = (
-            f"The graph {key!r} gives some cells far fewer neighbours than others: it was made before cells were taken "
-            "away. Run `sc.pp.neighbors` again, or leave out neighbors_key."
-        )
-        raise ValueError(msg)
-    settings = replace(settings, metric=graph_metric(adata, key))
-    needed = resolve(settings, adata.n_obs).width or 1
-    if needed > width and free and neighbors_key:
-        return replace(settings, affinity="uniform"), key
-    if needed > width:
-        msg = (
-            f"The graph {key!r} has only {width} neighbours for some cell, but {needed} are needed (three times the "
-            f"perplexity). Run `sc.pp.neighbors(adata, n_neighbors={needed + 1})`, or give a lower perplexity, or "
-            "affinity='uniform'."
-        )
-        raise ValueError(msg)
-    return settings, key
-
-
-def _suffices(adata: AnnData, settings: Settings) -> bool:
-    """Whether the default graph has as many neighbours as are needed."""
-    check_graph(adata, None)
-    return graph_width(adata, "neighbors") >= (resolve(settings, adata.n_obs).width or 1)
-
-
 def _stored_graph(adata: AnnData, key: str, x: NDArray[np.float32], settings: Settings) -> Any:
     return stored_graph(adata, key, x, weights=settings.affinity == "connectivities") if key else None
 
 
-def _resolve(settings: Settings, n_cells: int) -> Settings:
-    from scanpy import logging as logg
-
-    resolved = resolve(settings, n_cells)
-    if resolved.perplexities != settings.perplexities and settings.affinity in ("perplexity", "multiscale"):
-        logg.warning(
-            f"perplexity={settings.perplexity} is more than a third of the {n_cells} cells: taking {resolved.perplexity}"
-        )
-    return resolved
-
-
-def _check_data(x: NDArray[np.float32], settings: Settings, positions: NDArray[np.floating] | None) -> None:
+def _check_data(x: NDArray[np.float32], settings: Settings) -> None:
     check_rows(x)
-    if positions is None and settings.initialization == "pca" and settings.n_components > min(x.shape):
+    if settings.initialization == "pca" and settings.n_components > min(x.shape):
         msg = f"n_components={settings.n_components}, but the data have {min(x.shape)} axes: take initialization='spectral'."
         raise ValueError(msg)
 
@@ -447,7 +351,9 @@ def _bar(settings: Settings, record: Record) -> Iterator[None]:
 
 def _params(settings: Settings, record: Record, source: str) -> dict[str, Any]:
     """Those settings that are plain values, with the learning rate that was used last."""
-    plain = {name: value for name, value in asdict(settings).items() if isinstance(value, str | int | float)}
+    plain: dict[str, Any] = {
+        name: value for name, value in asdict(settings).items() if isinstance(value, str | int | float)
+    }
     if isinstance(settings.perplexity, tuple):
         plain["perplexity"] = np.array(settings.perplexity)
     if callable(settings.metric):
