@@ -123,9 +123,9 @@ def test_auto_searches_approximately_where_comparing_all_pairs_takes_long():
 def test_the_same_seed_gives_the_same_bits_on_any_number_of_cores(cells):
     maps = []
     for seed, n_jobs in ((0, 1), (0, 1), (0, 2), (1, 1)):
-        before = np.random.get_state()[1].tolist()
+        before = np.random.get_state()[1].tolist()  # noqa: NPY002 (the state that must not change)
         scivis.tl.tsne(cells, **SHORT, random_state=seed, n_jobs=n_jobs)
-        assert np.random.get_state()[1].tolist() == before
+        assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
         maps.append(cells.obsm["X_tsne"])
     assert_array_equal(maps[0], maps[1])
     assert_array_equal(maps[0], maps[2])
@@ -310,7 +310,7 @@ def test_a_graph_and_a_search_are_too_much(cells):
     add_graph(cells, 30)
     with pytest.raises(ValueError, match="leave one of them out"):
         scivis.tl.tsne(cells, neighbors_key="neighbors", metric="cosine")
-    with pytest.raises(KeyError, match="neighbors_key='other' is not in adata.uns"):
+    with pytest.raises(KeyError, match=r"neighbors_key='other' is not in adata\.uns"):
         scivis.tl.tsne(cells, neighbors_key="other")
 
 
@@ -482,19 +482,19 @@ def change(entry, **config):
 @pytest.mark.parametrize(
     ("damage", "error"),
     [
-        (lambda e: e["model"].pop("gains"), "lacks"),
-        (lambda e: e["model"].update(format=99), "format 99"),
-        (lambda e: e["model"].update(config="[]"), "config is not a JSON object"),
-        (lambda e: change(e, spam=1), "exactly the settings"),
-        (lambda e: change(e, dof=-1), "dof=-1"),
-        (lambda e: change(e, n_components=3), "finite numbers of shape"),
-        (lambda e: change(e, random_state="x"), "random_state"),
-        (lambda e: change(e, metric=["x"]), "metric"),
-        (lambda e: e["model"].update(gains=np.full((200, 2), np.nan)), "gains are not finite"),
-        (lambda e: e["model"].update(gains=np.ones((3, 2))), r"state has shape \(3, 2\)"),
-        (lambda e: e["model"].update(landmarks=np.ones(3)), "landmarks"),
-        (lambda e: e["model"].update(landmark_unit=-1.0), "landmark_unit"),
-        (lambda e: e.update(params={}), "params"),
+        pytest.param(lambda e: e["model"].pop("gains"), "lacks", id="gone"),
+        pytest.param(lambda e: e["model"].update(format=99), "format 99", id="newer"),
+        pytest.param(lambda e: e["model"].update(config="[]"), "config is not a JSON object", id="no object"),
+        pytest.param(lambda e: change(e, spam=1), "exactly the settings", id="unknown"),
+        pytest.param(lambda e: change(e, dof=-1), "dof=-1", id="negative"),
+        pytest.param(lambda e: change(e, n_components=3), "finite numbers of shape", id="axes"),
+        pytest.param(lambda e: change(e, random_state="x"), "random_state", id="seed"),
+        pytest.param(lambda e: change(e, metric=["x"]), "metric", id="metric"),
+        pytest.param(lambda e: e["model"].update(gains=np.full((200, 2), np.nan)), "gains are not finite", id="nan"),
+        pytest.param(lambda e: e["model"].update(gains=np.ones((3, 2))), r"state has shape \(3, 2\)", id="short"),
+        pytest.param(lambda e: e["model"].update(landmarks=np.ones(3)), "landmarks", id="landmarks"),
+        pytest.param(lambda e: e["model"].update(landmark_unit=-1.0), "landmark_unit", id="unit"),
+        pytest.param(lambda e: e.update(params={}), "params", id="params"),
     ],
 )
 def test_damaged_models_are_refused(fitted, damage, error):

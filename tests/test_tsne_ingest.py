@@ -187,7 +187,9 @@ def test_a_subset_is_a_reference_but_cannot_go_on(small, query):
         scivis.tl.tsne(subset, resume=True)
 
 
-@pytest.mark.parametrize("change", [lambda x: x + 100, lambda x: x[:, :10], lambda x: x * 50])
+@pytest.mark.parametrize(
+    "change", [lambda x: x + 100, lambda x: x[:, :10], lambda x: x * 50], ids=["moved", "narrow", "scaled"]
+)
 def test_a_representation_that_is_another_is_refused(small, query, change):
     small.obsm["X_pca"] = change(small.obsm["X_pca"])
     with pytest.raises(ValueError, match=r"X_pca.*is not what it was fitted on"):
