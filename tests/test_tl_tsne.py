@@ -179,7 +179,7 @@ def test_exaggeration_draws_cells_together(fitted):
     def nearest():
         x = fitted.obsm["X_tsne"]
         distances = np.linalg.norm(x[:, None] - x, axis=2) + np.diag(np.full(len(x), np.inf))
-        return distances.min(axis=1).mean() / x.std()
+        return distances.min(axis=1).mean()
 
     before = nearest()
     scivis.tl.tsne(fitted, resume=True, n_iter=100, exaggeration=4)
@@ -270,7 +270,7 @@ def test_cosine_is_the_cosine_of_a_graph(cells, neighbors_key):
     exact = openTSNE.affinity.PerplexityBasedNN(
         cells.obsm["X_pca"].astype(float), 10, method="exact", metric="cosine"
     ).P
-    assert_allclose(p.toarray(), exact.toarray(), atol=1e-6 * exact.max())
+    assert_allclose(p.toarray(), exact.toarray(), atol=1e-5 * exact.max())
     assert cells.uns["tsne"]["params"]["metric"] == "cosine"
 
 
@@ -288,8 +288,9 @@ def test_a_narrow_graph_has_uniform_weights_unless_a_perplexity_is_asked_for(cel
 
 def test_the_weights_of_a_graph(cells):
     add_graph(cells, 14)
-    scivis.tl.tsne(cells, n_iter=0, affinity="connectivities", neighbors_key="neighbors")
     weights = cells.obsp["neighbors_connectivities"].toarray()
+    scivis.tl.tsne(cells, n_iter=0, affinity="connectivities", neighbors_key="neighbors")
+    assert_array_equal(cells.obsp["neighbors_connectivities"].toarray(), weights)
     assert_allclose(scivis.get.model(cells, "tsne").affinities.P.toarray(), weights / weights.sum())
     del cells.uns["neighbors"]
     with pytest.raises(ValueError, match="takes the weights of a graph"):

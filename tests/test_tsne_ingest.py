@@ -65,10 +65,10 @@ def test_places_are_those_of_openTSNE(reference, query, options):  # noqa: N802
 
 def test_company_does_not_matter(reference, query):
     for initialization in ("median", "weighted", "random"):
-        scivis.tl.ingest(query, reference, initialization=initialization, **QUICK)
+        scivis.tl.ingest(query, reference, use_rep="X_pca", initialization=initialization, **QUICK)
         for rows in ([7], [99, 3, 42]):
             alone = query[rows].copy()
-            scivis.tl.ingest(alone, reference, initialization=initialization, **QUICK)
+            scivis.tl.ingest(alone, reference, use_rep="X_pca", initialization=initialization, **QUICK)
             assert_allclose(alone.obsm["X_tsne"], query.obsm["X_tsne"][rows], atol=1e-6)
 
 
@@ -117,7 +117,7 @@ def test_distances_replace_the_search(reference, query, storage):
     distances = distances if storage == "dense" else sparse.csr_matrix(distances)
     bare = AnnData(obs=query.obs[[]].copy())
     scivis.tl.ingest(bare, reference, distances=distances, **QUICK)
-    assert_allclose(bare.obsm["X_tsne"], expected, atol=1e-5)
+    assert_allclose(bare.obsm["X_tsne"], expected, atol=1e-4)
     assert "tsne_novelty" not in bare.obs
 
 
@@ -200,9 +200,9 @@ def test_a_metric_of_ones_own_is_handed_in_again(small, query):
     def metric(a, b):
         return float(np.abs(a - b).sum())
 
-    scivis.tl.tsne(small, n_iter=2, perplexity=5)
-    scivis.tl.tsne(small, n_iter=2, perplexity=5, metric="manhattan", key_added="named")
-    scivis.tl.tsne(small, n_iter=2, perplexity=5, metric=metric, key_added="own")
+    settings = {"early_exaggeration_iter": 0, "n_iter": 2, "perplexity": 5}
+    scivis.tl.tsne(small, **settings, metric="manhattan", key_added="named")
+    scivis.tl.tsne(small, **settings, metric=metric, key_added="own")
     assert_allclose(small.obsm["own"], small.obsm["named"], rtol=1e-5)
     few = query[:5].copy()
     with pytest.raises(ValueError, match="metric=function"):

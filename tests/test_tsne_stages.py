@@ -29,10 +29,14 @@ def embed(x, y, affinities, chosen):
 
 
 def gradient(x, y, affinities, **changes):
-    """Gains start at 1 and rise by .2 in the first step; there is no momentum yet: the step is −1.2 × the gradient."""
+    """The gradient that a first step shows.
+
+    Gains start at 1 and rise by .2 in the first step, and there is no momentum yet: the step is −1.2 × the gradient.
+    openTSNE leaves out the factor 4.
+    """
     chosen = settings(early_exaggeration_iter=0, n_iter=1, learning_rate=1.0, max_step_norm=float("inf"), **changes)
     embedding = embed(x, y, affinities, chosen)
-    return -np.asarray(embedding.optimizer.update) / 1.2, embedding
+    return -4 * np.asarray(embedding.optimizer.update) / 1.2, embedding
 
 
 def kl(p, y, dof=1.0):
@@ -79,14 +83,14 @@ def expected_affinities(x, perplexity, k):
 
 def test_perplexity_is_the_exponential_of_the_entropy(x):
     p = make_affinities(x, settings()).P.toarray()
-    assert_allclose(p, expected_affinities(x, 10, 30), atol=1e-5 * p.max())
+    assert_allclose(p, expected_affinities(x, 10, 30), atol=1e-4 * p.max())
 
 
 def test_multiscale_is_the_mean_of_its_scales(x):
     chosen = resolve(Settings(affinity="multiscale", perplexity=(5, 10)), 120)
     p = make_affinities(x, chosen).P.toarray()
     parts = [expected_affinities(x, perplexity, 30) for perplexity in (5, 10)]
-    assert_allclose(p, sum(parts) / 2, atol=1e-5 * p.max())
+    assert_allclose(p, sum(parts) / 2, atol=1e-4 * p.max())
 
 
 def test_fixed_sigma_is_one_gaussian_for_all(x):
@@ -135,7 +139,7 @@ def test_the_nearest_of_a_table():
     assert indices.tolist() == [[0, 2], [1, 3]]
     assert values.tolist() == [[0, 1], [0, 0.5]]
     indices, values = nearest(sparse.csr_array(distances), own=True)
-    assert indices.tolist() == [[2, 3, 1], [3, 0, 2]] or indices.tolist() == [[2, 3], [3, 0]]
+    assert indices.tolist() == [[2, 3, 1], [3, 0, 2]]
 
 
 def test_the_index_finds_what_comparing_all_pairs_finds(x):
@@ -220,7 +224,7 @@ def test_long_gradients_and_steps_are_cut(x):
     free, _ = gradient(x, y, affinities)
     limit = float(np.median(np.linalg.norm(free, axis=1)))
     cut, _ = gradient(x, y, affinities, max_grad_norm=limit)
-    assert_allclose(np.linalg.norm(cut, axis=1).max(), limit, rtol=1e-3)
+    assert_allclose(np.linalg.norm(cut, axis=1).max(), limit, rtol=0.01)
     assert_allclose(
         cut / np.linalg.norm(cut, axis=1, keepdims=True), free / np.linalg.norm(free, axis=1, keepdims=True)
     )
@@ -247,4 +251,4 @@ def test_starts_are_small(x, how):
         centred = x - x.mean(axis=0)
         pcs = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
         assert abs(np.corrcoef(pcs[:, 0], start[:, 0])[0, 1]) > 0.999
-        assert_allclose(start[:, 1].std() / start[:, 0].std(), pcs[:, 1].std() / pcs[:, 0].std(), rtol=0.01)
+        assert_allclose(start[:, 1].std() / start[:, 0].std(), pcs[:, 1].std() / pcs[:, 0].std(), rtol=0.02)

@@ -46,10 +46,7 @@ def load(adata: AnnData, entry: Any, *, metric: Metric | None = None) -> TSNEEmb
     """openTSNE's embedding: positions, affinities (computed again, the same way), and the state of the optimizer."""
     config = unpack_config(entry, metric)
     settings, x = config.settings, reference_rows(adata, entry)
-    graph = (
-        stored_graph(adata, config.graph, x, weights=settings.affinity == "connectivities") if config.graph else None
-    )
-    affinities = make_affinities(x, settings, graph)
+    affinities = make_affinities(x, settings, used_graph(adata, config.graph, settings, x))
     positions = unpack_positions(adata, config)
     embedding = start_embedding(positions, affinities, settings, unpack_optimizer(entry, positions.shape))
     embedding.kl_divergence = float(entry["kl_divergence"])
@@ -74,16 +71,23 @@ def place(
     placer = Placer(positions, settings, transform)
     width = min(transform.width, len(positions))
     if distances is not None:
-        check_distances(distances, len(positions), width)
-        check_start(transform.initialization, distances.shape[0], positions.shape[1])
+        distances = check_distances(distances, len(positions), width)
+        if not isinstance(transform.initialization, str):
+            check_start(transform.initialization, distances.shape[0], positions.shape[1])
         starts = range(0, distances.shape[0], _BLOCK)
         tables = (nearest(distances[a : a + _BLOCK], width) for a in starts)
         return _placement([placer(*table) for table in tables], keys, positions.shape[1])
-    blocks = list(rows)
-    check_start(transform.initialization, sum(map(len, blocks)), positions.shape[1])
     reference, index = unpack_landmarks(entry), Index(reference_rows(adata, entry), settings)
-    placed = [placer(*index.query(block, width)) for block in blocks]
-    return _placement(placed, keys, positions.shape[1], [novelty(reference, block) for block in blocks])
+    if not isinstance(transform.initialization, str):
+        rows = iter(blocks := list(rows))
+        check_start(transform.initialization, sum(map(len, blocks)), positions.shape[1])
+    parts = [(placer(*index.query(block, width)), novelty(reference, block)) for block in rows]
+    return _placement([placed for placed, _ in parts], keys, positions.shape[1], [score for _, score in parts])
+
+
+def used_graph(adata: AnnData, key: str, settings: Settings, x: Rows) -> Any:
+    """Distances or weights of the graph under `key`; nothing for an empty key, which stands for a search."""
+    return stored_graph(adata, key, x, weights=settings.affinity == "connectivities") if key else None
 
 
 def _transform(options: dict[str, Any]) -> Transform:
@@ -156,19 +160,14 @@ def unpack_config(entry: Any, metric: Metric | None = None) -> Config:
 def _settings(stored: dict[str, Any], metric: Metric | None) -> Settings:
     perplexity = stored["perplexity"]
     tuples = {"perplexity": tuple(perplexity)} if isinstance(perplexity, list) else {}
+    changes = tuples | {"metric": _metric(stored["metric"], metric)}
     try:
-        settings = Settings(**stored | tuples | {"metric": _metric(stored["metric"], metric)})
+        settings = Settings(**stored | changes)
         check_settings(settings, _ANY_NUMBER)
         check_seed(settings.random_state)
-    except CustomMetricError:
-        raise
     except (ValueError, TypeError) as error:
         fail(f"its settings are refused: {str(error)[:200]}", error)
     return settings
-
-
-class CustomMetricError(ValueError):
-    """A metric that is needed and not there, or there and not needed."""
 
 
 def _metric(stored: Any, given: Metric | None) -> Metric:
@@ -179,10 +178,10 @@ def _metric(stored: Any, given: Metric | None) -> Metric:
             "The map was made with a metric of the user's, which is not stored with the data, so that no file can bring "
             "code along. Hand it in again: metric=function."
         )
-        raise CustomMetricError(msg)
+        raise ValueError(msg)
     if stored != "custom" and given is not None:
         msg = f"metric was given, but the stored map was made with {stored!r}. Leave it out."
-        raise CustomMetricError(msg)
+        raise ValueError(msg)
     return stored if given is None else given
 
 

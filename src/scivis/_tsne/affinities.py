@@ -145,7 +145,7 @@ def make_affinities(x: NDArray[np.float32], settings: Settings, graph: Any = Non
     ValueError
         If a cell has no affinity to any other, because `sigma` is far below the distances.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         # openTSNE compares its list of PyNNDescent's metrics with that of the installed version.
         warnings.filterwarnings("ignore", message="`pynndescent` has recently changed", category=UserWarning)
         affinities = _affinities(x, settings, graph)
@@ -159,7 +159,7 @@ def _affinities(x: NDArray[np.float32], settings: Settings, graph: Any) -> Affin
     from openTSNE import affinity
 
     if settings.affinity == "connectivities":
-        return affinity.PrecomputedAffinities(sparse.csr_matrix(graph, dtype=float))
+        return affinity.PrecomputedAffinities(sparse.csr_matrix(graph, dtype=float, copy=True))
     source = _source(x, settings, graph)
     k = source["knn_index"].k if graph is not None else settings.n_neighbors or min(_N_NEIGHBORS, len(x) - 1)
     match settings.affinity, settings.perplexity:

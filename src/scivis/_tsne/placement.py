@@ -139,8 +139,6 @@ class Placer:
 
 def check_start(initialization: Any, n_new: int, n_components: int) -> None:
     """Refuse positions that are not those of the new cells."""
-    if isinstance(initialization, str):
-        return
     positions = np.asarray(initialization)
     if positions.shape != (n_new, n_components):
         msg = f"initialization has shape {positions.shape}, but {n_new} new cells start on {n_components} axes."
@@ -150,20 +148,21 @@ def check_start(initialization: Any, n_new: int, n_components: int) -> None:
         raise ValueError(msg)
 
 
-def check_distances(distances: Any, n_reference: int, width: int) -> None:
-    """Refuse distances that are not those of new cells to the cells of the reference, or that are too few."""
-    shape = getattr(distances, "shape", None)
-    if shape is None or len(shape) != 2 or shape[1] != n_reference:
-        msg = f"distances has shape {shape}; it needs a row per new cell and {n_reference} columns, one per reference cell."
+def check_distances(distances: Any, n_reference: int, width: int) -> Any:
+    """Distances of new cells to the cells of the reference, by rows; refused if they are not that, or too few."""
+    distances = sparse.csr_array(distances) if sparse.issparse(distances) else np.asarray(distances)
+    if distances.ndim != 2 or distances.shape[1] != n_reference:
+        msg = f"distances has shape {distances.shape}; it needs a row per new cell and {n_reference} columns, one per reference cell."
         raise ValueError(msg)
-    values = distances.data if sparse.issparse(distances) else np.asarray(distances)
+    values = distances.data if sparse.issparse(distances) else distances
     if not np.isfinite(values).all() or (values < 0).any():
         msg = "distances must hold finite numbers that are not negative."
         raise ValueError(msg)
-    counts = np.diff(sparse.csr_array(distances).indptr) if sparse.issparse(distances) else [n_reference]
+    counts = np.diff(distances.indptr) if sparse.issparse(distances) else [n_reference]
     if min(counts, default=width) < min(width, n_reference):
         msg = (
             f"distances stores only {min(counts)} for some new cell, but {width} neighbours are looked at. Store more, or "
             "give a perplexity of at most a third of that."
         )
         raise ValueError(msg)
+    return distances

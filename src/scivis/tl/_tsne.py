@@ -12,7 +12,6 @@ from scivis._checks import check_rows, check_seed
 from scivis._expression import expression_input
 from scivis._keys import Keys
 from scivis._methods import entry_of
-from scivis._neighbor_graph import stored_graph
 from scivis._novelty import fit_reference
 from scivis._representation import choose_representation
 from scivis._rows import read_dense
@@ -33,7 +32,15 @@ from scivis._tsne_choices import (
     resolve_settings,
     suit_graph,
 )
-from scivis._tsne_model import Config, pack_model, reference_rows, unpack_config, unpack_optimizer, unpack_positions
+from scivis._tsne_model import (
+    Config,
+    pack_model,
+    reference_rows,
+    unpack_config,
+    unpack_optimizer,
+    unpack_positions,
+    used_graph,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -256,7 +263,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         )
         begun = _begin(adata, representation)
     _check_data(begun.x, settings)
-    affinities = make_affinities(begun.x, settings, _stored_graph(adata, graph_key, begun.x, settings))
+    affinities = make_affinities(begun.x, settings, used_graph(adata, graph_key, settings, begun.x))
     source = f"the graph {graph_key!r}" if graph_key else f"searched, {search_method(settings, adata.n_obs)}"
     logg.info(f"    neighbours: {source}")
     if before is None:
@@ -322,10 +329,6 @@ def _check_copy(adata: AnnData, *, copy: bool) -> None:
     if copy and adata.isbacked:
         msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
         raise ValueError(msg)
-
-
-def _stored_graph(adata: AnnData, key: str, x: NDArray[np.float32], settings: Settings) -> Any:
-    return stored_graph(adata, key, x, weights=settings.affinity == "connectivities") if key else None
 
 
 def _check_data(x: NDArray[np.float32], settings: Settings) -> None:
