@@ -66,7 +66,8 @@ def test_the_map_is_openTSNEs(cells, method, initialization):  # noqa: N802
     scivis.tl.tsne(cells, **settings)
     direct = openTSNE.TSNE(**settings, neighbors="exact", n_jobs=-1).fit(cells.obsm["X_pca"])
     assert_array_equal(cells.obsm["X_tsne"], np.asarray(direct))
-    assert cells.uns["tsne"]["kl_divergence"] == direct.kl_divergence
+    # Threads add up the divergence in any order.
+    assert_allclose(cells.uns["tsne"]["kl_divergence"], direct.kl_divergence, rtol=1e-10)
 
 
 def test_every_parameter_of_the_reference_is_a_parameter_here():
@@ -159,7 +160,7 @@ def test_going_on_is_like_not_having_stopped(cells, tmp_path, through_a_file):
         cells = read_h5ad(tmp_path / "cells.h5ad")
     scivis.tl.tsne(cells, resume=True, n_iter=35)
     assert_array_equal(cells.obsm["X_tsne"], whole.obsm["X_tsne"])
-    assert cells.uns["tsne"]["kl_divergence"] == whole.uns["tsne"]["kl_divergence"]
+    assert_allclose(cells.uns["tsne"]["kl_divergence"], whole.uns["tsne"]["kl_divergence"], rtol=1e-10)
 
 
 def test_the_schedule_is_in_the_history(cells):
@@ -251,13 +252,14 @@ def test_a_bar_from_hint_on(cells, capsys):
 
 
 def test_a_graph_replaces_the_search(cells, monkeypatch):
-    scivis.tl.tsne(cells, **SHORT, perplexity=10)
-    searched = cells.obsm["X_tsne"]
+    scivis.tl.tsne(cells, n_iter=0, perplexity=10)
+    searched = scivis.get.model(cells, "tsne").affinities.P.toarray()
     add_graph(cells, 30)
     monkeypatch.setattr(openTSNE.affinity, "get_knn_index", None)
     for key in ("neighbors", None):  # named, and because it is wide enough
-        scivis.tl.tsne(cells, **SHORT, perplexity=10, neighbors_key=key)
-        assert_allclose(cells.obsm["X_tsne"], searched, atol=0.01 * searched.std())
+        scivis.tl.tsne(cells, n_iter=2, perplexity=10, neighbors_key=key)
+        p = scivis.get.model(cells, "tsne").affinities.P.toarray()
+        assert_allclose(p, searched, atol=1e-5 * searched.max())
         assert cells.uns["tsne"]["params"]["neighbors"] == "the graph 'neighbors'"
 
 
@@ -380,6 +382,7 @@ def test_pbic_is_its_formula(fitted):
     assert "pbic" not in fitted.uns["tsne"]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # zarr and anndata disagree about formats that are to come
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
 def test_files_bring_everything_back(fitted, tmp_path, suffix):
     path = tmp_path / f"cells.{suffix}"
@@ -394,7 +397,7 @@ def test_the_model_is_openTSNEs_embedding(fitted):  # noqa: N802
     model = scivis.get.model(fitted, "tsne")
     direct = openTSNE.TSNE(**SHORT, neighbors="exact", n_jobs=-1, random_state=0).fit(fitted.obsm["X_pca"])
     assert isinstance(model, openTSNE.TSNEEmbedding)
-    assert model.kl_divergence == direct.kl_divergence
+    assert_allclose(model.kl_divergence, direct.kl_divergence, rtol=1e-10)
     assert (abs(model.affinities.P - direct.affinities.P) > 1e-12 * model.affinities.P.max()).nnz == 0
     rows = fitted.obsm["X_pca"][:5]
     assert_allclose(np.asarray(model.prepare_partial(rows)), np.asarray(direct.prepare_partial(rows)))

@@ -185,8 +185,9 @@ def test_interpolation_is_within_a_hundredth_and_finer_grids_are_nearer():
         own, _ = gradient(x, y, affinities, negative_gradient_method="fft", **grid)
         return np.linalg.norm(own - exact) / np.linalg.norm(exact)
 
-    assert error() < 1e-2
-    assert error(n_interpolation_points=2) > error() > error(min_num_intervals=100)
+    errors = error(n_interpolation_points=2), error(), error(min_num_intervals=100)
+    assert errors[1] < 1e-2
+    assert errors[0] > errors[1] > errors[2]
 
 
 @pytest.mark.parametrize("method", ["bh", "BH", "barnes-hut", "fft", "FFT", "interpolation", "auto"])
@@ -223,7 +224,7 @@ def test_long_gradients_and_steps_are_cut(x):
     affinities = make_affinities(x, settings())
     free, _ = gradient(x, y, affinities)
     limit = float(np.median(np.linalg.norm(free, axis=1)))
-    cut, _ = gradient(x, y, affinities, max_grad_norm=limit)
+    cut, _ = gradient(x, y, affinities, max_grad_norm=limit / 4)
     assert_allclose(np.linalg.norm(cut, axis=1).max(), limit, rtol=0.01)
     assert_allclose(
         cut / np.linalg.norm(cut, axis=1, keepdims=True), free / np.linalg.norm(free, axis=1, keepdims=True)
