@@ -48,7 +48,7 @@ def history(adata: AnnData, *, key: str = "ivis", ax: Axes | None = None, show: 
         _, ax = plt.subplots(figsize=(4, 3), layout="constrained")
     ax.plot(steps, losses, marker="o" if len(losses) == 1 else None)
     ax.set(xlabel=names[0], ylabel=names[1])
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     return show_or_return(ax, show=show)
 
 
