@@ -24,16 +24,17 @@ from ._tsne.placement import Placer, Transform, check_distances, check_start
 from ._tsne.settings import Settings, check_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from anndata import AnnData
     from numpy.typing import NDArray
     from openTSNE import TSNEEmbedding
 
     from ._keys import Keys
+    from ._streaming import Rows
 
     Metric = str | Callable[..., float]
-    Rows = NDArray[np.float32]
+    Block = NDArray[np.float32]
 
 _BLOCK = 8192
 # Settings that depend on the number of cells were checked when the map was made.
@@ -56,7 +57,7 @@ def load(adata: AnnData, entry: Any, *, metric: Metric | None = None) -> TSNEEmb
 def place(
     adata: AnnData,
     entry: Any,
-    rows: Iterator[Rows],
+    rows: Rows,
     keys: Keys,
     *,
     metric: Metric | None = None,
@@ -79,13 +80,12 @@ def place(
         return _placement([placer(*table) for table in tables], keys, positions.shape[1])
     reference, index = unpack_landmarks(entry), Index(reference_rows(adata, entry), settings)
     if not isinstance(transform.initialization, str):
-        rows = iter(blocks := list(rows))
-        check_start(transform.initialization, sum(map(len, blocks)), positions.shape[1])
+        check_start(transform.initialization, rows.matrix.shape[0], positions.shape[1])
     parts = [(placer(*index.query(block, width)), novelty(reference, block)) for block in rows]
     return _placement([placed for placed, _ in parts], keys, positions.shape[1], [score for _, score in parts])
 
 
-def used_graph(adata: AnnData, key: str, settings: Settings, x: Rows) -> Any:
+def used_graph(adata: AnnData, key: str, settings: Settings, x: Block) -> Any:
     """Distances or weights of the graph under `key`; nothing for an empty key, which stands for a search."""
     return stored_graph(adata, key, x, weights=settings.affinity == "connectivities") if key else None
 
@@ -221,7 +221,7 @@ def unpack_landmarks(entry: Any) -> Reference:
     return Reference(landmarks.astype(np.float32), float(unit))
 
 
-def reference_rows(adata: AnnData, entry: Any) -> Rows:
+def reference_rows(adata: AnnData, entry: Any) -> Block:
     """The representation that the map was made from, as it lies in the reference."""
     params = entry.get("params")
     if not hasattr(params, "keys") or not {"representation", "use_rep", "n_features"} <= set(params):
@@ -234,7 +234,7 @@ def reference_rows(adata: AnnData, entry: Any) -> Rows:
     return x
 
 
-def _check_same_values(x: Rows, landmarks: Reference, name: str) -> None:
+def _check_same_values(x: Block, landmarks: Reference, name: str) -> None:
     """Refuse a representation that was computed anew: new cells would be compared with other numbers."""
     sample = x[:: max(1, len(x) // _SAMPLE)]
     same_width = x.shape[1] == landmarks.landmarks.shape[1]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scivis._checks import check_rows, check_seed
-from scivis._expression import expression_input
+from scivis._expression import expression_input, gene_input
 from scivis._keys import Keys
 from scivis._methods import entry_of
 from scivis._novelty import fit_reference
+from scivis._progress import verbose
 from scivis._representation import choose_representation
 from scivis._rows import read_dense
 from scivis._storage import pack_input
@@ -308,7 +309,12 @@ def _begin(adata: AnnData, representation: Representation) -> _Begun:
     x = read_dense(representation.matrix, representation.description)
     logg.info(f"    using {representation.description}")
     params = {"representation": representation.kind, "use_rep": representation.key, "n_features": x.shape[1]}
-    return _Begun(x, params, pack_input(expression_input(adata, representation)), Record())
+    if representation.kind == "obsm":
+        expression = expression_input(adata, representation)
+    else:
+        layer = "" if representation.kind == "X" else representation.key
+        expression = gene_input(representation.matrix, adata.var_names.to_numpy(dtype=object), layer)
+    return _Begun(x, params, pack_input(expression), Record())
 
 
 def _go_on(adata: AnnData, keys: Keys, before: Config) -> _Begun:
@@ -341,12 +347,10 @@ def _check_data(x: NDArray[np.float32], settings: Settings) -> None:
 @contextmanager
 def _bar(settings: Settings, record: Record) -> Iterator[None]:
     """A bar over all iterations, from scanpy's `hint` level on."""
-    from scanpy import settings as scanpy_settings
     from tqdm.auto import tqdm
 
-    shown = scanpy_settings.verbosity >= 3
     total = settings.early_exaggeration_iter + settings.n_iter
-    with tqdm(total=total, desc="t-SNE", unit="iteration", disable=not shown) as bar:
+    with tqdm(total=total, desc="t-SNE", unit="iteration", disable=not verbose()) as bar:
         first = record.done
         record.tell = lambda iteration: bar.update(iteration - first - bar.n)
         yield
