@@ -59,8 +59,9 @@ def logged():
 # The same as openTSNE
 
 
-@pytest.mark.parametrize("method", ["bh", "fft"])
-@pytest.mark.parametrize("initialization", ["pca", "spectral", "random"])
+@pytest.mark.parametrize(
+    ("method", "initialization"), [("bh", "pca"), ("bh", "spectral"), ("bh", "random"), ("fft", "pca")]
+)
 def test_the_map_is_openTSNEs(cells, method, initialization):  # noqa: N802
     settings = SHORT | {"negative_gradient_method": method, "initialization": initialization, "random_state": 3}
     scivis.tl.tsne(cells, **settings)
@@ -105,7 +106,7 @@ def test_the_search_is_the_one_that_was_asked_for(cells, monkeypatch, neighbors)
         return real(data, "exact", **kwargs | {"knn_kwargs": None})
 
     monkeypatch.setattr(openTSNE.affinity, "get_knn_index", spy)
-    scivis.tl.tsne(cells, neighbors=neighbors, knn_kwargs={"n_trees": 3}, random_state=5, n_jobs=1, n_iter=1)
+    scivis.tl.tsne(cells, neighbors=neighbors, knn_kwargs={"n_trees": 3}, random_state=5, n_jobs=1, n_iter=0)
     assert seen["method"] == ("exact" if neighbors == "auto" else neighbors)
     assert (seen["k"], seen["knn_kwargs"], seen["random_state"], seen["n_jobs"]) == (90, {"n_trees": 3}, 5, 1)
 
@@ -188,7 +189,7 @@ def test_exaggeration_draws_cells_together(fitted):
 
 
 def test_the_perplexity_can_fall_from_phase_to_phase(cells):
-    scivis.tl.tsne(cells, n_iter=20, perplexity=60)
+    scivis.tl.tsne(cells, early_exaggeration_iter=0, n_iter=20, perplexity=60)
     scivis.tl.tsne(cells, resume=True, n_iter=20, perplexity=10)
     assert cells.uns["tsne"]["params"]["perplexity"] == 10
 
@@ -363,7 +364,7 @@ def test_a_preset_can_be_changed(cells):
     scivis.tl.tsne(cells, preset="million", n_iter=1, early_exaggeration_iter=0)
     params = cells.uns["tsne"]["params"]
     assert (params["affinity"], params["n_neighbors"], params["exaggeration"]) == ("uniform", 15, 4)
-    scivis.tl.tsne(cells, preset="million", n_neighbors=9, n_iter=1)
+    scivis.tl.tsne(cells, preset="million", n_neighbors=9, n_iter=0)
     assert cells.uns["tsne"]["params"]["n_neighbors"] == 9
 
 
@@ -405,7 +406,7 @@ def test_the_model_is_openTSNEs_embedding(fitted):  # noqa: N802
 
 def test_key_added_and_copy(cells):
     before = joblib.hash(cells.X), set(cells.obsm), set(cells.uns)
-    done = scivis.tl.tsne(cells, n_iter=2, key_added="mine", copy=True)
+    done = scivis.tl.tsne(cells, n_iter=0, key_added="mine", copy=True)
     assert (joblib.hash(cells.X), set(cells.obsm), set(cells.uns)) == before
     assert set(done.obsm) - set(cells.obsm) == {"mine"}
     assert done.uns["mine"]["method"] == "tsne"
@@ -415,9 +416,9 @@ def test_key_added_and_copy(cells):
 def test_layers_and_genes_can_be_drawn(cells):
     cells.layers["raw"] = cells.X.copy()
     for choice in ({"layer": "raw"}, {"use_rep": "X"}, {"n_pcs": 0}):
-        scivis.tl.tsne(cells, n_iter=1, **choice)
+        scivis.tl.tsne(cells, n_iter=0, **choice)
         assert cells.uns["tsne"]["params"]["n_features"] == 765
-    scivis.tl.tsne(cells, n_iter=1, n_pcs=7)
+    scivis.tl.tsne(cells, n_iter=0, n_pcs=7)
     assert cells.uns["tsne"]["params"]["n_features"] == 7
 
 
@@ -462,7 +463,7 @@ def test_arguments_that_do_not_go_together(cells, argument):
 
 def test_a_perplexity_beyond_the_cells_is_lowered_with_a_warning(cells, logged):
     few = cells[:40].copy()
-    scivis.tl.tsne(few, n_iter=1)
+    scivis.tl.tsne(few, n_iter=0)
     assert few.uns["tsne"]["params"]["perplexity"] == 13
     assert "more than a third of the 40 cells: taking 13.0" in logged.getvalue()
 

@@ -13,7 +13,7 @@ import scivis
 from scivis._tsne.placement import Placer, Transform
 from scivis._tsne.settings import Settings, resolve
 
-QUICK = {"key": "tsne", "n_iter": 40}
+QUICK = {"key": "tsne", "n_iter": 20}
 
 
 def part(pbmc, rows):
@@ -26,7 +26,7 @@ def part(pbmc, rows):
 def reference(request, _pbmc):
     """300 cells; no test may change them."""
     adata = part(_pbmc, slice(300))
-    settings = {"early_exaggeration_iter": 50, "n_iter": 50, "negative_gradient_method": request.param}
+    settings = {"early_exaggeration_iter": 20, "n_iter": 20, "negative_gradient_method": request.param}
     scivis.tl.tsne(adata, **settings)
     before = joblib.hash((adata.X, dict(adata.obsm), dict(adata.uns)))
     yield adata
@@ -40,7 +40,7 @@ def query(_pbmc):
 
 def direct(reference):
     method = reference.uns["tsne"]["params"]["negative_gradient_method"]
-    settings = {"early_exaggeration_iter": 50, "n_iter": 50, "negative_gradient_method": method}
+    settings = {"early_exaggeration_iter": 20, "n_iter": 20, "negative_gradient_method": method}
     return openTSNE.TSNE(**settings, neighbors="exact", n_jobs=-1, random_state=0).fit(reference.obsm["X_pca"])
 
 
@@ -58,7 +58,7 @@ def test_places_are_those_of_openTSNE(reference, query, options):  # noqa: N802
     scivis.tl.ingest(query, reference, use_rep="X_pca", **QUICK | options)
     embedding = direct(reference)
     centre = (np.max(embedding, axis=0) + np.min(embedding, axis=0)) / 2
-    placed = embedding.transform(query.obsm["X_pca"], **{"n_iter": 40} | options)
+    placed = embedding.transform(query.obsm["X_pca"], **{"n_iter": 20} | options)
     # openTSNE centres the reference, scivis leaves it where it was drawn.
     assert_allclose(query.obsm["X_tsne"], np.asarray(placed) + np.asarray(centre), atol=1e-8)
 
@@ -214,7 +214,7 @@ def test_a_metric_of_ones_own_is_handed_in_again(small, query):
 
 
 def test_a_metric_that_only_one_search_knows(small, query):
-    scivis.tl.tsne(small, n_iter=1, metric="dot", neighbors="annoy", perplexity=5)
+    scivis.tl.tsne(small, n_iter=0, metric="dot", neighbors="annoy", perplexity=5)
     scivis.tl.ingest(query, small, key="tsne", n_iter=1, k=1)
     assert np.isfinite(query.obsm["X_tsne"]).all()
 
@@ -228,7 +228,7 @@ def test_a_fresh_process_places_them_too(small, query, tmp_path, fresh_process):
         import anndata, numpy as np, scivis, sys
         reference, query = (anndata.read_h5ad("{tmp_path}/" + name) for name in ("reference.h5ad", "query.h5ad"))
         del query.obsm["X_tsne"]
-        scivis.tl.ingest(query, reference, key="tsne", n_iter=40)
+        scivis.tl.ingest(query, reference, key="tsne", n_iter=20)
         np.save("{tmp_path}/places.npy", query.obsm["X_tsne"])
         assert "tensorflow" not in sys.modules
     """)
