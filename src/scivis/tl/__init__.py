@@ -1,7 +1,8 @@
-"""Tools: fit maps, place new cells on them, and judge them."""
+"""Tools: each reads an AnnData object, computes, and writes its result into it."""
 
 from ._ingest import ingest
 from ._ivis import ivis
 from ._quality import quality
+from ._tsne import tsne
 
-__all__ = ["ingest", "ivis", "quality"]
+__all__ = ["ingest", "ivis", "quality", "tsne"]
