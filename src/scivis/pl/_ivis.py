@@ -49,10 +49,8 @@ def ivis(adata: AnnData, *, key: str = "ivis", **kwargs: Any) -> Figure | Axes |
 
 
 def map_key(adata: AnnData, key: str) -> str:
-    """The name in `.obsm` of the map called `key`."""
-    from scivis._keys import Keys
-
-    name = Keys.of("ivis", key).obsm
+    """The name in `.obsm` of the map called `key`, or of the method of that name."""
+    name = key if key in adata.obsm else f"X_{key}"
     if name not in adata.obsm:
         msg = f"Did not find {name!r} in adata.obsm; it holds {sorted(adata.obsm)}. Run `scivis.tl.ivis` first."
         raise KeyError(msg)
