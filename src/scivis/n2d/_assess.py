@@ -35,7 +35,8 @@ def match_clusters(y: ArrayLike, labels: ArrayLike) -> dict[Any, Any]:
 
     names, clusters, counts = _contingency(y, labels)
     rows, columns = linear_sum_assignment(counts, maximize=True)
-    return {clusters[i].item(): names[j].item() for i, j in zip(rows, columns, strict=True)}
+    plain_clusters, plain_names = clusters.tolist(), names.tolist()
+    return {plain_clusters[i]: plain_names[j] for i, j in zip(rows, columns, strict=True)}
 
 
 def cluster_accuracy(y: ArrayLike, labels: ArrayLike) -> float:
