@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# Of the standard deviation of the encoded rows: what rounding does to a row on its way to the bottleneck, and more.
+_SAME = 1e-4
+
+
 class ManifoldClusterer(ClusterMixin, TransformerMixin, BaseEstimator):
     """A manifold learner and a clusterer of its map.
 
@@ -62,6 +66,7 @@ class ManifoldClusterer(ClusterMixin, TransformerMixin, BaseEstimator):
         """Draw the map of these rows and cluster it."""
         self.check_settings()
         self.manifold_, self.clusterer_ = self._learners()
+        self._rows: NDArray[Any] | None = X
         self.embedding_ = np.asarray(self.manifold_.fit_transform(X), np.float32)
         self.labels_ = np.asarray(self.clusterer_.fit_predict(_exact(self.embedding_)))
         proba = getattr(self.clusterer_, "predict_proba", None)
@@ -72,7 +77,7 @@ class ManifoldClusterer(ClusterMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
-        """Places on the map, shape (n, dims).
+        """Places on the map, shape (n, dims). Rows that were fitted keep theirs.
 
         Raises
         ------
@@ -83,7 +88,17 @@ class ManifoldClusterer(ClusterMixin, TransformerMixin, BaseEstimator):
         check_can_place(self.manifold_)
         if not len(X):
             return np.empty((0, self.n_components_), np.float32)
-        return np.asarray(self.manifold_.transform(X), np.float32)
+        return self._kept(np.asarray(X), np.asarray(self.manifold_.transform(X), np.float32))
+
+    def _kept(self, rows: NDArray[Any], placed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Fitted rows where they were: UMAP and t-SNE would find a place for them anew, near the first, by chance."""
+        from sklearn.neighbors import NearestNeighbors
+
+        if self._rows is None:
+            return placed
+        distances, nearest = NearestNeighbors(n_neighbors=1).fit(self._rows).kneighbors(rows)
+        fitted = distances[:, 0] <= _SAME * self._rows.std()
+        return np.where(fitted[:, None], self.embedding_[nearest[:, 0]], placed)
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:  # noqa: N803
         """The cluster of each row.

@@ -108,6 +108,10 @@ def unpack(
     parts.clusterer, parts.clusterer_ = unpack_clusterer(config.get("clusterer"), stored["clusterer"], clusterer)
     parts.n_components_, parts.classes_ = _sizes(config, stored)
     model = N2D(trained, parts)
+    parts._rows = None
+    if "latent" in stored["manifold"]:  # checked above
+        model.latent_ = parts._rows = _floats(stored["manifold"]["latent"], "latent")
+        parts.embedding_ = _floats(stored["manifold"]["embedding"], "embedding")
     model._reference = _reference(stored, int(np.prod(trained.encoder_.input_shape[1:])))
     return model
 

@@ -24,9 +24,8 @@ def n2d(
 ) -> Axes | list[Axes] | None:
     """The map of the cells, coloured by their clusters, and by true labels beside them.
 
-    Clusters and labels are matched one to one so that as many cells as possible agree; a cluster has the colour of its
-    label, and is named after it. Clusters and labels beyond the matched ones keep colours of their own. Every cell is
-    drawn.
+    Clusters and labels are matched one to one so that as many cells as possible agree, and a cluster has the colour of its
+    label. Clusters and labels beyond the matched ones have colours of their own. Every cell is drawn.
 
     Parameters
     ----------
@@ -87,32 +86,33 @@ def _check(adata: AnnData, key: str, truth: str | None) -> None:
             raise KeyError(msg)
 
 
-def _matched(clusters: Series, labels: Series) -> dict[str, Series]:
-    """Both columns by their titles, the clusters named after the labels that they stand for."""
+def _matched(clusters: Series, labels: Series) -> tuple[dict[str, Series], dict[str, str]]:
+    """Both columns by their titles, and the label that each cluster stands for."""
     from scivis.n2d import match_clusters
 
+    clusters, labels = (column.cat.rename_categories(lambda name: str(name)) for column in (clusters, labels))
     known = (clusters.notna() & labels.notna()).to_numpy()
-    names = labels.cat.rename_categories(lambda name: str(name))
     if not known.any():
         msg = f"truth={labels.name!r}: no cell has both a cluster and a label."
         raise ValueError(msg)
-    label_of = match_clusters(names[known].astype(str), clusters[known].astype(str))
-    taken = set(names.cat.categories)
-    free = {c: c if c not in taken else f"cluster {c}" for c in map(str, clusters.cat.categories)}
-    named = clusters.cat.rename_categories(lambda number: label_of.get(str(number), free[str(number)]))
-    agree = float(np.mean((named[known].astype(str) == names[known].astype(str)).to_numpy()))
-    return {f"{clusters.name}: {agree:.1%} as in {labels.name}": named, str(labels.name): names}
+    label_of = match_clusters(labels[known].astype(str), clusters[known].astype(str))
+    named = {number: f"{number}: {label_of[number]}" for number in clusters.cat.categories if number in label_of}
+    agree = float(np.mean([label_of.get(c) == y for c, y in zip(clusters[known], labels[known], strict=True)]))
+    title = f"{clusters.name}: {agree:.1%} as in {labels.name}"
+    return {title: clusters.cat.rename_categories(named), str(labels.name): labels}, {
+        named[number]: label for number, label in label_of.items()
+    }
 
 
-def _palette(columns: dict[str, Series]) -> dict[str, str]:
-    """A colour for every name, the same in all panels."""
+def _palette(columns: dict[str, Series], label_of: dict[str, str]) -> dict[str, str]:
+    """A colour for every name; a cluster has that of its label."""
     import scanpy as sc
-    from matplotlib.colors import to_hex
 
-    names = list(dict.fromkeys(str(name) for column in reversed(columns.values()) for name in column.cat.categories))
+    names = [str(name) for column in columns.values() for name in column.cat.categories if name not in label_of]
     sets = (sc.pl.palettes.vega_10_scanpy, sc.pl.palettes.default_20, sc.pl.palettes.default_28)
     colors = next((s for s in sets if len(s) >= len(names)), sc.pl.palettes.default_102)
-    return {name: to_hex(colors[i % len(colors)]) for i, name in enumerate(names)}
+    palette = {name: colors[i % len(colors)] for i, name in enumerate(reversed(names))}
+    return palette | {cluster: palette[label] for cluster, label in label_of.items()}
 
 
 def _panel(adata: AnnData, key: str, column: Series, palette: dict[str, str], **kwargs: Any) -> None:

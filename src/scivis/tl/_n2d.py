@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Steps of training in all, for which benchmarks/n2d.py found clusters as good as with the paper's 1,000 passes; and the
 # fewest and the most passes over the cells that come of it.
-_STEPS, _FEWEST_PASSES, _MOST_PASSES = 4000, 20, 200
+_STEPS, _FEWEST_PASSES, _MOST_PASSES = 2000, 10, 200
 
 
 def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first keyword-only)
@@ -103,7 +103,7 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     batch_size
         Cells per step.
     epochs
-        Passes over the cells, at most. The default makes about 4,000 steps, in 20 to 200 passes; N2D's own is 1,000.
+        Passes over the cells, at most. The default makes about 2,000 steps, in 10 to 200 passes; N2D's own is 1,000.
     loss, optimizer
         Whatever Keras takes.
     patience
