@@ -12,6 +12,17 @@ TOOLS = [getattr(scivis.tl, name) for name in scivis.tl.__all__]
 PLOTS = [getattr(scivis.pl, name) for name in scivis.pl.__all__]
 ON_ARRAYS = [
     scivis.Ivis,
+    scivis.N2D,
+    scivis.n2d.AutoEncoder,
+    scivis.n2d.CustomAutoEncoder,
+    scivis.n2d.ManifoldClusterer,
+    scivis.n2d.UmapGMM,
+    scivis.n2d.autoencoder_generator,
+    scivis.n2d.cluster_accuracy,
+    scivis.n2d.load_n2d,
+    scivis.n2d.manifold_cluster_generator,
+    scivis.n2d.match_clusters,
+    scivis.n2d.save_n2d,
     scivis.nn.register_loss,
     scivis.neighbors.find_neighbors,
     scivis.neighbors.from_graph,
@@ -39,7 +50,7 @@ def defaults(function):
 def test_data_come_first_and_everything_else_is_keyword_only(function):
     kinds = {name: parameter.kind for name, parameter in parameters(function).items()}
     positional = [name for name, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    assert positional in (["adata"], ["adata_new", "adata_ref"])
+    assert positional in (["adata"], ["adata", "n_clusters"], ["adata_new", "adata_ref"])
     assert set(kinds.values()) <= {
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         inspect.Parameter.KEYWORD_ONLY,
@@ -81,7 +92,8 @@ def test_ingest_has_the_shape_of_scanpys_ingest():
 
 @named(PLOTS)
 def test_plots_take_the_key_of_their_tool(function):
-    assert defaults(function)["key"] == "ivis"
+    own = function.__name__ if function.__name__ in scivis.tl.__all__ and function.__name__ != "ingest" else "ivis"
+    assert defaults(function)["key"] == own
 
 
 @named([scivis.pl.history, scivis.pl.ingest])
@@ -147,11 +159,11 @@ def test_the_api_page_lists_every_public_function(function):
     if not API_PAGE.exists():
         pytest.skip("the documentation is not part of this distribution")
     room = function.__module__.split(".")[1]
-    name = function.__name__ if function is scivis.Ivis else f"{room}.{function.__name__}"
+    name = function.__name__ if function in (scivis.Ivis, scivis.N2D) else f"{room}.{function.__name__}"
     assert re.search(rf"^ +{re.escape(name)}$", API_PAGE.read_text(), flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("room", ["tl", "pl", "get", "nn", "neighbors"])
+@pytest.mark.parametrize("room", ["tl", "pl", "get", "nn", "neighbors", "n2d", "datasets"])
 def test_public_names_are_sorted_and_exist(room):
     module = getattr(scivis, room)
     assert module.__all__ == sorted(module.__all__)

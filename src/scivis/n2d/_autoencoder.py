@@ -89,13 +89,10 @@ class _Trainable(TransformerMixin, BaseEstimator):
         from ._network import models
         from ._training import Plan, check_plan, check_transform, train
 
-        x = read_rows(X)
-        check_rows(x)
-        for name, value in (("batch_size", batch_size), ("epochs", epochs), ("patience", patience)):
-            if name != "patience" or value is not None:
-                check_positive_int(name, value)
         plan = Plan(batch_size, epochs, loss, optimizer, patience, callbacks, verbose)
         check_plan(plan)
+        x = read_rows(X)
+        check_rows(x)
         check_transform(self.x_lambda, x)
         rng = np.random.default_rng(random_state)
         self.encoder_, self.autoencoder_ = models(self._stages(x, seed_of(rng)))

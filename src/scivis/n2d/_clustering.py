@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -67,7 +68,10 @@ class ManifoldClusterer(ClusterMixin, TransformerMixin, BaseEstimator):
         self.check_settings()
         self.manifold_, self.clusterer_ = self._learners()
         self._rows: NDArray[Any] | None = X
-        self.embedding_ = np.asarray(self.manifold_.fit_transform(X), np.float32)
+        with warnings.catch_warnings():
+            # What UMAP's start from a spectral layout says of clusters that stand apart, which is what is wanted here.
+            warnings.filterwarnings("ignore", "Graph is not fully connected", UserWarning)
+            self.embedding_ = np.asarray(self.manifold_.fit_transform(X), np.float32)
         self.labels_ = np.asarray(self.clusterer_.fit_predict(_exact(self.embedding_)))
         proba = getattr(self.clusterer_, "predict_proba", None)
         self.probabilities_ = None if proba is None else np.asarray(proba(_exact(self.embedding_)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._checks import check_positive_int
 from scivis.nn import keras
 from scivis.nn._progress import EpochBar
 
@@ -114,7 +115,10 @@ def check_transform(transform: Callable[[NDArray[np.float32]], ArrayLike] | None
 
 
 def check_plan(plan: Plan) -> None:
-    """Refuse a loss or an optimizer that Keras does not know."""
+    """Refuse numbers that are none, and a loss or an optimizer that Keras does not know."""
+    for number in ("batch_size", "epochs", "patience"):
+        if number != "patience" or plan.patience is not None:
+            check_positive_int(number, getattr(plan, number))
     for name, get, given in (
         ("loss", keras.losses.get, plan.loss),
         ("optimizer", keras.optimizers.get, plan.optimizer),

@@ -64,12 +64,11 @@ def n2d(
 
     _check(adata, key, truth)
     clusters = adata.obs[key].astype("category")
-    columns = {key: clusters} if truth is None else _matched(clusters, adata.obs[truth].astype("category"))
-    palette = _palette(columns)
-    with plt.rc_context():
-        _, axes = plt.subplots(
-            1, len(columns), figsize=(5.5 * len(columns), 4.5), layout="constrained", squeeze=False
-        )  # fmt: skip
+    labels = None if truth is None else adata.obs[truth].astype("category")
+    columns, label_of = ({key: clusters}, {}) if labels is None else _matched(clusters, labels)
+    palette = _palette(columns, label_of)
+    size = (6.5 * len(columns), 4.5)
+    _, axes = plt.subplots(1, len(columns), figsize=size, layout="constrained", squeeze=False)
     for ax, (title, column) in zip(axes[0], columns.items(), strict=True):
         _panel(adata, key, column, palette, title=title, ax=ax, **kwargs)
     shown = show_or_return(axes[0][0], show=show) is None

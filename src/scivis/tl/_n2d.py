@@ -152,10 +152,14 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
 
     start = logg.info("computing n2d")
     keys = Keys.of("n2d", key_added)
-    _check_arguments(adata, n_clusters, n_components, n_neighbors, latent_dim, epochs, random_state, copy=copy)
+    _check_arguments(adata, n_clusters, n_components, n_neighbors, latent_dim, random_state, copy=copy)
+    passes = _passes(adata.n_obs, batch_size) if epochs is None else epochs
+    _check_training(batch_size, passes, loss, optimizer, patience)
     pca, training, learners = np.random.default_rng(random_state).spawn(3)
     parts = _manifold_clusterer(manifold, clusterer, adata.n_obs, n_clusters, n_components, n_neighbors, learners)
-    shape = {"latent_dim": latent_dim or n_clusters, "architecture": architecture, "act": act, "x_lambda": x_lambda}
+    shape = {"latent_dim": latent_dim, "architecture": architecture, "act": act, "x_lambda": x_lambda}
+    _check_own(autoencoder, shape)
+    shape["latent_dim"] = latent_dim or n_clusters
     (AutoEncoder(1, **shape, standardize=True) if autoencoder is None else autoencoder).check_settings()
     adata = adata.copy() if copy else adata
 
@@ -168,7 +172,7 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     dense = AutoEncoder(x.shape[1], **shape, standardize=True)
     model = N2D(dense if autoencoder is None else autoencoder, parts, random_state=training)
     model.fit(
-        x, batch_size=batch_size, epochs=epochs or _passes(len(x), batch_size), loss=loss, optimizer=optimizer,
+        x, batch_size=batch_size, epochs=passes, loss=loss, optimizer=optimizer,
         patience=patience, callbacks=callbacks, verbose=_verbose(),
     )  # fmt: skip
 
@@ -198,7 +202,6 @@ def _check_arguments(
     n_components: int,
     n_neighbors: int | None,
     latent_dim: int | None,
-    epochs: int | None,
     random_state: Any,
     *,
     copy: bool,
@@ -206,7 +209,7 @@ def _check_arguments(
     check_positive_int("n_clusters", n_clusters)
     check_positive_int("n_components", n_components)
     check_seed(random_state)
-    for name, value in (("n_neighbors", n_neighbors), ("latent_dim", latent_dim), ("epochs", epochs)):
+    for name, value in (("n_neighbors", n_neighbors), ("latent_dim", latent_dim)):
         if value is not None:
             check_positive_int(name, value)
     if n_clusters > adata.n_obs:
@@ -214,6 +217,21 @@ def _check_arguments(
         raise ValueError(msg)
     if copy and adata.isbacked:
         msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
+        raise ValueError(msg)
+
+
+def _check_training(batch_size: Any, epochs: Any, loss: Any, optimizer: Any, patience: Any) -> None:
+    from scivis.n2d._training import Plan, check_plan
+
+    check_plan(Plan(batch_size, epochs, loss, optimizer, patience, callbacks=(), verbose=0))
+
+
+def _check_own(autoencoder: CustomAutoEncoder | None, shape: dict[str, Any]) -> None:
+    """Layers of the user's own have a shape already."""
+    default = {"latent_dim": None, "architecture": (500, 500, 2000), "act": "relu", "x_lambda": None}
+    changed = [name for name, value in shape.items() if value != default[name]]
+    if autoencoder is not None and changed:
+        msg = f"{changed} describe layers that scivis makes, but autoencoder={autoencoder!r} brings its own."
         raise ValueError(msg)
 
 
@@ -243,7 +261,8 @@ def _manifold_clusterer(
 
 def _passes(n_cells: int, batch_size: int) -> int:
     """Passes over the cells for about the same number of steps, whatever their number."""
-    return min(max(_STEPS * batch_size // n_cells, _FEWEST_PASSES), _MOST_PASSES)
+    check_positive_int("batch_size", batch_size)
+    return min(max(_STEPS * batch_size // max(n_cells, 1), _FEWEST_PASSES), _MOST_PASSES)
 
 
 def _verbose() -> int:
