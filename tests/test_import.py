@@ -6,7 +6,19 @@ import pytest
 
 import scivis
 
-HEAVY = ["tensorflow", "keras", "jax", "torch", "annoy", "pynndescent", "umap", "openTSNE", "scanpy", "anndata", "matplotlib"]
+HEAVY = [
+    "tensorflow",
+    "keras",
+    "jax",
+    "torch",
+    "annoy",
+    "pynndescent",
+    "umap",
+    "openTSNE",
+    "scanpy",
+    "anndata",
+    "matplotlib",
+]
 
 
 def loaded_after(fresh_process, statements: str) -> list[str]:

@@ -16,9 +16,9 @@ import scivis
 from scivis.n2d import cluster_accuracy
 
 K = 6
-TINY = {"architecture": [32], "epochs": 15, "batch_size": 100}
+TINY = {"architecture": [32], "epochs": 6, "batch_size": 350}
 # Placed by a linear map, for tests that are not about the map.
-LINEAR = TINY | {"manifold": PCA(2)}
+LINEAR = TINY | {"manifold": PCA(2), "epochs": 2}
 
 
 @pytest.fixture(scope="module", autouse=True)
