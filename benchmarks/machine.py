@@ -45,13 +45,13 @@ def _version(package: str) -> str | None:
         return None
 
 
-def run_script(name: str, *arguments: object) -> dict[str, Any]:
-    """Run a script of this folder in a process of its own.
+def run_script(name: str, *arguments: object, python: str = sys.executable) -> dict[str, Any]:
+    """Run a script of this folder in a process of its own, by another Python if need be.
 
     Returns what it printed last, as JSON, and `process_seconds` and `peak_mib` of the whole process.
     Linux counts the parent's memory at the fork to the child, so callers import nothing big.
     """
-    command = [sys.executable, str(Path(__file__).with_name(name)), *map(str, arguments)]
+    command = [python, str(Path(__file__).with_name(name)), *map(str, arguments)]
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as messages:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=messages)

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from scivis import _expression
 from scivis._expression import ExpressionInput, expression_input
+from scivis._input import model_input
 from scivis._representation import choose_representation
 from scivis._rows import dense
 
@@ -193,7 +194,7 @@ def test_a_pca_with_fewer_loadings_has_no_known_way(expressed):
 def test_a_model_of_genes_reads_them_as_they_are(expressed, kind):
     values = np.asarray(expressed.X)
     expressed.X = KINDS[kind](values)
-    expression = expression_input(expressed, choose_representation(expressed, use_rep="X"))
+    expression = model_input(expressed, choose_representation(expressed, use_rep="X"), None, 10, 0).expression
     assert expression.genes.tolist() == expressed.var_names.tolist()
     assert expression.layer == ""
     np.testing.assert_allclose(expression.means, values.mean(axis=0), rtol=1e-5)
@@ -202,7 +203,7 @@ def test_a_model_of_genes_reads_them_as_they_are(expressed, kind):
 
 def test_a_model_of_a_layer_knows_the_layer(expressed):
     expressed.layers["twice"] = 2 * expressed.X
-    expression = expression_input(expressed, choose_representation(expressed, layer="twice"))
+    expression = model_input(expressed, choose_representation(expressed, layer="twice"), None, 10, 0).expression
     assert expression.layer == "twice"
     np.testing.assert_allclose(expression.means, 2 * expressed.X.mean(axis=0), rtol=1e-5)
 
@@ -224,7 +225,7 @@ def test_of_large_data_evenly_spread_blocks_are_read(monkeypatch, n):
 def test_the_projection_of_large_data_comes_from_the_sample(expressed, monkeypatch):
     monkeypatch.setattr(_expression, "_BLOCKS", 4)
     monkeypatch.setattr(_expression, "_BLOCK", 10)
-    expression = expression_input(expressed, pca(expressed))
+    expression = model_input(expressed, pca(expressed), None, 10, 0).expression
     # The offset is that of every cell; only the means are estimated.
     np.testing.assert_allclose(expression.project(expressed.X), expressed.obsm["X_pca"], atol=1e-4)
 

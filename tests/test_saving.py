@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -20,6 +21,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from scivis import Ivis
 from scivis import _saving as saving
+from scivis._digest import sign
 from scivis.nn import register_network
 from scivis.nn.networks import REGISTERED
 
@@ -66,6 +68,14 @@ def bits(model):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+@contextmanager
+def altered_on_purpose(folder):
+    """The saved file, to be forged: with a new digest, as who forges it would write one."""
+    with h5py.File(folder / "model.h5", "a") as file:
+        yield file
+    sign(folder / "model.h5")
 
 
 # What comes back
@@ -393,13 +403,42 @@ def refused(folder, what="", like=None):
 def test_a_truncated_file_is_refused(folder, share):
     content = (folder / "model.h5").read_bytes()
     (folder / "model.h5").write_bytes(content[: int(share * len(content))])
-    refused(folder, "not a whole HDF5 file")
+    refused(folder, "is damaged, or no model of scivis")
 
 
 @pytest.mark.parametrize("content", [b"\x80\x04N.", b"{}", b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"], ids=repr)
 def test_a_file_of_another_kind_is_refused(folder, content):
     (folder / "model.h5").write_bytes(content)
+    refused(folder, "is damaged, or no model of scivis")
+    (folder / "model.h5").write_bytes(bytes(512) + content)
+    sign(folder / "model.h5")
     refused(folder, "not a whole HDF5 file")
+
+
+def test_damage_anywhere_is_noticed_and_ends_neither_the_process_nor_its_time(folder):
+    """In a process of its own: the HDF5 library, given such files, ends it or never returns."""
+    code = f"""
+        from pathlib import Path
+        import numpy as np
+        from scivis import Ivis
+
+        file = Path({str(folder)!r}, "model.h5")
+        whole = np.frombuffer(file.read_bytes(), np.uint8)
+        for seed in range(200):
+            rng, damaged = np.random.default_rng(seed), whole.copy()
+            places = rng.choice(len(whole), rng.choice([1, 3, 10, 100]), replace=False)
+            damaged[places] += rng.integers(1, 256, len(places), np.uint8)
+            file.write_bytes(damaged.tobytes())
+            try:
+                Ivis().load_model(file.parent)
+            except ValueError as error:
+                print(type(error).__name__)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["UnusableModelError"] * 200
 
 
 @pytest.fixture
@@ -484,14 +523,14 @@ FORGED = {
 
 @pytest.mark.parametrize("kind", FORGED)
 def test_a_forged_file_is_refused(folder, kind):
-    with h5py.File(folder / "model.h5", "a") as file:
+    with altered_on_purpose(folder) as file:
         FORGED[kind](file)
     refused(folder)
 
 
 @pytest.mark.usefixtures("nothing_is_built")
 def test_a_newer_format_asks_for_an_update(folder):
-    with h5py.File(folder / "model.h5", "a") as file:
+    with altered_on_purpose(folder) as file:
         file.attrs["format"] = 2
     with pytest.raises(ValueError, match="Update scivis"):
         Ivis().load_model(folder)
@@ -499,7 +538,7 @@ def test_a_newer_format_asks_for_an_update(folder):
 
 @pytest.mark.parametrize("metric", ["accuracy", "Loss", "", "builtins.eval"])
 def test_a_forged_name_of_the_loss_of_labels(folder, metric):
-    with h5py.File(folder / "model.h5", "a") as file:
+    with altered_on_purpose(folder) as file:
         config = json.loads(file["model"].attrs["config"])
         config["estimator"]["supervision_metric"] = metric
         file["model"].attrs["config"] = json.dumps(config)
@@ -509,7 +548,7 @@ def test_a_forged_name_of_the_loss_of_labels(folder, metric):
 @pytest.mark.parametrize("network", ["resnet", [0], {"class_name": "Lambda"}, [[8]]], ids=str)
 def test_a_forged_network_of_an_untrained_model(tmp_path, network):
     Ivis().save_model(tmp_path / "model")
-    with h5py.File(tmp_path / "model" / "model.h5", "a") as file:
+    with altered_on_purpose(tmp_path / "model") as file:
         attribute("settings", network=network)(file)
     with pytest.raises(ValueError, match="network"):
         Ivis().load_model(tmp_path / "model")
@@ -540,7 +579,7 @@ def test_the_planted_pickle_would_work(marker):
 @pytest.mark.usefixtures("nothing_is_built")
 @pytest.mark.parametrize("place", ["model/weights/000", "optimizer/000", "seeds/000", "further"])
 def test_a_pickle_as_bytes_of_an_array(folder, marker, place):
-    with h5py.File(folder / "model.h5", "a") as file:
+    with altered_on_purpose(folder) as file:
         replaced(place, np.void(bomb(marker)))(file)
     refused(folder, "not an array of numbers")
     assert not marker.exists()
@@ -549,7 +588,7 @@ def test_a_pickle_as_bytes_of_an_array(folder, marker, place):
 @pytest.mark.usefixtures("nothing_is_built")
 @pytest.mark.parametrize("name", ["settings", "training", "params", "config"])
 def test_a_pickle_as_attribute(folder, marker, name):
-    with h5py.File(folder / "model.h5", "a") as file:
+    with altered_on_purpose(folder) as file:
         (file["model"] if name == "config" else file).attrs[name] = np.void(bomb(marker))
         if name == "params":
             removed("model")(file)
@@ -572,7 +611,7 @@ def lambda_layer(marker):
 @pytest.mark.parametrize("place", ["network", "n_features", "scale", "offset"])
 def test_a_lambda_in_the_architecture(folder, marker, place):
     planted = keras.saving.serialize_keras_object(lambda_layer(marker))
-    with h5py.File(folder / "model.h5", "a") as file:
+    with altered_on_purpose(folder) as file:
         config = json.loads(file["model"].attrs["config"])
         config["architecture"][place] = planted
         file["model"].attrs["config"] = json.dumps(config)
@@ -586,7 +625,7 @@ def test_a_keras_model_with_a_lambda_is_no_model_of_ours(folder, marker):
     marker.unlink(missing_ok=True)
     (folder / "model.h5").unlink()
     (folder / "model.keras").rename(folder / "model.h5")
-    refused(folder, "not a whole HDF5 file")
+    refused(folder, "is damaged, or no model of scivis")
     assert not marker.exists()
 
 
@@ -655,7 +694,7 @@ PLANTED = {
 @pytest.mark.parametrize("kind", PLANTED)
 def test_what_hdf5_can_do_beyond_arrays_is_refused(folder, kind):
     plant, message = PLANTED[kind]
-    with h5py.File(folder / "model.h5", "a") as file:
+    with altered_on_purpose(folder) as file:
         del file["model/weights/000"]
         plant(file, other_file(folder))
     refused(folder, message)

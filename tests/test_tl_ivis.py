@@ -54,7 +54,7 @@ def handed_on(monkeypatch):
             raise BeforeTrainingError
 
         with monkeypatch.context() as patch:
-            patch.setattr(scivis.Ivis, "fit_transform", stop)
+            patch.setattr(scivis.Ivis, "fit", stop)
             with pytest.raises(BeforeTrainingError):
                 scivis.tl.ivis(adata, **arguments)
         return seen

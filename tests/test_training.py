@@ -13,10 +13,12 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from scivis.neighbors import Neighbors, find_neighbors
 from scivis.nn import Architecture, build_encoder
+from scivis.nn import _epochs as epochs_module
 from scivis.nn import _training as training
 from scivis.nn._contrastive import distance_correlation, infonce
+from scivis.nn._epochs import Draw, EarlyStopping, Plan
 from scivis.nn._siamese import Siamese, Supervision
-from scivis.nn._training import Schedule, _Draw, _KeepBest, _steps, _xla, embed, train
+from scivis.nn._training import Schedule, _xla, embed, train
 from scivis.nn.supervision import build_head, make_targets
 
 SCHEDULE = {
@@ -95,7 +97,7 @@ def test_every_epoch_has_each_row_once_in_a_new_order_with_partners_of_its_own(l
     """Of ten cells in a ring, each has the next one as neighbour."""
     neighbors = Neighbors.from_indices((np.arange(10)[:, None] + 1) % 10)
     model = SimpleNamespace(rows=keras.Variable(np.zeros((3, views, 4), np.int32), dtype="int32"))
-    draw = _Draw(neighbors, True, np.random.default_rng(0))  # noqa: FBT003 (ivis's word for a new order)
+    draw = Draw(np.zeros((10, 2)), neighbors, Plan(10, 4, 1, 3, 3, resident=True), True, np.random.default_rng(0), None)  # noqa: FBT003
     draw.set_model(model)
     epochs = []
     for epoch in range(3):
@@ -136,7 +138,9 @@ def test_every_row_is_an_anchor_once_per_epoch():
 )
 def test_an_epoch_is_rounded_up_to_whole_calls_of_at_most_32_steps(n_rows, batch_size, wanted, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
-    assert _steps(n_rows, batch_size) == wanted
+    plan = Plan.of(n_rows, batch_size, resident=True)
+    assert (plan.n_batches, plan.per_call) == wanted
+    assert plan.n_rounds == 1
 
 
 @pytest.mark.parametrize(
@@ -160,7 +164,7 @@ def test_xla_trains_as_the_plain_graph_does(blobs, monkeypatch):
 
 def test_torch_takes_one_step_per_call(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    assert _steps(2638, 527) == (6, 1)
+    assert Plan.of(2638, 527, resident=True).per_call == 1
 
 
 def test_the_last_batch_is_filled_up_with_rows_from_the_front(run):
@@ -280,7 +284,8 @@ def test_noise_of_the_size_asked_for_is_added_to_the_input_in_training_only():
     sizes = {"n_batches": 2, "batch_size": 20}
     model = Siamese(encoder, zeros, loss="infonce", global_weight=0.0, supervision=supervision, **sizes)
     neighbors = Neighbors.from_indices(np.roll(np.arange(40), 1)[:, None])
-    draw, seen = _Draw(neighbors, True, np.random.default_rng(0), noise=2.0), []  # noqa: FBT003
+    plan = Plan(40, 20, 1, 2, 2, resident=True)
+    draw, seen = Draw(zeros, neighbors, plan, True, np.random.default_rng(0), supervision), []  # noqa: FBT003
     draw.set_model(model)
     for epoch in range(2):
         draw.on_epoch_begin(epoch)
@@ -297,6 +302,66 @@ def test_the_learning_rate_follows_the_cosine(run):
     np.testing.assert_allclose(run.seen.rates, wanted, atol=1e-7)
 
 
+# --- rows that stay in a file
+
+
+@pytest.fixture
+def mapped(blobs, tmp_path):
+    """The rows of `blobs` in a file."""
+    np.save(tmp_path / "x.npy", blobs[0])
+    return np.load(tmp_path / "x.npy", mmap_mode="r")
+
+
+def test_rows_in_a_file_are_loaded_for_each_round_where_the_batches_find_them(mapped, monkeypatch):
+    """Every batch gets the very rows, and labels, that the same draws give in memory."""
+    monkeypatch.setattr(epochs_module, "_ROUND", 100)
+    neighbors = Neighbors.from_indices((np.arange(270)[:, None] + 1) % 270)
+    plan = Plan.of(270, 20, resident=False)
+    assert (plan.n_rounds, plan.n_batches) == (3, 5)
+    numbers = np.arange(270, dtype=np.float32)
+    targets = make_targets(numbers, "mae", 270)
+    told = Supervision(targets, build_head(1, "mae", 2), "mae", 0.5)
+    encoder = build_encoder(Architecture((4,), 10, 2))
+    room = np.zeros((plan.n_rows(2), 10), np.float32)
+    sizes = {"n_batches": 5, "batch_size": 20}
+    model = Siamese(encoder, room, loss="infonce", global_weight=0.0, supervision=told, **sizes)
+    draw = Draw(mapped, neighbors, plan, True, np.random.default_rng(0), told)  # noqa: FBT003
+    draw.set_model(model)
+    draw.on_epoch_begin(0)
+    met = []
+    for step in range(15):
+        rows = ops.convert_to_numpy(model.rows)[step % 5]
+        x, y = (ops.convert_to_numpy(values)[rows] for values in (model.x, model.labels))
+        original = y[..., 0].astype(int)
+        np.testing.assert_array_equal(x, mapped[original])
+        np.testing.assert_array_equal(original[1], (original[0] + 1) % 270)
+        met.extend(original[0])
+        draw.on_train_batch_end(step)
+    assert sorted(met[:270]) == list(range(270))
+
+
+def test_training_on_rows_in_a_file_is_training_on_the_same_rows_in_memory(blobs, mapped):
+    """One round holds all rows, so that the draws are the same."""
+    x, _, neighbors = blobs
+    encoder, losses = fit(x, neighbors, epochs=3)
+    again, from_file = fit(mapped, neighbors, epochs=3)
+    np.testing.assert_allclose(from_file, losses, rtol=1e-5)
+    np.testing.assert_allclose(embed(again, x), embed(encoder, x), atol=1e-3)
+
+
+def test_only_anchors_are_drawn_with_neighbours_among_all_rows():
+    neighbors = Neighbors.from_indices((np.arange(40)[:, None] + 1) % 40)
+    anchors = np.array([3, 11, 20, 39])
+    model = SimpleNamespace(rows=keras.Variable(np.zeros((2, 2, 2), np.int32), dtype="int32"))
+    plan = Plan.of(4, 2, resident=True)
+    draw = Draw(np.zeros((40, 1)), neighbors, plan, True, np.random.default_rng(0), None, anchors)  # noqa: FBT003
+    draw.set_model(model)
+    draw.on_epoch_begin(0)
+    first, second = ops.convert_to_numpy(model.rows).swapaxes(0, 1).reshape(2, 4)
+    assert sorted(first) == anchors.tolist()
+    assert second.tolist() == ((first + 1) % 40).tolist()
+
+
 # --- early stopping
 
 
@@ -306,6 +371,7 @@ class StubModel:
     def __init__(self):
         self.stop_training = False
         self.learned = [self]
+        self.weights = ["value"]
         self.value = None
 
     def get_weights(self):
@@ -317,7 +383,7 @@ class StubModel:
 
 def run_keep_best(losses, patience):
     """Feeds the callback these losses until it stops; gives the epochs run and the one whose weights remain."""
-    model, callback = StubModel(), _KeepBest(patience, [])
+    model, callback = StubModel(), EarlyStopping(patience, None)
     callback.set_model(model)
     callback.on_train_begin()
     for epoch, loss in enumerate(losses):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._rows import check_finite
+from ._rows import BLOCK, check_finite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +27,12 @@ def check_rows(x: NDArray[np.float32]) -> None:
     if x.ndim < 2 or x.shape[0] < 3 or 0 in x.shape:
         msg = f"The data have shape {x.shape}; at least 3 rows of features are needed."
         raise ValueError(msg)
-    check_finite(x, "The data")
-    if (x == x[:1]).all():
+    varies = False
+    for start in range(0, len(x), BLOCK):
+        block = x[start : start + BLOCK]
+        check_finite(block, "The data", first_row=start)
+        varies = varies or bool((block != x[:1]).any())
+    if not varies:
         msg = f"All {len(x)} rows are equal: there is nothing to embed. Is this the matrix you meant?"
         raise ValueError(msg)
 

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._atomic import replacing
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,12 +83,8 @@ def _read(path: Path) -> AnnData:
 def _write(adata: AnnData, path: Path) -> None:
     """Write next to the target and rename: a crash leaves the old file, or none, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        adata.write_h5ad(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as unfinished:
+        adata.write_h5ad(unfinished)
     print(f"wrote {path}")
 
 

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from ._checks import check_rows, check_shape
 from ._novelty import Reference, fit_reference, novelty
-from ._phases import finish, read_targets, resume, start, supervision_of
+from ._phases import finish, read_targets, resume, some_rows, start, supervision_of
 from ._plan import backbone, check_plan, neighbors_of, schedule_of
 from ._rows import check_finite
 from .data._reading import iter_rows, read_rows, shape_of
@@ -84,6 +84,9 @@ class Ivis(TransformerMixin, BaseEstimator):
     precompute
         Whether all neighbours are looked up before training, or each batch's when it is needed: slower, but never all
         in memory. The result is the same.
+    anchors
+        Numbers of the rows that training starts from, each with a neighbour of its own among all rows: where there are more
+        rows than training needs. By default all.
     neighbour_matrix
         Neighbours already known, as :class:`scivis.neighbors.Neighbors`, an index array, lists of row numbers, or any
         sequence of them, such as :class:`scivis.neighbors.LabeledNeighbourMap`. No search is made then.
@@ -147,6 +150,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         build_index_on_disk: bool = True,
         precompute: bool = True,
         neighbour_matrix: Neighbors | LazyNeighbors | NDArray[np.integer] | Sequence[Sequence[int]] | None = None,
+        anchors: NDArray[np.integer] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         learning_rate: float = 1e-3,
         learning_rate_decay: bool = False,
@@ -174,6 +178,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         self.build_index_on_disk = build_index_on_disk
         self.precompute = precompute
         self.neighbour_matrix = neighbour_matrix
+        self.anchors = anchors
         self.callbacks = callbacks
         self.learning_rate = learning_rate
         self.learning_rate_decay = learning_rate_decay
@@ -207,30 +212,34 @@ class Ivis(TransformerMixin, BaseEstimator):
         from .nn._training import train
 
         x = read_rows(X)
-        self.check_settings(len(x))
+        self.check_settings(len(x) if self.anchors is None else len(self.anchors))
         self.check_rows(x)
         targets = read_targets(self, Y, len(x))
         search, weights, training, landmarks, labels = np.random.default_rng(self.random_state).spawn(5)
         neighbors = neighbors_of(self, x, search)
-        if self._is_fitted:
-            resume(self, x, targets)
-        else:
-            start(self, x, targets, weights, labels)
+        sample = some_rows(x)
+        if not self._is_fitted:
+            start(self, sample, targets, weights, labels)
+        elif not (self._trained and self._trained.interrupted):
+            resume(self, sample, targets)
         # A model out of a data file does not say how its training ended.
         self._rng = self._rng or training
-        self._reference: Reference = fit_reference(x.reshape(len(x), -1), landmarks)
+        self._reference: Reference = fit_reference(sample.reshape(len(sample), -1), landmarks)
+        callbacks = self._callbacks()
         self._trained = train(
             self.encoder_,
             x,
             neighbors,
             schedule_of(self, shuffle_mode),
             rng=self._rng,
-            supervision=supervision_of(self, targets, x),
-            callbacks=[*self._callbacks(), *self._progress()],
+            anchors=self.anchors,
+            supervision=supervision_of(self, targets, sample),
+            callbacks=[*callbacks, *self._progress()],
             before=self._trained,
+            tell=self._reached if any(hasattr(callback, "set_estimator") for callback in callbacks) else None,
         )
         self.neighbour_matrix_, self.loss_history_ = neighbors, self._trained.losses
-        finish(self, x)
+        finish(self, sample)
         return self
 
     def fit_transform(self, X: Any, Y: Any = None, shuffle_mode: Shuffle = True) -> NDArray[np.float32]:  # noqa: N803, FBT002
@@ -366,13 +375,11 @@ class Ivis(TransformerMixin, BaseEstimator):
 
     def _callbacks(self) -> list[keras.callbacks.Callback]:
         """Copies of the user's callbacks, which stay as they are; those of scivis learn whose they are."""
-        from .nn._training import Report
-
         callbacks = [copy(callback) for callback in self.callbacks or ()]
-        knowing = [callback for callback in callbacks if hasattr(callback, "set_estimator")]
-        for callback in knowing:
-            callback.set_estimator(self)
-        return [*([Report(self._reached, self._trained)] if knowing else []), *callbacks]
+        for callback in callbacks:
+            if hasattr(callback, "set_estimator"):
+                callback.set_estimator(self)
+        return callbacks
 
     def _reached(self, trained: Trained) -> None:
         """Where training is at the end of an epoch, for callbacks that save the model."""

@@ -48,23 +48,25 @@ class ExpressionInput:
 
     def project(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The model's input for rows of expression that hold `genes`."""
-        return rows @ self.loadings + self.offset if self.loadings.size else rows
+        with np.errstate(invalid="ignore"):  # infinite values become NaN, and are then refused by name
+            return rows @ self.loadings + self.offset if self.loadings.size else rows
 
 
 def expression_input(adata: AnnData, representation: Representation) -> ExpressionInput | None:
-    """How to get from the expression in `adata` to `representation`; `None` if there is no known way.
+    """How to get from the expression in `adata` to a representation in `.obsm`; `None` if there is no known way.
 
-    For a PCA the offset (minus the projected mean) is read off `X_pca` itself, so that no pass over all cells is
+    There is one for a PCA. Its offset (minus the projected mean) is read off `X_pca` itself, so that no pass over all cells is
     needed and data that were changed after the PCA are noticed: there the offset differs from cell to cell.
     """
-    if representation.kind != "obsm":
-        layer = representation.key if representation.kind == "layer" else ""
-        no_loadings, no_offset = np.empty((0, 0), np.float32), np.empty(0, np.float32)
-        means = _sample_means(representation.matrix)
-        return ExpressionInput(adata.var_names.to_numpy(dtype=object), means, layer, no_loadings, no_offset)
     if representation.key not in ("X_pca", "pca") or "PCs" not in adata.varm:
         return None
     return _pca_input(adata, representation)
+
+
+def gene_input(matrix: Any, genes: NDArray[Any], layer: str) -> ExpressionInput:
+    """For a model that reads the genes themselves."""
+    no_loadings, no_offset = np.empty((0, 0), np.float32), np.empty(0, np.float32)
+    return ExpressionInput(genes, _sample_means(matrix), layer, no_loadings, no_offset)
 
 
 def _pca_input(adata: AnnData, representation: Representation) -> ExpressionInput | None:

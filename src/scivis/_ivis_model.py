@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._labels import check_predictions, place_predictions, unpack_predictions
 from ._methods import Placement
+from ._progress import bar
 from ._storage import unpack_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import keras
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from ._estimator import Ivis
     from ._keys import Keys
-    from ._labels import Predictions
+    from ._streaming import Rows
 
 
 def load(adata: AnnData, entry: Any, *, backbone: keras.Model | None = None) -> Ivis:
@@ -30,7 +30,7 @@ def load(adata: AnnData, entry: Any, *, backbone: keras.Model | None = None) -> 
 def place(
     adata: AnnData,
     entry: Any,
-    rows: Iterator[NDArray[np.float32]],
+    rows: Rows,
     keys: Keys,
     *,
     backbone: keras.Model | None = None,
@@ -38,24 +38,29 @@ def place(
     """A forward pass: the map, the distance from the reference, and what a supervised head predicts."""
     model = load(adata, entry, backbone=backbone)
     named = unpack_predictions(entry.get("predictions", {}))
-    parts = [
-        (model.transform(block), model.novelty(block), model.score_samples(block) if named else None) for block in rows
-    ]
-    empty = np.empty((0, model.embedding_dims), np.float32)
-    placed = Placement(
-        obsm={keys.obsm: np.concatenate([empty, *(embedding for embedding, _, _ in parts)])},
-        obs={keys.novelty: np.concatenate([empty[:, 0], *(novelty for _, novelty, _ in parts)])},
+    n_outputs = max(len(named.categories), 1) if named else 0
+    if named and model._head is not None:
+        check_predictions(named, model._head.output_shape[-1])
+    placed = rows.map(
+        partial(_place, model=model, n_outputs=n_outputs),
+        model.embedding_dims + 1 + n_outputs,
+        bar=bar("placing cells"),
+    )
+    embedding, novelty, scores = np.split(placed, [model.embedding_dims, model.embedding_dims + 1], axis=1)
+    written = Placement(
+        obsm={keys.obsm: np.ascontiguousarray(embedding)},
+        obs={keys.novelty: novelty[:, 0]},
         notes={
             keys.obsm: "coordinates on the reference's map (adata_new.obsm)",
             keys.novelty: "distance from the reference (adata_new.obs)",
         },
     )
-    return placed | place_predictions(keys, named, _joined(parts, named)) if named else placed
+    return written | place_predictions(keys, named, np.ascontiguousarray(scores)) if named else written
 
 
-def _joined(parts: list[tuple[Any, ...]], named: Predictions) -> NDArray[np.float32]:
-    """The predictions of all blocks; without any cell a table of the same width."""
-    empty = np.empty((0, max(len(named.categories), 1)), np.float32)
-    scores = np.concatenate([scores for _, _, scores in parts]) if parts else empty
-    check_predictions(named, scores.shape[1])
-    return scores
+def _place(rows: NDArray[np.float32], *, model: Ivis, n_outputs: int) -> NDArray[np.float32]:
+    """All that is known of rows, side by side."""
+    parts = [model.transform(rows), model.novelty(rows)[:, None]]
+    if n_outputs:
+        parts.append(model.score_samples(rows))
+    return np.hstack(parts)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from ._keys import Keys
+    from ._streaming import Rows
 
 # Each module offers `load` and `place`, as `Method` describes them, and is imported when a model of it is met.
 MODULES = {"ivis": "scivis._ivis_model", "n2d": "scivis._n2d_model"}
@@ -65,8 +64,8 @@ class Method(Protocol):
     def load(self, adata: AnnData, entry: Any, **options: Any) -> Any:
         """The fitted model of an entry of `.uns`."""
 
-    def place(self, adata: AnnData, entry: Any, rows: Iterator[NDArray[Any]], keys: Keys, **options: Any) -> Placement:
-        """New cells, given as blocks of rows of the model's input, on the map of the reference `adata`."""
+    def place(self, adata: AnnData, entry: Any, rows: Rows, keys: Keys, **options: Any) -> Placement:
+        """New cells, given by the model's input, on the map of the reference `adata`."""
 
 
 def entry_of(adata: AnnData, key: str) -> dict[str, Any]:

@@ -73,6 +73,46 @@ def read_dense(matrix: Any, name: str) -> NDArray[np.float32]:
     return rows
 
 
+def take_rows(matrix: Any, rows: NDArray[np.integer]) -> NDArray[np.float32]:
+    """The rows of these numbers, ascending and each once, as one float32 array.
+
+    What is in memory, or mapped into it, is asked for the rows; anything else is read in order, in whole blocks, and
+    blocks without a row of these are skipped.
+
+    Examples
+    --------
+    >>> take_rows(np.arange(8).reshape(4, 2), np.array([0, 3]))
+    array([[0., 1.],
+           [6., 7.]], dtype=float32)
+    """
+    matrix = _by_rows(matrix)
+    if isinstance(matrix, np.ndarray) or sparse.issparse(matrix):
+        return dense(matrix[rows])
+    taken = np.empty((len(rows), matrix.shape[1]), np.float32)
+    for start in range(0, matrix.shape[0], BLOCK):
+        first, last = np.searchsorted(rows, (start, start + BLOCK))
+        if first < last:
+            block = next(iter_blocks(matrix[start : start + BLOCK]))
+            taken[first:last] = dense(block[rows[first:last] - start])
+    return taken
+
+
+def spread_rows(matrix: Any, n_runs: int, length: int) -> Any:
+    """Runs of consecutive rows from evenly spread places, in order, as one array or CSR matrix; all rows if there are few.
+
+    Reading runs costs much less than reading as many single rows, and cells that lie together in a file are often of
+    one sample, so that many short runs tell more than a few long ones.
+    """
+    n = matrix.shape[0]
+    matrix = _by_rows(matrix)
+    if n <= n_runs * length:
+        parts = list(iter_blocks(matrix))
+    else:
+        starts = np.linspace(0, n - length, n_runs).astype(np.int64)
+        parts = [next(iter_blocks(matrix[start : start + length])) for start in starts]
+    return sparse.vstack(parts, format="csr") if sparse.issparse(parts[0]) else np.concatenate(parts)
+
+
 def check_finite(rows: NDArray[np.float32], name: str, first_row: int = 0) -> None:
     """Refuse NaN and infinite values, naming the first cell that has one."""
     if np.isfinite(rows).all():

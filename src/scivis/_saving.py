@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from ._checks import is_whole
+from ._digest import USER_BLOCK, is_undamaged, sign
 from ._estimator import Ivis
 from ._plan import backbone, generator
 from ._storage import (
@@ -59,8 +60,9 @@ def save(model: Ivis, folder: str | Path, save_format: str, *, overwrite: bool) 
         writing = Path(name)
         if save_format == "tf":
             model.encoder_.export(writing / _EXPORT, format="tf_saved_model", verbose=False)
-        with h5py.File(writing / _FILE, "w") as file:
+        with h5py.File(writing / _FILE, "w", userblock_size=USER_BLOCK) as file:
             _write(file, entry)
+        sign(writing / _FILE)
         _put(writing, folder)
 
 
@@ -79,6 +81,8 @@ def load(folder: str | Path, like: Ivis) -> Ivis:
     if not path.is_file():
         msg = f"{folder} holds no model: there is no {_FILE} in it."
         raise FileNotFoundError(msg)
+    if not is_undamaged(path):
+        fail(f"{path} is damaged, or no model of scivis")
     try:
         with h5py.File(path, "r") as file:
             entry = _read(file, path.stat().st_size)
@@ -108,6 +112,7 @@ def pack_all(model: Ivis) -> dict[str, Any]:
         "model": pack_model(model),
         "training": to_json(state),
         "optimizer": number(trained.optimizer),
+        "best": number(trained.best),
         "seeds": number([np.asarray(seed) for seed in random_states(model.encoder_)]),
     }
 
@@ -155,9 +160,19 @@ def _set_training(model: Ivis, state: Mapping[str, Any], entry: Mapping[str, Any
     optimizer = unnumber(entry.get("optimizer"), "optimizer variable", kinds="fiu")
     if optimizer:
         _check_optimizer(optimizer, model)
-        model._trained = Trained(losses, optimizer)
+        model._trained = Trained(losses, optimizer, _best(entry, model))
     model.loss_history_ = losses
     _set_seeds(model, unnumber(entry.get("seeds"), "seed", kinds="iu"))
+
+
+def _best(entry: Mapping[str, Any], model: Ivis) -> list[np.ndarray]:
+    """The weights that early stopping would go back to, if there are any."""
+    best = unnumber(entry.get("best", {}), "best weight")
+    learned = [model.encoder_] if model._head is None else [model.encoder_, model._head]
+    wanted = [tuple(weight.shape) for part in learned for weight in part.weights]
+    if best and [weight.shape for weight in best] != wanted:
+        fail(f"its best weights have shapes {[weight.shape for weight in best]}")
+    return best
 
 
 def _check_optimizer(values: list[np.ndarray], model: Ivis) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from math import prod
 from operator import index as as_int
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scivis._row_file import check_room
 from scivis._rows import _by_rows, dense
 
 if TYPE_CHECKING:
@@ -187,12 +187,6 @@ def _room_for(shape: tuple[int, ...], max_bytes: int) -> NDArray[np.float32]:
     n_bytes = 4 * prod(shape)
     if n_bytes <= max_bytes:
         return np.empty(shape, np.float32)
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if n_bytes > free:  # writing to a map of a full disk would end the process
-        msg = (
-            f"The rows take {n_bytes:,} bytes as float32, but {folder} has {free:,} left. Set TMPDIR to a larger disk."
-        )
-        raise OSError(msg)
+    check_room(tempfile.gettempdir(), n_bytes)
     with tempfile.TemporaryFile(prefix="scivis-") as file:
         return np.memmap(file, np.float32, "w+", shape=shape)

@@ -88,11 +88,26 @@ def _annoy_name(metric: str) -> Any:
 
 
 def search_annoy(
-    x: NDArray[np.float32], n_neighbors: int, metric: str, n_trees: int, search_k: int, random_state: int, n_jobs: int
-) -> list[list[int]]:
-    """Lists of about the `n_neighbors` nearest rows, itself excluded; Annoy may return fewer."""
-    index = _build_dense(x, metric, n_trees, random_state)
-    return [rows for rows, _ in nearest_of(index, range(len(x)), n_neighbors, search_k, n_jobs)]
+    x: NDArray[np.float32],
+    n_neighbors: int,
+    metric: str,
+    n_trees: int,
+    search_k: int,
+    random_state: int,
+    n_jobs: int,
+    path: Path | None = None,
+) -> NDArray[np.int32]:
+    """About the `n_neighbors` nearest rows, itself excluded; Annoy may find fewer, then −1 follows."""
+    if path is None:
+        index = _build_dense(x, metric, n_trees, random_state)
+    else:
+        from ._annoy_file import index_in
+
+        index = index_in(path, x, _annoy_name(metric), n_trees, random_state)
+    table = np.full((len(x), n_neighbors), -1, np.int32)
+    for row, (found, _) in enumerate(nearest_of(index, range(len(x)), n_neighbors, search_k, n_jobs)):
+        table[row, : len(found)] = found
+    return table
 
 
 class AnnoyTransformer(TransformerMixin, BaseEstimator):

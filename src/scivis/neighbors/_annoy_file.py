@@ -6,12 +6,11 @@ import os
 import shutil
 import tempfile
 import weakref
-from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
-from uuid import uuid4
 
+from scivis._atomic import replacing
 from scivis._checks import check_positive_int, is_whole
 from scivis._rows import check_finite
 from scivis.data._reading import iter_rows, shape_of
@@ -87,7 +86,7 @@ def build_annoy_index(
     ...     index.get_nns_by_item(0, 3)
     [0, 1, 2]
     """
-    with _whole(path) as unfinished:
+    with replacing(path) as unfinished:
         index = build(
             X, metric, ntrees, verbose, n_jobs, random_state, path=unfinished if build_index_on_disk else None
         )
@@ -96,18 +95,6 @@ def build_annoy_index(
         index.unload()  # an open file cannot be renamed everywhere
     index.load(str(path))
     return index
-
-
-@contextmanager
-def _whole(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A file to write, which takes the place of `path` once all went well."""
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}-{uuid4().hex}")
-    try:
-        yield unfinished
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def build(
@@ -144,7 +131,7 @@ def _flat_blocks(x: Any, verbose: int) -> Iterator[NDArray[np.float32]]:
 
 def save_index(index: AnnoyIndex, own_path: str | os.PathLike[str] | None, path: str | os.PathLike[str]) -> None:
     """Write an index, whole or not at all: a copy of its file, if it has one."""
-    with _whole(path) as unfinished:
+    with replacing(path) as unfinished:
         if own_path is not None:
             shutil.copyfile(own_path, unfinished)
             return
@@ -184,6 +171,13 @@ def load_index(path: str | os.PathLike[str], n_rows: int, n_features: int, metri
         raise ValueError(msg) from error
     check_size(index, n_rows)
     return index
+
+
+def index_in(path: Path, x: Any, metric: Any, n_trees: int, random_state: int) -> AnnoyIndex:
+    """The index in this file; it is built there, from the first row on, if there is none."""
+    if not path.exists():
+        build_annoy_index(x, path, metric, n_trees, verbose=0, random_state=random_state)
+    return load_index(path, x.shape[0], x.shape[1], metric)
 
 
 def check_size(index: AnnoyIndex, n_rows: int) -> None:

@@ -9,6 +9,8 @@ from scivis._checks import is_whole
 from ._table import Neighbors
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -36,6 +38,7 @@ def find_neighbors(
     search_k: int = -1,
     random_state: int = 0,
     n_jobs: int = -1,
+    index_path: Path | None = None,
 ) -> Neighbors:
     """Search the nearest neighbours of each row.
 
@@ -57,6 +60,8 @@ def find_neighbors(
         Seed of the approximate searches.
     n_jobs
         Threads; −1 takes all cores.
+    index_path
+        Keep Annoy's index in this file instead of in memory. One that is there already is used and not built.
 
     Raises
     ------
@@ -85,7 +90,7 @@ def find_neighbors(
         case _:
             from ._annoy import search_annoy
 
-            indices = search_annoy(x, n_neighbors, metric, n_trees, search_k, random_state, n_jobs)
+            indices = search_annoy(x, n_neighbors, metric, n_trees, search_k, random_state, n_jobs, index_path)
     return Neighbors.from_indices(indices)
 
 

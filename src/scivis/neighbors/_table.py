@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Rows looked at together: sorting takes several times the memory of the rows.
+_BLOCK = 262_144
+
 
 @dataclass(frozen=True, eq=False)
 class Neighbors:
@@ -40,21 +43,26 @@ class Neighbors:
     counts: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        n, k = self.indices.shape
+        n = len(self.indices)
         if self.counts.shape != (n,):
             msg = f"counts has shape {self.counts.shape}, but indices has {n} rows."
             raise ValueError(msg)
-        used = np.arange(k) < self.counts[:, None]
-        if not np.array_equal(self.indices >= 0, used):
+        for start in range(0, n, _BLOCK):
+            self._check(start, self.indices[start : start + _BLOCK], self.counts[start : start + _BLOCK])
+
+    def _check(self, start: int, indices: NDArray[np.int32], counts: NDArray[np.int32]) -> None:
+        n, k = self.indices.shape
+        used = np.arange(k) < counts[:, None]
+        if not np.array_equal(indices >= 0, used):
             msg = "indices must hold neighbours first and -1 afterwards, as many neighbours as counts says."
             raise ValueError(msg)
-        if k and self.indices.max() >= n:
-            msg = f"indices points at row {self.indices.max()}, but there are only {n} rows: other cells' neighbours?"
+        if indices.max(initial=-1) >= n:
+            msg = f"indices points at row {indices.max()}, but there are only {n} rows: other cells' neighbours?"
             raise ValueError(msg)
-        if _repeated(self.indices).any():
+        if _repeated(indices).any():
             msg = "indices names a neighbour twice in one row."
             raise ValueError(msg)
-        if (self.indices == np.arange(n)[:, None]).any():
+        if (indices == np.arange(start, start + len(indices))[:, None]).any():
             msg = "indices lists a row as its own neighbour; leave the cell itself out."
             raise ValueError(msg)
 
@@ -81,12 +89,13 @@ class Neighbors:
     @classmethod
     def _compress(cls, table: NDArray[np.int32]) -> Neighbors:
         """Drop own row numbers and repetitions and close the gaps they leave, the order of the others kept."""
-        table[table == np.arange(len(table))[:, None]] = -1
-        table[_repeated(table)] = -1
-        order = np.argsort(table < 0, axis=1, kind="stable")
-        counts = (table >= 0).sum(axis=1).astype(np.int32)
-        width = int(counts.max(initial=0))
-        return cls(np.take_along_axis(table, order, axis=1)[:, :width], counts)
+        for start in range(0, len(table), _BLOCK):
+            part = table[start : start + _BLOCK]
+            part[part == np.arange(start, start + len(part))[:, None]] = -1
+            part[_repeated(part)] = -1
+            part[:] = np.take_along_axis(part, np.argsort(part < 0, axis=1, kind="stable"), axis=1)
+        counts = (table >= 0).sum(axis=1, dtype=np.int32)
+        return cls(table[:, : int(counts.max(initial=0))], counts)
 
 
 def _repeated(table: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -91,8 +91,10 @@ class Siamese(keras.Model):
         if supervision is not None:
             self.head = supervision.head
             self.noise = self._constant(np.zeros((n_views * batch_size, *x.shape[1:]), np.float32))
-            self.labels = self._constant(supervision.targets.values)
-            self.labelled = self._constant(supervision.targets.labelled.astype(np.float32))
+            # As many as rows: where these are read from a file a few at a time, so are their labels.
+            values, labelled = supervision.targets.values, supervision.targets.labelled.astype(np.float32)
+            self.labels = self._constant(np.resize(values, (len(x), *values.shape[1:])))
+            self.labelled = self._constant(np.resize(labelled, len(x)))
         # All variables exist: without this Keras would trace the whole model once more to find that out.
         self.built = True
 
@@ -124,7 +126,7 @@ class Siamese(keras.Model):
             anchors, positives = ops.split(embeddings, 2)
             loss = infonce(anchors, positives)
         else:
-            loss = self.triplet_loss(*ops.split(embeddings, 3))
+            loss = ops.mean(self.triplet_loss(None, ops.stack(ops.split(embeddings, 3))))
         n_anchors = self.rows.shape[2]
         if self.global_weight:
             loss += self.global_weight * distance_correlation(inputs[:n_anchors], embeddings[:n_anchors])

@@ -1,18 +1,18 @@
-"""Running the training: epochs in shuffled order, a learning-rate schedule, early stopping, embedding of all rows."""
+"""Running the training: epochs in shuffled order, a learning-rate schedule, embedding of all rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from . import pairs
+from ._epochs import Draw, EarlyStopping, Plan
 from ._siamese import Siamese
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from .losses import IvisLoss
     from .pairs import Shuffle
 
-# Batches joined into one call of the compiled graph: the Python between calls costs as much as a small batch.
-_STEPS_PER_CALL = 32
 # Anchors, over all epochs, from which XLA's faster steps repay the seconds that it takes to compile them.
 _XLA_REPAYS = 150_000
 # Rows embedded at once: large enough for the matrix products, small enough for the cache.
@@ -66,7 +64,7 @@ class Schedule:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """How a training ended.
+    """Where a training is, or how it ended.
 
     Parameters
     ----------
@@ -74,10 +72,16 @@ class Trained:
         Mean loss of each epoch, those of the trainings before included.
     optimizer
         The optimizer's step and moments.
+    best
+        Where early stopping would go back to: the weights of the epoch of the lowest loss.
+    interrupted
+        Whether it was stopped before its last epoch, so that the epochs left are to be trained and no others.
     """
 
     losses: list[float]
     optimizer: list[NDArray[Any]]
+    best: list[NDArray[Any]] = field(default_factory=list)
+    interrupted: bool = False
 
 
 def train(
@@ -87,70 +91,95 @@ def train(
     schedule: Schedule,
     *,
     rng: np.random.Generator,
+    anchors: NDArray[np.integer] | None = None,
     supervision: Supervision | None = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     before: Trained | None = None,
+    tell: Callable[[Trained], None] | None = None,
 ) -> Trained:
     """Train `encoder`, and the head of `supervision`, in place on the rows of `x`.
 
-    Every epoch takes each row as anchor once, in a new order; the last batches are filled up with rows from the front,
+    Every epoch takes each anchor once, in a new order; the last batches are filled up with rows from the front,
     so that all batches have one shape, and all calls of the compiled graph the same number of batches.
 
     Parameters
     ----------
     encoder, x, neighbors, schedule
-        What to train, on what, and how.
+        What to train, on what, and how. Rows that are mapped from a file are read some batches at a time.
     rng
         Draws the pairs.
+    anchors
+        The rows that are anchors; all, if not given.
     supervision
         Labels, if there are any.
     callbacks
         Called by Keras.
     before
-        How an earlier training ended, which this one continues; a falling learning rate starts anew.
+        How an earlier training ended, which this one continues; a falling learning rate starts anew. If it was
+        interrupted, this is the rest of it.
+    tell
+        Told after each epoch where training is, before `callbacks` are called.
 
     Raises
     ------
     ValueError
         If the loss is no longer finite.
     """
-    n_batches, per_call = _steps(len(x), schedule.batch_size)
+    plan = Plan.of(len(x) if anchors is None else len(anchors), schedule.batch_size, resident=not is_mapped(x))
     model = Siamese(
         encoder,
-        x,
+        x if plan.resident else np.zeros((plan.n_rows(_n_views(schedule)), *x.shape[1:]), np.float32),
         loss=schedule.loss,
         global_weight=schedule.global_weight,
-        n_batches=n_batches,
+        n_batches=plan.n_batches,
         batch_size=schedule.batch_size,
         supervision=supervision,
     )
+    steps = plan.n_rounds * plan.n_batches
     model.compile(
-        optimizer=_optimizer(schedule, n_batches), steps_per_execution=per_call, **_xla(len(x) * schedule.epochs)
+        optimizer=_optimizer(schedule, steps),
+        steps_per_execution=plan.per_call,
+        **_xla(plan.n_anchors * schedule.epochs),
     )
     # Built here, or the first step would be traced twice: once to create the optimizer's variables.
     model.optimizer.build(model.trainable_variables)
-    losses_before = list(before.losses) if before else []
     if before:
-        _restore(model.optimizer, before.optimizer, restart=schedule.decay)
+        _restore(model.optimizer, before.optimizer, restart=schedule.decay and not before.interrupted)
+    done = len(before.losses) if before and before.interrupted else 0
+    draw = Draw(x, neighbors, plan, schedule.shuffle, rng, supervision, anchors)
+    losses = list(before.losses) if before else []
+    stopping = [EarlyStopping(schedule.patience, before)] if schedule.patience is not None else []
+    if before and before.interrupted and (done >= schedule.epochs or any(rule.is_over for rule in stopping)):
+        for rule in stopping:
+            rule.go_back(model)
+        return before
     # The batches of all epochs in one array: Keras takes a tenth of a second to start an array again.
     history = model.fit(
-        np.tile(np.arange(n_batches, dtype=np.int32), schedule.epochs),
+        np.tile(np.arange(plan.n_batches, dtype=np.int32), plan.n_rounds * (schedule.epochs - done)),
         batch_size=1,
         epochs=schedule.epochs,
-        steps_per_epoch=n_batches,
+        initial_epoch=done,
+        steps_per_epoch=steps,
         shuffle=False,
         verbose=0,
-        callbacks=[
-            _Draw(neighbors, schedule.shuffle, rng, supervision.noise if supervision else 0.0),
-            *_early_stopping(schedule, losses_before),
-            *callbacks,
-        ],
+        callbacks=[draw, *stopping, *([_Report(tell, losses, stopping)] if tell else []), *callbacks],
     )
-    losses = [float(loss) for loss in history.history["loss"]]
-    if not np.isfinite(losses).all():
-        msg = f"Training diverged: the loss became {losses[-1]}. Take a smaller learning_rate than {schedule.learning_rate}."
+    new = [float(loss) for loss in history.history["loss"]]
+    if not np.isfinite(new).all():
+        msg = (
+            f"Training diverged: the loss became {new[-1]}. Take a smaller learning_rate than {schedule.learning_rate}."
+        )
         raise ValueError(msg)
-    return _trained([*losses_before, *losses], model.optimizer)
+    return _trained([*losses, *new], model.optimizer)
+
+
+def is_mapped(x: NDArray[np.float32]) -> bool:
+    """Whether rows lie in a file, of which training then holds a few at a time."""
+    return isinstance(x, np.memmap)
+
+
+def _n_views(schedule: Schedule) -> int:
+    return 2 if schedule.loss == "infonce" else 3
 
 
 def _restore(optimizer: keras.optimizers.Optimizer, values: list[NDArray[Any]], *, restart: bool) -> None:
@@ -161,8 +190,9 @@ def _restore(optimizer: keras.optimizers.Optimizer, values: list[NDArray[Any]], 
         optimizer.iterations.assign(0)
 
 
-def _trained(losses: list[float], optimizer: keras.optimizers.Optimizer) -> Trained:
-    return Trained(losses, [np.array(keras.ops.convert_to_numpy(variable)) for variable in _state(optimizer)])
+def _trained(losses: list[float], optimizer: keras.optimizers.Optimizer, best: Sequence[NDArray[Any]] = ()) -> Trained:
+    state = [np.array(keras.ops.convert_to_numpy(variable)) for variable in _state(optimizer)]
+    return Trained(losses, state, list(best))
 
 
 def _state(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
@@ -177,87 +207,22 @@ def _optimizer(schedule: Schedule, n_batches: int) -> keras.optimizers.Optimizer
     return keras.optimizers.Adam(rate)
 
 
-def _steps(n_rows: int, batch_size: int) -> tuple[int, int]:
-    """Steps of an epoch, rounded up to whole calls of the compiled graph, and steps of a call."""
-    n_batches = -(-n_rows // batch_size)
-    n_calls = n_batches if keras.backend.backend() == "torch" else -(-n_batches // _STEPS_PER_CALL)
-    per_call = -(-n_batches // n_calls)
-    return n_calls * per_call, per_call
-
-
 def _xla(n_anchors: int) -> dict[str, bool]:
     backend = keras.backend.backend()
     return {"jit_compile": backend == "jax" or (backend == "tensorflow" and n_anchors >= _XLA_REPAYS)}
 
 
-class _Draw(keras.callbacks.Callback):
-    """Gives the model new rows before each epoch: anchors in a new order, with partners of their own."""
-
-    def __init__(
-        self, neighbors: Neighbors | LazyNeighbors, shuffle: Shuffle, rng: np.random.Generator, noise: float = 0.0
-    ) -> None:
-        super().__init__()
-        self.neighbors, self.shuffle, self.rng, self.noise = neighbors, shuffle, rng, noise
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        n_batches, n_views, batch_size = self.model.rows.shape
-        anchors = pairs.draw_anchors(self.neighbors.n_cells, n_batches, batch_size, self.shuffle, self.rng)
-        self.model.rows.assign(np.stack([self._rows(batch, n_views) for batch in anchors]))
-        if self.noise:
-            self.model.noise.assign(self.rng.normal(0.0, self.noise, self.model.noise.shape))
-
-    def _rows(self, anchors: NDArray[np.int32], n_views: int) -> NDArray[np.int32]:
-        indices, counts = self.neighbors.take(anchors)
-        views = [anchors, pairs.draw_positives(anchors, indices, counts, self.rng)]
-        if n_views == 3:
-            views.append(pairs.draw_negatives(anchors, indices, counts, self.neighbors.n_cells, self.rng))
-        return np.stack(views)
-
-
-class Report(keras.callbacks.Callback):
+class _Report(keras.callbacks.Callback):
     """Tells after each epoch where training is, from which another could go on."""
 
-    def __init__(self, tell: Callable[[Trained], None], before: Trained | None) -> None:
+    def __init__(self, tell: Callable[[Trained], None], losses: list[float], stopping: list[EarlyStopping]) -> None:
         super().__init__()
-        self.tell, self.losses = tell, list(before.losses) if before else []
+        self.tell, self.losses, self.stopping = tell, list(losses), stopping
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.losses.append((logs or {})["loss"])
-        self.tell(_trained(list(self.losses), self.model.optimizer))
-
-
-def _early_stopping(schedule: Schedule, losses: list[float]) -> list[keras.callbacks.Callback]:
-    return [] if schedule.patience is None else [_KeepBest(schedule.patience, losses)]
-
-
-class _KeepBest(keras.callbacks.Callback):
-    """Stops after `patience` epochs without a lower loss, and ends with the weights of the lowest.
-
-    Keras's own callback would copy the whole model at each improvement, and the data are part of this model.
-    """
-
-    def __init__(self, patience: int, losses: list[float]) -> None:
-        super().__init__()
-        self.patience = patience
-        self.best, self.waited = min(losses, default=np.inf), 0
-        self.weights: list[list[NDArray[Any]]] | None = None
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        # What an earlier training ended with are the weights of its best epoch.
-        self.weights = [part.get_weights() for part in self.model.learned]
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {})["loss"]
-        if loss < self.best:
-            self.best, self.waited = loss, 0
-            self.weights = [part.get_weights() for part in self.model.learned]
-            return
-        self.waited += 1
-        self.model.stop_training = self.model.stop_training or self.waited >= self.patience
-
-    def on_train_end(self, logs: Any = None) -> None:
-        for part, weights in zip(self.model.learned, self.weights or [], strict=True):
-            part.set_weights(weights)
+        best = [weight for stopping in self.stopping for weight in stopping.best]
+        self.tell(_trained(list(self.losses), self.model.optimizer, best))
 
 
 def embed(encoder: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
+
+from .losses import mean_over, row_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -240,8 +242,4 @@ def supervised_loss(metric: str, y_true: Tensor, y_pred: Tensor, labelled: Tenso
     >>> float(supervised_loss("mae", y, predicted, np.array([1.0, 1.0, 0.0], "float32")))  # (1 + 3) / 2
     2.0
     """
-    loss = _keras_loss(metric)
-    per_row = (loss.call if isinstance(loss, keras.losses.Loss) else loss)(y_true, y_pred)
-    # Chosen, not multiplied: a missing row's loss may be infinite.
-    known = ops.where(labelled > 0, per_row, 0.0)
-    return ops.sum(known) / ops.maximum(ops.sum(labelled), 1.0)
+    return mean_over(labelled > 0, row_loss(_OLD_NAMES.get(metric, metric))(y_true, y_pred))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,16 +12,15 @@ from scivis._genes import align_genes
 from scivis._keys import Keys
 from scivis._methods import entry_of, method_of
 from scivis._representation import choose_representation
-from scivis._rows import BLOCK, check_finite, dense, iter_blocks
 from scivis._storage import fitted_on, unpack_input
+from scivis._streaming import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from scivis._expression import ExpressionInput
+    from scivis._genes import GeneAlignment
 
 
 def ingest(
@@ -129,28 +129,24 @@ def _check_arguments(
         raise ValueError(msg)
 
 
-def _rows(
-    adata: AnnData, entry: dict[str, Any], use_rep: str | None, layer: str | None, min_genes: float
-) -> Iterator[NDArray[np.float32]]:
+def _rows(adata: AnnData, entry: dict[str, Any], use_rep: str | None, layer: str | None, min_genes: float) -> Rows:
     """The model's input for the new cells, in blocks."""
     expression = unpack_input(entry.get("expression")) if use_rep is None else None
     if expression is None:
-        return _obsm_blocks(adata, *fitted_on(entry.get("params"), use_rep))
-    return _expression_blocks(adata, expression, layer, min_genes)
+        return _obsm_rows(adata, *fitted_on(entry.get("params"), use_rep))
+    return _expression_rows(adata, expression, layer, min_genes)
 
 
-def _obsm_blocks(adata: AnnData, key: str, width: int) -> Iterator[NDArray[np.float32]]:
+def _obsm_rows(adata: AnnData, key: str, width: int) -> Rows:
     """The model's input out of `.obsm`."""
     matrix = choose_representation(adata, use_rep=key).matrix
     if matrix.shape[1] < width:
         msg = f"adata_new.obsm[{key!r}] has {matrix.shape[1]} columns, but the model reads {width}."
         raise ValueError(msg)
-    return (dense(block)[:, :width] for block in iter_blocks(matrix))
+    return Rows(matrix[:, :width], f"adata_new.obsm[{key!r}]")
 
 
-def _expression_blocks(
-    adata: AnnData, source: ExpressionInput, layer: str | None, min_genes: float
-) -> Iterator[NDArray[np.float32]]:
+def _expression_rows(adata: AnnData, source: ExpressionInput, layer: str | None, min_genes: float) -> Rows:
     """The model's input out of expression, its genes aligned and, for a PCA, projected."""
     from scanpy import logging as logg
 
@@ -161,11 +157,8 @@ def _expression_blocks(
     align = align_genes(adata.var_names, source.genes, source.means, min_share=min_genes)
     report = logg.info if align.n_found == len(source.genes) else logg.warning
     report(f"    found {align.n_found} of the {len(source.genes)} genes that the model reads in adata_new")
+    return Rows(matrix, "adata_new's expression", partial(_aligned, align=align, source=source))
 
-    def blocks() -> Iterator[NDArray[np.float32]]:
-        for first, block in enumerate(iter_blocks(matrix)):
-            rows = align(block)
-            check_finite(rows, "adata_new's expression", first_row=first * BLOCK)
-            yield source.project(rows)
 
-    return blocks()
+def _aligned(block: Any, *, align: GeneAlignment, source: ExpressionInput) -> NDArray[np.float32]:
+    return source.project(align(block))

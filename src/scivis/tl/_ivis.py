@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._checks import check_positive_int, check_seed
+from scivis._checks import check_positive_int, check_seed, is_whole
 from scivis._estimator import Ivis
-from scivis._expression import expression_input
+from scivis._input import model_input, training_rows
 from scivis._keys import Keys
 from scivis._labels import Labels, pack_predictions, place_predictions, predictions_of, read_labels
 from scivis._neighbor_graph import check_graph, has_graph, stored_neighbors
 from scivis._presets import Preset, preset_params
+from scivis._progress import bar, verbose
 from scivis._representation import choose_representation
-from scivis._rows import read_dense
-from scivis._storage import pack_input, pack_model
+from scivis._sampling import sample_rows
+from scivis._storage import pack_input, pack_model, pack_params
+from scivis._streaming import Rows
 from scivis.neighbors import Backend, Metric, Neighbors, find_neighbors
 from scivis.neighbors._search import check_n_neighbors, check_search, resolve
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scivis._checkpoint import Checkpoint
     from scivis._representation import Representation
     from scivis.nn.losses import IvisLoss
 
@@ -38,6 +42,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     use_rep: str | None = None,
     n_pcs: int | None = None,
     layer: str | None = None,
+    mask_var: NDArray[np.bool_] | str | None = None,
     neighbors_key: str | None = None,
     backend: Backend | None = None,
     metric: Metric | None = None,
@@ -54,6 +59,9 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     supervision_metric: str | None = None,
     supervision_weight: float = 0.5,
     unlabeled_category: str | None = None,
+    max_train_cells: int | None = 100_000,
+    annoy_index_path: str | Path | None = None,
+    checkpoint: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     random_state: int | np.random.Generator = 0,
     key_added: str | None = None,
@@ -85,6 +93,10 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         How many columns of it to use; 0 means `.X`.
     layer
         A layer to use instead.
+    mask_var
+        Which genes to read, where genes are read: a mask, or its name in `.var`. By default all. Genes of the training
+        cells that would take more than 256 MiB are read through 50 principal components, and then only the highly
+        variable ones, if they are marked.
     neighbors_key
         The graph to use, by the `key_added` of `sc.pp.neighbors`. A graph of other cells is refused.
     backend
@@ -125,6 +137,15 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Share of that loss in the whole, from 0 (labels change nothing) to 1 (neighbours change nothing).
     unlabeled_category
         The label that means that there is none.
+    max_train_cells
+        Train on so many cells at most, drawn so that small populations survive, and map all cells with the network then;
+        `None` trains on all. A network of this size learns no more from a million cells than from a good sample of them.
+    annoy_index_path
+        With `backend="annoy"`: keep its index in this file and not in memory. One that is there already is used.
+    checkpoint
+        A folder for neighbours and model, saved every two minutes at the end of an epoch. The same call goes on from there
+        after a crash or a kill and ends, bit for bit, where it would have ended without. Remove the folder when you have
+        the result.
     callbacks
         Keras callbacks, or those of :mod:`scivis.nn.callbacks`, called during training.
     random_state
@@ -173,48 +194,65 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     start = logg.info("computing ivis")
     keys = Keys.of("ivis", key_added)
-    _check_arguments(adata, n_components, epochs, patience, random_state, copy=copy)
+    _check_arguments(adata, n_components, epochs, patience, max_train_cells, random_state, copy=copy)
+    _check_files(backend, annoy_index_path, checkpoint, random_state)
+    n_train = min(adata.n_obs, max_train_cells or adata.n_obs)
     settings = _settings(
-        preset, adata.n_obs, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
+        preset, n_train, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
         linear_path=linear_path, batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience,
         learning_rate=learning_rate,
     )  # fmt: skip
     told = _labels(adata, labels, supervision_metric, unlabeled_category)
     searching = _is_search(adata, neighbors_key, n_neighbors, backend, metric, settings["k"])
-    search, training = np.random.default_rng(random_state).spawn(2)
+    search, training, sampling = np.random.default_rng(random_state).spawn(3)
     model = Ivis(
-        n_components, **settings, supervision_weight=supervision_weight, callbacks=list(callbacks), verbose=_verbose(),
+        n_components, **settings, supervision_weight=supervision_weight, callbacks=list(callbacks), verbose=int(verbose()),
         random_state=training,
     )  # fmt: skip
-    model.check_settings(adata.n_obs)
+    model.check_settings(n_train)
     adata = adata.copy() if copy else adata
 
     representation = choose_representation(
         adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=_legacy_seed(search)
     )
-    logg.info(f"    using {representation.description}")
-    x = read_dense(representation.matrix, representation.description)
+    cells = model_input(adata, representation, mask_var, n_train, _legacy_seed(sampling))
+    logg.info(f"    using {cells.description}")
+    sample = None if n_train == adata.n_obs else sample_rows(cells.matrix, n_train, sampling)
+    if sample is not None:
+        logg.info(f"    training on {n_train:,} of {adata.n_obs:,} cells (max_train_cells)")
+    # A graph leads from the cells of the sample to all others; a search is made among those of the sample.
+    x = training_rows(cells.matrix, cells.description, sample if searching else None)
+    values = told and (told.values[sample] if searching and sample is not None else told.values)
+    point = None if checkpoint is None else _checkpoint(checkpoint, model, x, values, random_state)
     if searching:
-        neighbors, graph = _search(x, settings["k"], backend or "auto", metric or "euclidean", search)
+        neighbors, graph = _search(
+            x, settings["k"], backend or "auto", metric or "euclidean", search, annoy_index_path, point
+        )
     else:
         neighbors, graph = stored_neighbors(adata, neighbors_key, x), f"the graph {neighbors_key or 'neighbors'!r}"
     logg.info(f"    neighbours: {graph}")
-    model.set_params(neighbour_matrix=neighbors, **({"supervision_metric": told.metric} if told else {}))
-    embedding = model.fit_transform(x, told and told.values)
+    model.set_params(neighbour_matrix=neighbors, anchors=None if searching else sample)
+    model.set_params(**({"supervision_metric": told.metric} if told else {}))
+    if point is not None:
+        model = point.resume(model.set_params(callbacks=[*callbacks, point.autosave()]))
+        logg.info(f"    continuing after epoch {len(model.loss_history_)}" if hasattr(model, "loss_history_") else "")
+    model.fit(x, values)
+    everything = Rows(x if len(x) == adata.n_obs else cells.matrix, cells.description)
+    embedding = everything.map(model.transform, n_components, bar=bar("placing cells"))
     named = predictions_of(told, adata) if told and supervision_weight else None
+    scores = everything.map(model.score_samples, max(len(named.categories), 1)) if named else None
 
-    expression = expression_input(adata, representation)
     adata.obsm[keys.obsm] = embedding
     adata.uns[keys.uns] = {
         "method": "ivis",
-        "params": _params(representation, model, preset, graph, random_state),
+        "params": _params(representation, model, preset, graph, random_state, x),
         "history": {"loss": np.asarray(model.loss_history_)},
         "model": pack_model(model),
-        "expression": pack_input(expression),
+        "expression": pack_input(cells.expression),
         "predictions": pack_predictions(named),
     }
-    written = "\n" + place_predictions(keys, named, model.score_samples(x)).write(adata) if named else ""
-    source = "expression" if expression else f"obsm[{representation.key!r}]"
+    written = "\n" + place_predictions(keys, named, scores).write(adata) if named and scores is not None else ""
+    source = "expression" if cells.expression else f"obsm[{representation.key!r}]"
     logg.hint(f"    scivis.tl.ingest will place new cells by their {source}")
     logg.info(
         "    finished",
@@ -229,17 +267,27 @@ def _check_arguments(
     n_components: int,
     epochs: int | None,
     patience: int | None,
+    max_train_cells: int | None,
     random_state: Any,
     *,
     copy: bool,
 ) -> None:
     check_positive_int("n_components", n_components)
     check_seed(random_state)
-    for name, value in (("epochs", epochs), ("patience", patience)):
+    for name, value in (("epochs", epochs), ("patience", patience), ("max_train_cells", max_train_cells)):
         if value is not None:
             check_positive_int(name, value)
     if copy and adata.isbacked:
         msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
+        raise ValueError(msg)
+
+
+def _check_files(backend: str | None, index_path: Any, checkpoint: Any, random_state: Any) -> None:
+    if index_path is not None and backend != "annoy":
+        msg = f"annoy_index_path={str(index_path)!r} is for backend='annoy', but backend is {backend!r}."
+        raise ValueError(msg)
+    if checkpoint is not None and not is_whole(random_state):
+        msg = f"checkpoint={str(checkpoint)!r} needs a whole number as random_state, by which the call can be repeated."
         raise ValueError(msg)
 
 
@@ -283,10 +331,35 @@ def _is_search(
 
 
 def _search(
-    x: NDArray[np.float32], n_neighbors: int, backend: Backend, metric: Metric, rng: np.random.Generator
+    x: NDArray[np.float32],
+    n_neighbors: int,
+    backend: Backend,
+    metric: Metric,
+    rng: np.random.Generator,
+    index_path: str | Path | None,
+    point: Checkpoint | None,
 ) -> tuple[Neighbors, str]:
-    neighbors = find_neighbors(x, n_neighbors, backend=backend, metric=metric, random_state=_legacy_seed(rng))
-    return neighbors, f"{n_neighbors} per cell, searched by {resolve(backend, len(x))}, {metric}"
+    """Neighbours found now or, for a call that goes on, before."""
+    # Rows that do not fit into memory are indexed on disk.
+    backend = "annoy" if backend == "auto" and isinstance(x, np.memmap) else resolve(backend, len(x))
+    path = index_path or (point.folder / "annoy.index" if point and backend == "annoy" else None)
+    seed = _legacy_seed(rng)
+
+    def search() -> Neighbors:
+        return find_neighbors(
+            x, n_neighbors, backend=backend, metric=metric, random_state=seed, index_path=path and Path(path)
+        )  # fmt: skip
+
+    return point.neighbors(search) if point else search(), f"{n_neighbors} per cell, searched by {backend}, {metric}"
+
+
+def _checkpoint(folder: str | Path, model: Ivis, x: NDArray[np.float32], values: Any, random_state: Any) -> Checkpoint:
+    """The folder of this call, which is known by its settings and its data."""
+    from scivis._checkpoint import Checkpoint, digest
+
+    data = {"cells": x.shape, "rows": digest(x), "labels": None if values is None else digest(np.asarray(values))}
+    call = pack_params(model) | {"network": str(model.model), "random_state": random_state} | data
+    return Checkpoint.open(folder, call | {"verbose": None})
 
 
 def _legacy_seed(rng: np.random.Generator) -> int:
@@ -294,19 +367,15 @@ def _legacy_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
 
 
-def _verbose() -> int:
-    """Bars from scanpy's `hint` level on."""
-    from scanpy import settings
-
-    return int(settings.verbosity >= 3)
-
-
-def _params(representation: Representation, model: Ivis, preset: str, source: str, random_state: Any) -> dict[str, Any]:
+def _params(
+    representation: Representation, model: Ivis, preset: str, source: str, random_state: Any, x: NDArray[np.float32]
+) -> dict[str, Any]:
     params = {
         "preset": preset,
         "use_rep": representation.key,
         "representation": representation.kind,
-        "n_features": representation.matrix.shape[1],
+        "n_features": x.shape[1],
+        "n_train_cells": len(x) if model.anchors is None else len(model.anchors),
         "neighbors": source,
         "n_components": model.embedding_dims,
         "loss": model.distance if isinstance(model.distance, str) else "custom",
