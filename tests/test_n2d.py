@@ -18,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture
 
 from scivis import N2D
+from scivis._digest import sign
 from scivis.n2d import (
     AutoEncoder,
     CustomAutoEncoder,
@@ -439,6 +440,7 @@ def test_a_forged_file_is_refused(case, fitted, tmp_path):
         config = json.loads(file.attrs["config"])
         forge(config)
         file.attrs["config"] = json.dumps(config)
+    sign(path)  # as whoever alters a file on purpose would
     with pytest.raises(ValueError, match=message):
         load_n2d(path, manifold=fitted.manifold_)
 
@@ -449,7 +451,18 @@ def test_values_that_are_not_finite_are_refused(name, fitted, tmp_path):
     save_n2d(fitted, path)
     with h5py.File(path, "r+") as file:
         file[name][...] = np.nan
+    sign(path)
     with pytest.raises(ValueError, match="finite"):
+        load_n2d(path, manifold=fitted.manifold_)
+
+
+def test_a_damaged_file_is_refused(fitted, tmp_path):
+    path = tmp_path / "n2d.h5"
+    save_n2d(fitted, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
         load_n2d(path, manifold=fitted.manifold_)
 
 

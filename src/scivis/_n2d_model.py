@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ._methods import Placement
+from ._progress import bar
 from .n2d._clustering import check_can_place, check_can_predict
 from .n2d._storing import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from ._keys import Keys
+    from ._streaming import Rows
     from .n2d import N2D, CustomAutoEncoder
 
 
@@ -34,18 +35,17 @@ def load(
 
 
 def place(
-    adata: AnnData, entry: Any, rows: Iterator[NDArray[np.float32]], keys: Keys, **options: Any
+    adata: AnnData, entry: Any, rows: Rows, keys: Keys, **options: Any
 ) -> Placement:  # fmt: skip
     """What the autoencoder encodes, its place on the map, the cluster there, and the distance from the reference."""
     model = load(adata, entry, **options)
     check_can_place(model.manifold_)
     check_can_predict(model.clusterer_)
-    parts = model.manifold_clusterer
-    blocks = [(model.encode(block), model.novelty(block)) for block in rows]
-    latent = np.concatenate([np.empty((0, _width(model)), np.float32), *(latent for latent, _ in blocks)])
+    parts, width = model.manifold_clusterer, int(np.prod(model.encoder_.output_shape[1:]))
+    known = rows.map(partial(_encode, model=model), width + 1, bar=bar("encoding cells"))
+    latent, novelty = np.ascontiguousarray(known[:, :width]), known[:, width]
     embedding = parts.transform(latent)
     placed = place_clusters(keys, parts.clusters_of(embedding), parts.classes_, adata.uns.get(f"{keys.uns}_colors"))
-    novelty = np.concatenate([np.empty(0, np.float32), *(novelty for _, novelty in blocks)])
     return (
         place_map(keys, latent, embedding, "the reference's map")
         | placed
@@ -54,8 +54,9 @@ def place(
     )
 
 
-def _width(model: N2D) -> int:
-    return int(np.prod(model.encoder_.output_shape[1:]))
+def _encode(rows: NDArray[np.float32], *, model: N2D) -> NDArray[np.float32]:
+    """What the autoencoder encodes, and the distance from the reference beside it."""
+    return np.hstack([model.encode(rows), model.novelty(rows)[:, None]])
 
 
 def _has_probabilities(model: N2D) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def assemble(parts: Mapping[str, tuple[NDArray[np.float32], NDArray[Any]]], names: tuple[str, ...]) -> AnnData:
+def assemble(parts: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], names: tuple[str, ...]) -> AnnData:
     """Rows and codes of each part, with the names of the codes, one part below the other.
 
     Examples

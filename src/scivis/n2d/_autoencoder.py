@@ -276,10 +276,10 @@ class CustomAutoEncoder(_Trainable):
         """Refuse, before any work, tensors that are no autoencoder."""
         from ._network import models
 
-        models(tuple(self.ae_stages))  # type: ignore[arg-type]  # three, as is checked there
+        models(tuple(self.ae_stages))
 
     def _stages(self, x: NDArray[np.float32], seed: int) -> Stages:
-        return tuple(self.ae_stages)  # type: ignore[return-value]  # three, as is checked by `models`
+        return tuple(self.ae_stages)
 
 
 def autoencoder_generator(

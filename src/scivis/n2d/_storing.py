@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from scivis._checks import is_real, is_whole
+from scivis._digest import USER_BLOCK, is_undamaged, sign
 from scivis._novelty import Reference
 from scivis._storage import (
     FORMAT,
@@ -314,8 +315,9 @@ def _replace(path: Path, entry: dict[str, Any]) -> None:
         writing = Path(name) / path.name
         from scivis._saving import _write  # loads Keras
 
-        with h5py.File(writing, "w") as file:
+        with h5py.File(writing, "w", userblock_size=USER_BLOCK) as file:
             _write(file, entry)
+        sign(writing)
         writing.replace(path)
 
 
@@ -323,6 +325,8 @@ def _entry(path: Path) -> dict[str, Any]:
     if not path.is_file():
         msg = f"There is no file {path}."
         raise FileNotFoundError(msg)
+    if not is_undamaged(path):
+        fail(f"{path} is damaged, or no model of scivis")
     from scivis._saving import _read  # loads Keras
 
     try:

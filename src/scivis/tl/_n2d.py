@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scivis._checks import check_positive_int, check_rows, check_seed
-from scivis._expression import expression_input
+from scivis._input import model_input, training_rows
 from scivis._keys import Keys
 from scivis._n2d_model import place_clusters, place_map, place_probabilities
 from scivis._plan import seed_of
+from scivis._progress import verbose
 from scivis._representation import choose_representation
-from scivis._rows import read_dense
 from scivis._storage import pack_input
 from scivis.n2d import N2D, AutoEncoder, ManifoldClusterer
 from scivis.n2d._learners import make_clusterer, make_manifold
@@ -157,7 +157,7 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     _check_training(batch_size, passes, loss, optimizer, patience)
     pca, training, learners = np.random.default_rng(random_state).spawn(3)
     parts = _manifold_clusterer(manifold, clusterer, adata.n_obs, n_clusters, n_components, n_neighbors, learners)
-    shape = {"latent_dim": latent_dim, "architecture": architecture, "act": act, "x_lambda": x_lambda}
+    shape: dict[str, Any] = {"latent_dim": latent_dim, "architecture": architecture, "act": act, "x_lambda": x_lambda}
     _check_own(autoencoder, shape)
     shape["latent_dim"] = latent_dim or n_clusters
     (AutoEncoder(1, **shape, standardize=True) if autoencoder is None else autoencoder).check_settings()
@@ -166,17 +166,17 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     representation = choose_representation(
         adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=seed_of(pca)
     )  # fmt: skip
-    logg.info(f"    using {representation.description}")
-    x = read_dense(representation.matrix, representation.description)
+    cells = model_input(adata, representation, None, adata.n_obs, seed_of(pca))
+    logg.info(f"    using {cells.description}")
+    x = training_rows(cells.matrix, cells.description, None)
     check_rows(x)
     dense = AutoEncoder(x.shape[1], **shape, standardize=True)
     model = N2D(dense if autoencoder is None else autoencoder, parts, random_state=training)
     model.fit(
         x, batch_size=batch_size, epochs=passes, loss=loss, optimizer=optimizer,
-        patience=patience, callbacks=callbacks, verbose=_verbose(),
+        patience=patience, callbacks=callbacks, verbose=int(verbose()),
     )  # fmt: skip
 
-    expression = expression_input(adata, representation)
     placed = (
         place_map(keys, model.latent_, model.embedding_, "the map")
         | place_clusters(keys, model.labels_, parts.classes_)
@@ -185,12 +185,12 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     written = placed.write(adata)
     adata.uns[keys.uns] = {
         "method": "n2d",
-        "params": _params(representation, model, n_clusters, loss, batch_size, random_state),
+        "params": _params(representation, x.shape[1], model, n_clusters, loss, batch_size, random_state),
         "history": {"loss": np.asarray(model.loss_history_)},
         "model": pack(model),
-        "expression": pack_input(expression),
+        "expression": pack_input(cells.expression),
     }
-    source = "expression" if expression else f"obsm[{representation.key!r}]"
+    source = "expression" if cells.expression else f"obsm[{representation.key!r}]"
     logg.hint(f"    scivis.tl.ingest will place new cells by their {source}")
     logg.info("    finished", time=start, deep=f"added\n{written}\n    {keys.uns!r}, n2d model (adata.uns)")
     return adata if copy else None
@@ -265,20 +265,19 @@ def _passes(n_cells: int, batch_size: int) -> int:
     return min(max(_STEPS * batch_size // max(n_cells, 1), _FEWEST_PASSES), _MOST_PASSES)
 
 
-def _verbose() -> int:
-    """Bars from scanpy's `hint` level on."""
-    from scanpy import settings
-
-    return int(settings.verbosity >= 3)
-
-
 def _params(
-    representation: Representation, model: N2D, n_clusters: int, loss: Any, batch_size: int, random_state: Any
+    representation: Representation,
+    n_features: int,
+    model: N2D,
+    n_clusters: int,
+    loss: Any,
+    batch_size: int,
+    random_state: Any,
 ) -> dict[str, Any]:
     params = {
         "use_rep": representation.key,
         "representation": representation.kind,
-        "n_features": representation.matrix.shape[1],
+        "n_features": n_features,
         "n_clusters": n_clusters,
         "n_components": model.embedding_.shape[1],
         "latent_dim": model.latent_.shape[1],
