@@ -345,6 +345,8 @@ def test_matching_is_the_best_of_all_permutations():
 def test_more_clusters_than_labels_cost_accuracy():
     assert cluster_accuracy([0, 0, 0, 0], [0, 1, 1, 2]) == 0.5
     assert match_clusters([0, 0, 0, 0], [0, 1, 1, 2]) == {1: 0}
+    # Nothing of cluster 1 is of label 1, so it stands for none.
+    assert match_clusters([0, 0, 0, 0, 1], [0, 0, 0, 1, 0]) == {0: 0}
 
 
 def test_labels_of_other_rows_are_refused(fitted):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def match_clusters(y: ArrayLike, labels: ArrayLike) -> dict[Any, Any]:
     """Which label each cluster stands for, one to one, so that as many rows as possible agree.
 
-    Clusters beyond the number of labels are left out.
+    Clusters beyond the number of labels, and those that share no row with the label left for them, are left out.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def match_clusters(y: ArrayLike, labels: ArrayLike) -> dict[Any, Any]:
     names, clusters, counts = _contingency(y, labels)
     rows, columns = linear_sum_assignment(counts, maximize=True)
     plain_clusters, plain_names = clusters.tolist(), names.tolist()
-    return {plain_clusters[i]: plain_names[j] for i, j in zip(rows, columns, strict=True)}
+    return {plain_clusters[i]: plain_names[j] for i, j in zip(rows, columns, strict=True) if counts[i, j]}
 
 
 def cluster_accuracy(y: ArrayLike, labels: ArrayLike) -> float:
