@@ -12,6 +12,15 @@ from ._estimator import N2D
 from ._storing import load_n2d, save_n2d
 
 __all__ = [
-    "N2D", "AutoEncoder", "CustomAutoEncoder", "ManifoldClusterer", "UmapGMM", "autoencoder_generator",
-    "cluster_accuracy", "load_n2d", "manifold_cluster_generator", "match_clusters", "save_n2d",
+    "AutoEncoder",
+    "CustomAutoEncoder",
+    "ManifoldClusterer",
+    "N2D",
+    "UmapGMM",
+    "autoencoder_generator",
+    "cluster_accuracy",
+    "load_n2d",
+    "manifold_cluster_generator",
+    "match_clusters",
+    "save_n2d",
 ]  # fmt: skip
