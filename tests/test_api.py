@@ -176,5 +176,6 @@ def test_the_api_page_lists_every_public_function(function):
 @pytest.mark.parametrize("room", ["tl", "pl", "get", "nn", "neighbors", "data", "n2d", "datasets"])
 def test_public_names_are_sorted_and_exist(room):
     module = getattr(scivis, room)
-    assert module.__all__ == sorted(module.__all__)
+    # Constants, classes, functions, as ruff sorts them.
+    assert module.__all__ == sorted(module.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
     assert all(hasattr(module, name) for name in module.__all__)

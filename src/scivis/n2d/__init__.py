@@ -12,10 +12,10 @@ from ._estimator import N2D
 from ._storing import load_n2d, save_n2d
 
 __all__ = [
+    "N2D",
     "AutoEncoder",
     "CustomAutoEncoder",
     "ManifoldClusterer",
-    "N2D",
     "UmapGMM",
     "autoencoder_generator",
     "cluster_accuracy",
