@@ -340,7 +340,7 @@ def test_more_cells_than_upstream_draws_are_drawn():
 def test_the_plot_names_what_is_missing(made):
     with pytest.raises(KeyError, match="'nothing'"):
         scivis.pl.n2d(made, truth="nothing", show=False)
-    with pytest.raises(KeyError, match="X_other"):
+    with pytest.raises(KeyError, match="'other'"):
         scivis.pl.n2d(made, key="other", show=False)
 
 

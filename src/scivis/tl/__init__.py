@@ -1,7 +1,9 @@
-"""Tools: fit maps, cluster, and place new cells."""
+"""Tools: each reads an AnnData object, computes, and writes its result into it."""
 
 from ._ingest import ingest
 from ._ivis import ivis
 from ._n2d import n2d
+from ._quality import quality
+from ._tsne import tsne
 
-__all__ = ["ingest", "ivis", "n2d"]
+__all__ = ["ingest", "ivis", "n2d", "quality", "tsne"]
