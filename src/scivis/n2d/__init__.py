@@ -8,10 +8,19 @@ clusters with labels, `_storing` turns a fitted model into plain arrays and back
 from ._assess import cluster_accuracy, match_clusters
 from ._autoencoder import AutoEncoder, CustomAutoEncoder, autoencoder_generator
 from ._clustering import ManifoldClusterer, UmapGMM, manifold_cluster_generator
-from ._estimator import N2D as N2D  # public as scivis.N2D
+from ._estimator import N2D
 from ._storing import load_n2d, save_n2d
 
 __all__ = [
-    "AutoEncoder", "CustomAutoEncoder", "ManifoldClusterer", "UmapGMM", "autoencoder_generator",
-    "cluster_accuracy", "load_n2d", "manifold_cluster_generator", "match_clusters", "save_n2d",
+    "N2D",
+    "AutoEncoder",
+    "CustomAutoEncoder",
+    "ManifoldClusterer",
+    "UmapGMM",
+    "autoencoder_generator",
+    "cluster_accuracy",
+    "load_n2d",
+    "manifold_cluster_generator",
+    "match_clusters",
+    "save_n2d",
 ]  # fmt: skip

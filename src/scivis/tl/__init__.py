@@ -1,4 +1,4 @@
-"""Tools: each reads an AnnData object, computes, and writes its result into it."""
+"""Tools: fit maps, place new cells on them, and judge them."""
 
 from ._ingest import ingest
 from ._ivis import ivis
