@@ -83,12 +83,12 @@ class Ivis(TransformerMixin, BaseEstimator):
     precompute
         Whether all neighbours are looked up before training, or each batch's when it is needed: slower, but never all
         in memory. The result is the same.
-    anchors
-        Numbers of the rows that training starts from, each with a neighbour of its own among all rows: where there are more
-        rows than training needs. By default all.
     neighbour_matrix
         Neighbours already known, as :class:`scivis.neighbors.Neighbors`, an index array, lists of row numbers, or any
         sequence of them, such as :class:`scivis.neighbors.LabeledNeighbourMap`. No search is made then.
+    anchors
+        Numbers of the rows that training starts from, each with a neighbour of its own among all rows: where there are more
+        rows than training needs. By default all.
     callbacks
         Keras callbacks, called during training.
     learning_rate, learning_rate_decay
