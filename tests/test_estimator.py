@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from scivis import Ivis
 from scivis.neighbors import AnnoyKnnMatrix, Neighbors, find_neighbors
+from scivis.nn.losses import EuclideanPnLoss
 
 SMALL = {"k": 5, "batch_size": 30, "epochs": 2, "model": [8], "verbose": 0, "random_state": 0}
 
@@ -257,3 +258,10 @@ def test_verbose_rules_the_progress_bar(rows, verbose, capsys):
     printed = capsys.readouterr()
     assert printed.out == ""
     assert ("training" in printed.err) == bool(verbose)
+
+
+def test_an_object_of_a_loss_is_a_distance_and_its_margin_counts(rows, fitted):
+    same, wider = (Ivis(**SMALL, distance=loss).fit(rows) for loss in (EuclideanPnLoss(), EuclideanPnLoss(margin=30)))
+    assert_array_equal(same.transform(rows), fitted.transform(rows))
+    assert np.abs(wider.transform(rows) - fitted.transform(rows)).max() > 1e-3
+    assert wider.loss_history_[0] > fitted.loss_history_[0] + 20

@@ -86,7 +86,7 @@ def test_a_folder_holds_one_file_of_names_and_numbers(fitted, folder, tmp_path):
     assert names(tmp_path / "deep" / "er") == names(folder) == ["model.h5"]
     with h5py.File(folder / "model.h5") as file:
         assert set(file.attrs) == {"format", "params", "settings", "training"}
-        assert set(file) == {"model", "optimizer", "seeds"}
+        assert set(file) == {"best", "model", "optimizer", "seeds"}
         kinds = set()
         file.visititems(lambda _, item: kinds.add(item.dtype.kind if isinstance(item, h5py.Dataset) else "group"))
     assert kinds <= {"f", "i", "u", "group"}
