@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
 from .neighbors import Neighbors, from_graph
 
@@ -39,17 +40,43 @@ def stored_neighbors(adata: AnnData, neighbors_key: str | None, x: NDArray[np.fl
     return neighbors
 
 
+def stored_graph(adata: AnnData, neighbors_key: str, x: NDArray[np.float32], *, weights: bool = False) -> Any:
+    """The stored distances themselves, or the weights of the same graph, refused in the same way."""
+    stored_neighbors(adata, neighbors_key, x)
+    return _matrix(adata, neighbors_key, "connectivities" if weights else "distances")
+
+
+def graph_width(adata: AnnData, neighbors_key: str) -> int:
+    """Neighbours that every cell has, itself not counted; 0 if some cells have far fewer than most."""
+    graph = _distances(adata, neighbors_key)
+    if not sparse.issparse(graph):
+        return int(graph.shape[1] - 1)
+    graph = sparse.csr_array(graph)
+    rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
+    counts = np.bincount(rows[rows != graph.indices], minlength=graph.shape[0])
+    return 0 if 2 * counts.min() < np.median(counts) else int(counts.min())
+
+
+def graph_metric(adata: AnnData, neighbors_key: str) -> Any:
+    """The metric of the search that made the graph; euclidean if it does not tell."""
+    return adata.uns[neighbors_key].get("params", {}).get("metric", "euclidean")
+
+
 def check_graph(adata: AnnData, neighbors_key: str | None) -> None:
     """Refuse a graph that is not there."""
     _distances(adata, neighbors_key or "neighbors")
 
 
 def _distances(adata: AnnData, key: str) -> Any:
+    return _matrix(adata, key, "distances")
+
+
+def _matrix(adata: AnnData, key: str, kind: str) -> Any:
     if key not in adata.uns:
         msg = f"neighbors_key={key!r} is not in adata.uns. Run `sc.pp.neighbors(adata, key_added={key!r})` first."
         raise KeyError(msg)
     entry = adata.uns[key]
-    name = entry.get("distances_key", "distances") if hasattr(entry, "get") else "distances"
+    name = entry.get(f"{kind}_key", kind) if hasattr(entry, "get") else kind
     if name not in adata.obsp:
         msg = f"adata.uns[{key!r}] names the graph {name!r}, which is not in adata.obsp. Run `sc.pp.neighbors` again."
         raise KeyError(msg)

@@ -23,12 +23,13 @@ def model(adata: AnnData, key: str = "ivis", **options: Any) -> Any:
         The method's name, or the `key_added` it was given.
     options
         What the file cannot carry, because files never carry code. For ivis: `backbone`, the Keras network that was
-        handed to `scivis.tl.ivis(network=…)`, if it was one of yours.
+        handed to `scivis.tl.ivis(network=…)`, if it was one of yours. For tsne: `metric`, if it was a function.
 
     Returns
     -------
     For :func:`scivis.tl.ivis` a fitted :class:`scivis.Ivis`: `transform` embeds rows of the representation that it was
-    fitted on.
+    fitted on. For :func:`scivis.tl.tsne` an `openTSNE.TSNEEmbedding`, its affinities computed again in the same way: it can
+    be optimised further, and its `transform` and `prepare_partial` place rows of the representation.
 
     Raises
     ------

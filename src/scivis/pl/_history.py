@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def history(adata: AnnData, *, key: str = "ivis", ax: Axes | None = None, show: bool | None = None) -> Axes | None:
-    """Mean loss of each epoch.
+    """How a map came about: the mean loss of each epoch, or the Kullback-Leibler divergence along the iterations.
 
     Parameters
     ----------
     adata
         Holds the model in `.uns[key]`.
     key
-        The `key_added` of :func:`scivis.tl.ivis`.
+        The method, `ivis` or `tsne`, or the `key_added` it was given.
     ax
         Draw here instead of in a new figure.
     show
@@ -42,19 +42,25 @@ def history(adata: AnnData, *, key: str = "ivis", ax: Axes | None = None, show: 
 
     from ._show import show_or_return
 
-    losses = _losses(adata, key)
+    steps, losses, names = _losses(adata, key)
     show = False if show is None and ax is not None else show
     if ax is None:
         _, ax = plt.subplots(figsize=(4, 3), layout="constrained")
-    ax.plot(np.arange(1, len(losses) + 1), losses, marker="o" if len(losses) == 1 else None)
-    ax.set(xlabel="epoch", ylabel=f"{adata.uns[key]['params']['loss']} loss")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.plot(steps, losses, marker="o" if len(losses) == 1 else None)
+    ax.set(xlabel=names[0], ylabel=names[1])
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     return show_or_return(ax, show=show)
 
 
-def _losses(adata: AnnData, key: str) -> np.ndarray:
+def _losses(adata: AnnData, key: str) -> tuple[np.ndarray, np.ndarray, tuple[str, str]]:
+    """Steps, values, and what both are called."""
     entry = adata.uns.get(key)
     if not hasattr(entry, "keys") or "history" not in entry:
         msg = f"adata.uns[{key!r}] holds no training history. Run `scivis.tl.ivis(adata)` first."
         raise KeyError(msg)
-    return np.atleast_1d(entry["history"]["loss"])
+    history = entry["history"]
+    if "kl_divergence" in history:
+        divergence = np.atleast_1d(history["kl_divergence"])
+        return np.atleast_1d(history["iteration"]), divergence, ("iteration", "Kullback-Leibler divergence")
+    losses = np.atleast_1d(history["loss"])
+    return np.arange(1, len(losses) + 1), losses, ("epoch", f"{entry['params']['loss']} loss")

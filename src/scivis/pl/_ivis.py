@@ -49,12 +49,14 @@ def ivis(adata: AnnData, *, key: str = "ivis", **kwargs: Any) -> Figure | Axes |
 
 
 def map_key(adata: AnnData, key: str) -> str:
-    """The name in `.obsm` of the map called `key`."""
+    """The name in `.obsm` of the map called `key`, or of the method of that name."""
     from scivis._keys import Keys
+    from scivis._methods import MODULES
 
-    name = Keys.of("ivis", key).obsm
+    tool = key if key in MODULES else "ivis"
+    name = Keys.of(tool, key).obsm
     if name not in adata.obsm:
-        msg = f"Did not find {name!r} in adata.obsm; it holds {sorted(adata.obsm)}. Run `scivis.tl.ivis` first."
+        msg = f"Did not find {name!r} in adata.obsm; it holds {sorted(adata.obsm)}. Run `scivis.tl.{tool}` first."
         raise KeyError(msg)
     if adata.obsm[name].shape[1] == 1:
         msg = f"adata.obsm[{name!r}] has one axis; draw it with sc.pl.violin or as a histogram."

@@ -2,6 +2,8 @@
 
 from ._ingest import ingest
 from ._ivis import ivis
+from ._n2d import n2d
 from ._quality import quality
+from ._tsne import tsne
 
-__all__ = ["ingest", "ivis", "quality"]
+__all__ = ["ingest", "ivis", "n2d", "quality", "tsne"]

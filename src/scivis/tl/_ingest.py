@@ -36,8 +36,9 @@ def ingest(
 ) -> AnnData | None:
     """Place new cells on the map of a reference, with the reference's own model.
 
-    The network of the reference is applied to the new cells: nothing is fitted, the reference is not changed, and
-    a cell's place does not depend on the cells that come with it.
+    The network of the reference is applied to the new cells, or, on a t-SNE, each new cell moves among the cells of the
+    reference: nothing is fitted, the reference is not changed, and a cell's place does not depend on the cells that come
+    with it.
 
     If the model was fitted on genes, or on a PCA of genes, the new cells' expression is used: genes are matched by
     name in any order, genes that the query lacks take their mean in the reference, further genes are ignored, and
@@ -49,7 +50,7 @@ def ingest(
     adata_new
         The new cells, in memory or backed; none at all is fine.
     adata_ref
-        The reference, with a model from :func:`scivis.tl.ivis`.
+        The reference, with a model from :func:`scivis.tl.ivis` or :func:`scivis.tl.tsne`.
     key
         The method, or the `key_added` it was given.
     use_rep
@@ -62,7 +63,14 @@ def ingest(
         Write to `adata_new`; otherwise return a changed copy.
     options
         What the method of the reference wants to know besides. For ivis: `backbone`, your own Keras network, if the
-        reference was fitted with one.
+        reference was fitted with one. For tsne the parameters of openTSNE's `TSNEEmbedding.transform`, with its
+        defaults, in the kernel of perplexity 5 whatever the reference's was: `perplexity`, `initialization` (`median` of
+        `k` nearest reference cells, at most three times the perplexity of them; `weighted`, their mean by affinity;
+        `random`; or an array), `k` (25), `learning_rate` (0.1), `early_exaggeration` (4), `early_exaggeration_iter` (0),
+        `exaggeration` (1.5), `n_iter` (250; 0 leaves the cells where they start), `initial_momentum` and
+        `final_momentum` (0.8), `max_grad_norm` (0.25), `max_step_norm`; further `n_jobs`, `metric`, if it was a function,
+        and `distances`: a matrix of new × reference cells, dense, or sparse with the nearest cells of each row, that
+        replaces the search (then no novelty is written).
 
     Returns
     -------
@@ -102,7 +110,8 @@ def ingest(
     entry = entry_of(adata_ref, key)
     name, method = method_of(entry)
     keys = Keys.of(name, key)
-    rows = _rows(adata_new, entry, use_rep, layer, min_genes)
+    given = options.get("distances") is not None  # they stand for the rows
+    rows = Rows(np.empty((0, 0)), "") if given else _rows(adata_new, entry, use_rep, layer, min_genes)
     placed = method.place(adata_ref, entry, rows, keys, **options)
 
     adata_new = adata_new if inplace else adata_new.copy()

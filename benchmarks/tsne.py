@@ -1,0 +1,174 @@
+"""t-SNE: as openTSNE itself draws it, what the wrapper costs, and where new cells fall.
+
+python benchmarks/tsne.py same --dataset pbmc3k --data DIR --out runs-tsne      # scivis beside openTSNE
+python benchmarks/tsne.py cost --dataset mnist --cells 50000 --out runs-tsne    # seconds, and how many are scivis's own
+python benchmarks/tsne.py scanpy --dataset mnist --cells 50000 --out runs-tsne  # seconds of sc.tl.tsne
+python benchmarks/tsne.py settings --dataset pbmc3k --out runs-tsne             # presets, and scanpy's graph of 14 neighbours
+python benchmarks/tsne.py place --dataset cbmc_citeseq --out runs-tsne          # held-out cells: do they fall on their type?
+
+Each case prints its rows and writes `<case>-<dataset>.csv`. Measures are those of `measures.py`; `kl` is the
+Kullback-Leibler divergence, which compares maps of the same affinities only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anndata
+import datasets
+import machine
+import measures
+import numpy as np
+import scanpy as sc
+from sklearn.neighbors import KNeighborsClassifier
+
+import scivis
+from scivis._storage import unpack_input
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Row = dict[str, Any]
+
+QUERIES = ("kang_scgen_valid", "cbmc_citeseq")
+
+
+def timed(function: Callable[[], object]) -> float:
+    """Seconds of a call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def judged(cells: datasets.Cells, embedding: np.ndarray) -> Row:
+    quality = measures.evaluate(cells.x, embedding, cells.codes)
+    return {name: round(quality[name], 4) for name in ("knn", "rta", "cent", "acc")}
+
+
+def same(cells: datasets.Cells, seed: int) -> Iterator[Row]:
+    """Both with their defaults; openTSNE is given all cores."""
+    from openTSNE import TSNE
+
+    found: dict[str, Any] = {}
+    seconds = timed(lambda: found.update(map=TSNE(random_state=seed, n_jobs=-1).fit(cells.x)))
+    embedding = found["map"]
+    yield {"what": "openTSNE", "s": round(seconds, 1), "kl": embedding.kl_divergence} | judged(
+        cells, np.asarray(embedding)
+    )
+    adata = cells.adata()
+    seconds = timed(lambda: scivis.tl.tsne(adata, use_rep="X_pca", random_state=seed))
+    kl = adata.uns["tsne"]["kl_divergence"]
+    yield {"what": "scivis", "s": round(seconds, 1), "kl": kl} | judged(cells, adata.obsm["X_tsne"])
+
+
+def cost(cells: datasets.Cells, seed: int) -> Iterator[Row]:
+    """All seconds, and those in which openTSNE was not at work."""
+    from scivis.tl import _tsne
+
+    spent: dict[str, float] = {}
+    stages = ("make_affinities", "initial_positions", "optimize")
+    real = {name: getattr(_tsne, name) for name in stages}
+
+    def watch(name: str) -> Callable[..., Any]:
+        def stage(*args: Any) -> Any:
+            start = time.perf_counter()
+            result = real[name](*args)
+            spent[name] = time.perf_counter() - start
+            return result
+
+        return stage
+
+    for name in stages:
+        setattr(_tsne, name, watch(name))
+    adata = cells.adata()
+    scivis.tl.tsne(adata[:1000].copy(), use_rep="X_pca", n_iter=1)  # imports
+    seconds = timed(lambda: scivis.tl.tsne(adata, use_rep="X_pca", random_state=seed))
+    own = seconds - sum(spent.values())
+    yield {"what": "scivis.tl.tsne", "s": seconds, "own_s": own, "own_share": own / sum(spent.values())} | spent
+
+
+def scanpy(cells: datasets.Cells, seed: int) -> Iterator[Row]:
+    """scikit-learn's, as scanpy calls it."""
+    adata = cells.adata()
+    yield {"what": "sc.tl.tsne", "s": timed(lambda: sc.tl.tsne(adata, use_rep="X_pca", random_state=seed))}
+
+
+def settings(cells: datasets.Cells, seed: int) -> Iterator[Row]:
+    """The presets, and the 14 neighbours of scanpy's graph with uniform weights."""
+    cases = {"default": {}, "art": {"preset": "art"}, "million": {"preset": "million"}}
+    for what, chosen in (cases | {"graph of 14": {"neighbors_key": "neighbors"}}).items():
+        adata = cells.adata()
+        if "neighbors_key" in chosen:
+            sc.pp.neighbors(adata, use_rep="X_pca")
+        seconds = timed(
+            lambda adata=adata, chosen=chosen: scivis.tl.tsne(adata, use_rep="X_pca", random_state=seed, **chosen)
+        )
+        yield {"what": what, "s": round(seconds, 1)} | judged(cells, adata.obsm["X_tsne"])
+
+
+def split(name: str, data: Path) -> tuple[anndata.AnnData, anndata.AnnData]:
+    """Control and stimulated cells, or three quarters and one quarter at random; genes, a PCA of the reference."""
+    adata = anndata.read_h5ad(data / f"{name}.h5ad")
+    adata.X = adata.X.astype(np.float32)
+    if name == "cbmc_citeseq":
+        sc.pp.normalize_total(adata, target_sum=1e4)
+        sc.pp.log1p(adata)
+        held_out = np.random.default_rng(0).random(adata.n_obs) < 0.25
+    else:
+        held_out = (adata.obs["condition"] == "stimulated").to_numpy()
+    reference, query = adata[~held_out].copy(), adata[held_out].copy()
+    del reference.obsm, query.obsm
+    sc.pp.pca(reference, n_comps=50)
+    return reference, query
+
+
+def place(reference: anndata.AnnData, query: anndata.AnnData, seed: int) -> Iterator[Row]:
+    """Accuracy of 10 nearest neighbours in the representation and on the maps: all of it taught by the reference."""
+
+    def accuracy(taught: np.ndarray, asked: np.ndarray) -> float:
+        found = KNeighborsClassifier(10).fit(taught, reference.obs["label"]).predict(asked)
+        return float((found == query.obs["label"].to_numpy()).mean())
+
+    for key, tool in {"tsne": scivis.tl.tsne, "ivis": scivis.tl.ivis}.items():
+        fit = timed(lambda tool=tool: tool(reference, use_rep="X_pca", random_state=seed))
+        seconds = timed(lambda key=key: scivis.tl.ingest(query, reference, key=key))
+        found = accuracy(reference.obsm[f"X_{key}"], query.obsm[f"X_{key}"])
+        yield {"what": key, "s": round(fit, 1), "ingest_s": round(seconds, 1), "acc": found}
+    expression = unpack_input(reference.uns["tsne"]["expression"])
+    rows = datasets._dense(query[:, list(expression.genes)].X)
+    yield {"what": "representation", "acc": accuracy(reference.obsm["X_pca"], expression.project(rows))}
+
+
+CASES = {"same": same, "cost": cost, "scanpy": scanpy, "settings": settings}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure t-SNE.")
+    parser.add_argument("case", choices=(*CASES, "place"))
+    parser.add_argument("--dataset", required=True, choices=(*datasets.NAMES, *QUERIES))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="folder for results")
+    datasets.add_options(parser)
+    args = parser.parse_args()
+    print(machine.describe(), flush=True)
+    if args.case == "place":
+        rows = place(*split(args.dataset, Path(args.data)), args.seed)
+    else:
+        rows = CASES[args.case](datasets.read(datasets.prepared(args.dataset, args)), args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    listed = []
+    for row in rows:
+        listed.append(row)
+        print(row, flush=True)
+    with (args.out / f"{args.case}-{args.dataset}.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in listed for name in row)))
+        writer.writeheader()
+        writer.writerows(listed)
+
+
+if __name__ == "__main__":
+    main()
