@@ -433,8 +433,10 @@ def test_without_patience_all_epochs_run_and_the_last_weights_remain(run):
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 40])
-def test_blocks_of_rows_are_embedded_like_single_rows(points, monkeypatch, n):
+@pytest.mark.parametrize("repays", [9, 100_000])
+def test_blocks_of_rows_are_embedded_like_single_rows(points, monkeypatch, n, repays):
     monkeypatch.setattr(training, "_EMBED_BLOCK", 8)
+    monkeypatch.setattr(training, "_GRAPH_REPAYS", repays)
     encoder = build_encoder(Architecture("szubert", 8, 3))
     found = embed(encoder, points[:n])
     assert (found.shape, found.dtype) == ((n, 3), np.float32)

@@ -13,6 +13,9 @@ _LARGEST_BATCH, _STEPS_PER_PASS = 1024, 5
 # Small data meet few random pairs in training, so that the distance term needs more weight to set the layout.
 _SMALL, _GLOBAL_WEIGHT_SMALL, _GLOBAL_WEIGHT = 10_000, 0.4, 0.2
 
+# Of a sample the network must not learn the cells but what they have in common with the others: half the passes do, and
+# the layout of many cells, which meet few random pairs, takes a firmer hand (benchmarks/huge.py).
+_OF_SAMPLE = {"epochs": 6, "global_weight": 0.4}
 # Of the data's standard deviation, while labels are learned (benchmarks/supervised.py).
 _INPUT_NOISE = 0.3
 
@@ -33,13 +36,15 @@ CLASSIC: dict[str, Any] = {
 }
 
 
-def preset_params(preset: Preset, n_cells: int) -> dict[str, Any]:
-    """Parameters of :class:`scivis.Ivis` for this preset at this number of cells.
+def preset_params(preset: Preset, n_cells: int, *, is_sample: bool = False) -> dict[str, Any]:
+    """Parameters of :class:`scivis.Ivis` for this preset at this number of cells, which may be a sample of many more.
 
     Examples
     --------
     >>> preset_params("default", 2_000)["epochs"], preset_params("default", 1_000_000)["epochs"]
     (40, 12)
+    >>> preset_params("default", 100_000, is_sample=True)["epochs"]
+    6
     >>> preset_params("classic", 2_000)["distance"]
     'pn'
     """
@@ -47,7 +52,7 @@ def preset_params(preset: Preset, n_cells: int) -> dict[str, Any]:
         case "classic":
             return dict(CLASSIC)
         case "default":
-            return _default(n_cells)
+            return _default(n_cells) | (_OF_SAMPLE if is_sample else {})
     msg = f"preset={preset!r} is not one of ('default', 'classic')."
     raise ValueError(msg)
 

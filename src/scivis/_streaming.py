@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
+# A block holds so many values (64 MiB), and so many rows at most.
+_BLOCK_VALUES, _MAX_BLOCK = 2**24, 2**17
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -39,7 +42,8 @@ class Rows:
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         """The blocks, prepared and checked."""
         done = 0
-        for block in iter_blocks(self.matrix):
+        width = self.matrix.shape[1]
+        for block in iter_blocks(self.matrix, min(max(_BLOCK_VALUES // max(width, 1), BLOCK), _MAX_BLOCK)):
             rows = self.prepare(block)
             check_finite(rows, self.name, first_row=done)
             done += len(rows)

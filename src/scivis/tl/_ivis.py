@@ -114,14 +114,14 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         also as `…_pn` (`euclidean_pn` is `pn`); a registered name; or a callable `(y_true, y_pred)`.
     global_weight
         Weight of the correlation of distances; by default 0.4 up to 10,000 cells and 0.2 above, where training meets
-        more random pairs. More shows the global layout better and the neighbourhoods worse.
+        more random pairs, 0.4 for a sample. More shows the global layout better and the neighbourhoods worse.
     linear_path
         Whether training starts at the principal components.
     batch_size
         Anchors per step, by default a fifth of the cells and at most 1,024. In InfoNCE all other rows of the batch are
         negatives: more of them sharpen local detail.
     epochs
-        Passes over the cells, at most. By default fewer the more cells there are (from 40 to 12).
+        Passes over the cells, at most. By default fewer the more cells there are (from 40 to 12), 6 over a sample.
     patience
         Epochs without a lower loss before training stops; the best weights are kept. `default` runs all its epochs,
         at a rate that falls to zero; `classic` waits for 20.
@@ -199,7 +199,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     _check_files(backend, annoy_index_path, checkpoint, random_state)
     n_train = min(adata.n_obs, max_train_cells or adata.n_obs)
     settings = _settings(
-        preset, n_train, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
+        preset, n_train, is_sample=n_train < adata.n_obs, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
         linear_path=linear_path, batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience,
         learning_rate=learning_rate,
     )  # fmt: skip
@@ -310,9 +310,10 @@ def _labels(adata: AnnData, key: str | None, metric: str | None, unlabeled_categ
     return labels
 
 
-def _settings(preset: Preset, n_cells: int, **changes: Any) -> dict[str, Any]:
+def _settings(preset: Preset, n_cells: int, *, is_sample: bool, **changes: Any) -> dict[str, Any]:
     """The preset's parameters of the estimator, with those that the user gave instead."""
-    return preset_params(preset, n_cells) | {name: value for name, value in changes.items() if value is not None}
+    own = {name: value for name, value in changes.items() if value is not None}
+    return preset_params(preset, n_cells, is_sample=is_sample) | own
 
 
 def _is_search(

@@ -1,0 +1,249 @@
+"""Huge data: time and peak memory of `scivis.tl.ivis` on cells that stay on disk.
+
+python benchmarks/huge.py --data DIR --out runs-huge                     # all cases: about 30 minutes, 8 GB of disk
+python benchmarks/huge.py --data DIR --out trial --cases rows --cells 20000
+python benchmarks/huge.py --one rows FILE                                # one case, as it is run in a process of its own
+
+genes    1.3 million × 2,000, sparse, read from `X` of a backed h5ad (plain, gzip) and from zarr; simulated from `pbmc3k`:
+         each cell takes every gene from one of two cells of a label
+rows     1, 2, 5 and 10 million × 50 from a memory-mapped `obsm`; simulated from `mnist`: cells on lines between two of a label
+limit    the same, 1 and 10 million, where the process may have no more than 8 GiB of address space (RLIMIT_AS)
+sample   which cells are trained on: share and recall of the rarest labels of `huimm_cytof`, 5,000 of 111,690 cells drawn
+         uniformly and by `scivis`, three seeds
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import resource
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import datasets
+import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+MILLIONS = (1, 2, 5, 10)
+N_GENES, N_SPARSE = 2000, 1_300_000
+FORMS = ("plain", "gzip", "zarr")
+ADDRESS_SPACE = 8 * 2**30
+COLUMNS = ("case", "cells", "features", "seconds", "peak_mib", "above_imports_mib")
+
+Row = dict[str, Any]
+
+
+def parents(codes: NDArray[np.integer], n: int, rng: np.random.Generator) -> Iterator[tuple[Any, Any]]:
+    """Two cells of a label for each new cell, in blocks of 50,000."""
+    import numpy as np
+
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(codes.max() + 2))
+    for a in range(0, n, 50_000):
+        first = rng.integers(len(codes), size=min(50_000, n - a))
+        low, high = starts[codes[first]], starts[codes[first] + 1]
+        yield first, order[rng.integers(low, high)]
+
+
+def simulated_rows(source: Path, path: Path, n: int) -> Path:
+    """Rows on lines between two cells of a label, in a file that can be mapped into memory."""
+    import numpy as np
+
+    if not path.exists():
+        cells, rng = datasets.read(source), np.random.default_rng(0)
+        file = np.lib.format.open_memmap(path.with_suffix(".partial"), "w+", np.float32, (n, cells.x.shape[1]))
+        done = 0
+        for first, second in parents(cells.codes, n, rng):
+            share = rng.random((len(first), 1), np.float32)
+            file[done : done + len(first)] = share * cells.x[first] + (1 - share) * cells.x[second]
+            done += len(first)
+        file.flush()
+        path.with_suffix(".partial").replace(path)
+    return path
+
+
+def simulated_genes(source: Path, folder: Path, n: int) -> dict[str, Path]:
+    """Sparse expression in three forms."""
+    import anndata as ad
+    import numpy as np
+    import scanpy as sc
+    from scipy import sparse
+
+    paths = {form: folder / f"genes-{n}-{form}.{'zarr' if form == 'zarr' else 'h5ad'}" for form in FORMS}
+    if all(path.exists() for path in paths.values()):
+        return paths
+    adata = ad.read_h5ad(source)
+    sc.pp.highly_variable_genes(adata, n_top_genes=N_GENES)
+    adata = adata[:, adata.var["highly_variable"]]
+    x, rng = sparse.csr_matrix(adata.X, dtype=np.float32), np.random.default_rng(0)
+    blocks = [
+        _mixed(x[first], x[second], rng) for first, second in parents(adata.obs["label"].cat.codes.to_numpy(), n, rng)
+    ]
+    cells = ad.AnnData(sparse.vstack(blocks, format="csr"), var=adata.var[[]])
+    cells.write_h5ad(paths["plain"])
+    cells.write_h5ad(paths["gzip"], compression="gzip")
+    cells.write_zarr(paths["zarr"])
+    return paths
+
+
+def _mixed(first: Any, second: Any, rng: np.random.Generator) -> Any:
+    """Each gene's value from one of two cells."""
+    first, second = first.copy(), second.copy()
+    for part in (first, second):
+        part.data *= rng.random(part.nnz) < 0.5
+        part.eliminate_zeros()
+    return first.maximum(second)
+
+
+def opened(case: str, path: Path) -> AnnData:
+    """The cells as a user has them."""
+    import anndata as ad
+    import numpy as np
+
+    if path.suffix == ".npy":
+        return ad.AnnData(obsm={"X_pca": np.load(path, mmap_mode="r")})
+    return ad.experimental.read_lazy(path) if path.suffix == ".zarr" else ad.read_h5ad(path, backed="r")
+
+
+def one(case: str, path: Path) -> Row:
+    """A whole run: reading, training, mapping. `imports` does nothing but import."""
+    if case == "limit":
+        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    import keras  # noqa: F401
+    import scanpy as sc
+
+    import scivis
+    import scivis.nn
+
+    if case == "imports":
+        return {"seconds": 0.0}
+    sc.settings.verbosity = 0
+    start = time.perf_counter()
+    adata = opened(case, path)
+    scivis.tl.ivis(adata, use_rep="X" if case == "genes" else "X_pca")
+    return {"seconds": time.perf_counter() - start, "cells": adata.n_obs, "finite": True}
+
+
+def cases(names: list[str], args: argparse.Namespace) -> Iterator[tuple[str, str, Path, int]]:
+    """Case, name in the table, file, features."""
+    if "genes" in names:
+        forms = simulated_genes(Path(args.data) / "pbmc3k.h5ad", args.cache, args.cells or N_SPARSE)
+        for form, path in forms.items():
+            yield "genes", f"genes, {form}", path, N_GENES
+    wanted = {"rows": MILLIONS, "limit": (MILLIONS[0], MILLIONS[-1])}
+    full = argparse.Namespace(**(vars(args) | {"cells": None}))
+    for case in ("rows", "limit"):
+        for million in wanted[case] if case in names else ():
+            n = (args.cells or 1_000_000) * million
+            yield case, case, simulated_rows(datasets.prepared("mnist", full), args.cache / f"rows-{n}.npy", n), 50
+
+
+def sampled(args: argparse.Namespace) -> str:
+    """Share and recall of the rarest labels, by how the training cells are drawn."""
+    import numpy as np
+    from sklearn.neighbors import KNeighborsClassifier
+
+    from scivis import Ivis
+    from scivis._presets import preset_params
+    from scivis._sampling import sample_rows
+    from scivis.neighbors import find_neighbors
+
+    cells = datasets.read(datasets.prepared("huimm_cytof", args))
+    counts = np.bincount(cells.codes)
+    rare = np.argsort(counts)[:5]
+    lines = ["| drawn | " + " | ".join(f"{cells.names[i]} ({counts[i]})" for i in rare) + " |", "|---" * 6 + "|"]
+    for drawn in ("uniformly", "by scivis"):
+        shares, recalls = [], []
+        for seed in range(3):
+            rng = np.random.default_rng(seed)
+            size = min(5000, len(cells.x) // 4)
+            rows = (
+                sample_rows(cells.x, size, rng)
+                if drawn == "by scivis"
+                else np.sort(rng.choice(len(cells.x), size, replace=False))
+            )
+            params = preset_params("default", size, is_sample=True) | {"epochs": 40}
+            model = Ivis(
+                neighbour_matrix=find_neighbors(cells.x[rows], 15), random_state=seed, verbose=0, **params
+            )  # fmt: skip
+            embedding = model.fit(cells.x[rows]).transform(cells.x)
+            order = rng.permutation(len(cells.x))
+            teach, test = order[::2], order[1::2]
+            predicted = KNeighborsClassifier(10).fit(embedding[teach], cells.codes[teach]).predict(embedding[test])
+            shares.append(np.bincount(cells.codes[rows], minlength=len(counts))[rare])
+            recalls.append([(predicted[cells.codes[test] == i] == i).mean() for i in rare])
+        cell = zip(np.mean(shares, axis=0), np.mean(recalls, axis=0), strict=True)
+        lines.append(
+            f"| {drawn} | " + " | ".join(f"{share:.1f} cells, recall {recall:.2f}" for share, recall in cell) + " |"
+        )
+    return "\n".join(lines)
+
+
+def draw(rows: list[Row], path: Path) -> None:
+    """Seconds and memory against cells, both axes logarithmic, with a line of slope 1."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+    cells = [row["cells"] for row in rows]
+    for ax, key, label in zip(axes, ("seconds", "peak_mib"), ("seconds", "peak memory, MiB"), strict=True):
+        values = [row[key] for row in rows]
+        ax.loglog(cells, values, "o-", color="#0072B2", label="scivis.tl.ivis")
+        ax.loglog(cells, [values[0] * n / cells[0] for n in cells], ":", color="grey", label="in proportion to cells")
+        ax.set(xlabel="cells × 50", ylabel=label, ylim=(min(values) / 2, None))
+        ax.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time and memory on huge data.")
+    parser.add_argument("--one", nargs=2, metavar=("CASE", "FILE"))
+    parser.add_argument("--out", type=Path, default=Path("runs-huge"))
+    parser.add_argument("--cases", nargs="+", choices=("genes", "rows", "limit", "sample"), default=["genes", "rows"])
+    datasets.add_options(parser)
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(one(args.one[0], Path(args.one[1]))))
+        return
+    print(machine.describe(), flush=True)
+    args.out.mkdir(parents=True, exist_ok=True)
+    if "sample" in args.cases:
+        print(sampled(args), flush=True)
+    if not {"genes", "rows", "limit"} & set(args.cases):
+        return
+    imports = machine.run_script("huge.py", "--one", "imports", "-")
+    print(f"imports: {imports['process_seconds']:.1f} s, {imports['peak_mib']:,.0f} MiB", flush=True)
+    rows: list[Row] = []
+    with (args.out / "huge.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        for case, name, path, features in cases(args.cases, args):
+            ran = machine.run_script("huge.py", "--one", case, path)
+            above = ran["peak_mib"] - imports["peak_mib"]
+            row = {
+                "case": name,
+                "cells": ran["cells"],
+                "features": features,
+                "seconds": round(ran["process_seconds"], 1),
+            }
+            row |= {"peak_mib": round(ran["peak_mib"]), "above_imports_mib": round(above)}
+            rows.append(row)
+            writer.writerow(row)
+            file.flush()
+            print(f"| {' | '.join(str(row[key]) for key in COLUMNS)} |", flush=True)
+    if scaling := [row for row in rows if row["case"] == "rows"]:
+        draw(scaling, args.out / "huge.png")
+
+
+if __name__ == "__main__":
+    main()
