@@ -12,7 +12,7 @@ export MPLBACKEND ?= agg
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types docs clean
+.PHONY: help demo test lint format types docs tutorials clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -36,6 +36,9 @@ types: $(READY)-lint ## check the types
 
 docs: $(READY)-doc ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
+
+tutorials: $(READY)-doc ## run the notebooks, changing nothing
+	for notebook in tutorials/*.ipynb; do $(BIN)/jupyter execute $$notebook || exit 1; done
 
 clean: ## remove everything that the others made
 	rm -rf $(VENV) build dist demo docs/_build docs/generated docs/tutorials/*.ipynb

@@ -1,4 +1,4 @@
-"""The measures of an embedding.
+"""The measures of an embedding: those of `scivis.tl.quality`, on samples of their own, and `frame`.
 
 python benchmarks/measures.py CELLS.npz EMBEDDING.npy    # prints them as JSON
 
@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 import datasets
 import numpy as np
 from scipy.spatial.distance import pdist
-from scipy.stats import pearsonr, spearmanr
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+from scivis._quality import centroids, correlations, label_accuracy, nearest, neighbors_kept, triplets_kept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,10 +44,11 @@ def evaluate(x: Matrix, embedding: Matrix, labels: NDArray[np.integer], seed: in
     triplets = rng.integers(0, n, (3, 20_000))
     shuffled = rng.permutation(n)[:40_000]
 
-    spear, pear = correlations(x[sample], embedding[sample])
-    cent, centp = correlations(centroids(x, labels), centroids(embedding, labels))
+    found = (nearest(points, cells, 15)[0] for points in (x, embedding))
+    spear, pear = correlations(pdist(x[sample]), pdist(embedding[sample]))
+    cent, centp = correlations(*(pdist(centroids(points, labels)) for points in (x, embedding)))
     return {
-        "knn": neighbors_kept(x, embedding, cells),
+        "knn": neighbors_kept(*found),
         "rta": triplets_kept(x, embedding, triplets),
         "spear": spear,
         "pear": pear,
@@ -58,51 +59,10 @@ def evaluate(x: Matrix, embedding: Matrix, labels: NDArray[np.integer], seed: in
     }
 
 
-def neighbors_kept(x: Matrix, embedding: Matrix, cells: NDArray[np.integer], k: int = 15) -> float:
-    """Share of the `k` nearest neighbours of the given cells that the embedding keeps."""
-    pairs = zip(_nearest(x, cells, k), _nearest(embedding, cells, k), strict=True)
-    return float(np.mean([len(set(before) & set(after)) / k for before, after in pairs]))
-
-
-def _nearest(x: Matrix, cells: NDArray[np.integer], k: int) -> NDArray[np.integer]:
-    """The `k` nearest rows of each cell; the first found is the cell itself."""
-    algorithm = "brute" if x.shape[1] > 10 else "kd_tree"
-    search = NearestNeighbors(n_neighbors=k + 1, algorithm=algorithm, n_jobs=-1).fit(x)
-    return search.kneighbors(x[cells], return_distance=False)[:, 1:]
-
-
-def triplets_kept(x: Matrix, embedding: Matrix, triplets: NDArray[np.integer]) -> float:
-    """Share of the triplets (i, j, l) in which j is nearer to i than l is, or is not, in both."""
-
-    def first_is_nearer(points: Matrix) -> NDArray[np.bool_]:
-        i, j, l = (points[rows] for rows in triplets)
-        return np.square(i - j).sum(axis=1) < np.square(i - l).sum(axis=1)
-
-    return float(np.mean(first_is_nearer(x) == first_is_nearer(embedding)))
-
-
-def correlations(points: Matrix, images: Matrix) -> tuple[float, float]:
-    """Spearman and Pearson correlation of all distances among the points with those among their images."""
-    before, after = pdist(points), pdist(images)
-    return float(spearmanr(before, after)[0]), float(pearsonr(before, after)[0])
-
-
-def centroids(points: Matrix, labels: NDArray[np.integer]) -> Matrix:
-    """The mean point of each label."""
-    return np.array([points[labels == label].mean(axis=0) for label in np.unique(labels)])
-
-
 def frame(embedding: Matrix) -> float:
     """Share of the range that the middle 98 % take, the smallest over the axes."""
     low, high = np.percentile(embedding, [1, 99], axis=0)
     return float(((high - low) / np.ptp(embedding, axis=0)).min())
-
-
-def label_accuracy(embedding: Matrix, labels: NDArray[np.integer]) -> float:
-    """Accuracy of the last quarter's labels, each voted by 10 nearest neighbours among the others."""
-    split = int(len(embedding) * 0.75)
-    classifier = KNeighborsClassifier(10, n_jobs=-1).fit(embedding[:split], labels[:split])
-    return float(classifier.score(embedding[split:], labels[split:]))
 
 
 def main() -> None:

@@ -6,12 +6,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import anndata as ad
+import h5py
 import numpy as np
 import pytest
 import scanpy as sc
 import tensorflow as tf
 from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -233,11 +235,11 @@ def test_a_failing_write_leaves_the_old_file_and_no_part_of_a_new_one(cells, tmp
     out.write_bytes(b"last month's result")
     names = sorted(path.name for path in tmp_path.iterdir())
 
-    def write_half(_adata, path, **_):
-        Path(path).write_bytes(b"half of it")
+    def write_half(file, *_):
+        file.create_dataset("half", data=np.ones(1000))
         raise error
 
-    monkeypatch.setattr(ad.AnnData, "write_h5ad", write_half)
+    monkeypatch.setattr("anndata.io.write_elem", write_half)
     command = ["embed", cells, out]
     if isinstance(error, OSError):
         assert "No space left on device" in fails(capsys, *command)
@@ -254,6 +256,43 @@ def test_a_new_file_takes_the_place_of_the_old_one(cells, tmp_path):
     out.write_bytes(b"last month's result")
     assert run("embed", cells, out) == 0
     assert_array_equal(ad.read_h5ad(out).obs_names, ad.read_h5ad(cells).obs_names)
+
+
+@pytest.mark.usefixtures("without_training")
+def test_expression_is_copied_as_it_is_stored_and_not_read(cells, tmp_path, monkeypatch):
+    """Everything of the input is in the output, X in the same bytes."""
+    adata = ad.read_h5ad(cells)
+    adata.layers["counts"] = sparse.csr_matrix(adata.X)
+    adata.write_h5ad(cells, compression="gzip")
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", refusing_x(h5py.Dataset.__getitem__))
+    assert run("embed", cells, tmp_path / "out.h5ad") == 0
+    monkeypatch.undo()
+    with h5py.File(cells) as before, h5py.File(tmp_path / "out.h5ad") as after:
+        assert before["X"].id.get_storage_size() == after["X"].id.get_storage_size()
+        assert after["X"].compression == "gzip"
+    written = ad.read_h5ad(tmp_path / "out.h5ad")
+    assert_array_equal(written.X, adata.X)
+    assert_array_equal(written.layers["counts"].toarray(), adata.layers["counts"].toarray())
+    assert set(written.obsm) == {*adata.obsm, "X_ivis"}
+    assert set(written.uns) == set(adata.uns)
+    assert_array_equal(written.obsp["distances"].toarray(), adata.obsp["distances"].toarray())
+
+
+def refusing_x(read):
+    def checked(dataset, *arguments, **options):
+        assert dataset.name != "/X", "the expression was read"
+        return read(dataset, *arguments, **options)
+
+    return checked
+
+
+def test_a_truncated_file_is_one_line_and_stays_as_it_is(cells, tmp_path, capsys):
+    content = cells.read_bytes()
+    cells.write_bytes(content[: len(content) // 2])
+    line = fails(capsys, "embed", cells, tmp_path / "out.h5ad", "--quiet")
+    assert "truncated file" in line
+    assert cells.read_bytes() == content[: len(content) // 2]
+    assert not (tmp_path / "out.h5ad").exists()
 
 
 # As a command

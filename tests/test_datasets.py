@@ -17,6 +17,7 @@ import zarr
 from PIL import Image
 from scipy import sparse
 
+from scivis import Ivis
 from scivis.data import FlattenedImageDataset, ImageDataset, IndexableDataset, _reading
 from scivis.data._reading import iter_rows, read_rows
 
@@ -230,6 +231,28 @@ def test_chunks_on_disk_are_read_once(tmp_path, monkeypatch):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         read_rows(file.create_dataset("x", data=VALUES, chunks=(10, 9)))
     assert asked == [(0, 20), (20, 40), (40, 57)]
+
+
+@pytest.mark.parametrize("max_bytes", [_reading.MAX_BYTES, 100], ids=["in memory", "in a temporary file"])
+def test_a_fit_reads_each_block_once_however_many_epochs_it_has(tmp_path, monkeypatch, max_bytes):
+    asked, read = [], h5py.Dataset.__getitem__
+
+    def spy(self, rows, *rest):
+        asked.append((rows.start, rows.stop))
+        return read(self, rows, *rest)
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", spy)
+    monkeypatch.setattr(_reading, "_BLOCK_BYTES", 25 * ROW_BYTES)
+    monkeypatch.setattr(_reading.read_rows, "__kwdefaults__", {"max_bytes": max_bytes})
+    model = Ivis(k=5, batch_size=19, epochs=3, model=[4], verbose=0, random_state=0, n_epochs_without_progress=None)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        data = file.create_dataset("x", data=VALUES, chunks=(10, 9))
+        model.fit(data, shuffle_mode="batch")
+        assert len(model.loss_history_) == 3
+        assert asked == [(0, 20), (20, 40), (40, 57)]
+        map_ = model.transform(data)
+        assert asked == [(0, 20), (20, 40), (40, 57)] * 2
+    assert np.isfinite(map_).all()
 
 
 def test_no_rows_are_no_blocks():

@@ -6,7 +6,19 @@ import pytest
 
 import scivis
 
-HEAVY = ["tensorflow", "keras", "jax", "torch", "annoy", "pynndescent", "openTSNE", "scanpy", "anndata", "matplotlib"]
+HEAVY = [
+    "tensorflow",
+    "keras",
+    "jax",
+    "torch",
+    "annoy",
+    "pynndescent",
+    "umap",
+    "openTSNE",
+    "scanpy",
+    "anndata",
+    "matplotlib",
+]
 
 
 def loaded_after(fresh_process, statements: str) -> list[str]:
@@ -20,7 +32,7 @@ def test_importing_scivis_loads_nothing_heavy(fresh_process):
 
 
 def test_naming_the_functions_loads_no_backend_and_no_search(fresh_process):
-    names = "scivis.Ivis, scivis.tl.ivis, scivis.tl.ingest, scivis.pl.ivis, scivis.get.model, scivis.neighbors"
+    names = "scivis.Ivis, scivis.N2D, scivis.n2d, scivis.datasets, scivis.tl.n2d, scivis.tl.ivis, scivis.tl.ingest, scivis.pl.ivis, scivis.get.model, scivis.neighbors"
     loaded = loaded_after(fresh_process, f"import scivis; {names}")
     assert not {"tensorflow", "keras", "annoy", "pynndescent", "scanpy"} & set(loaded)
 

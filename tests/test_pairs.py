@@ -6,11 +6,11 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from scivis.neighbors import Neighbors
+from scivis.neighbors import LabeledNeighbourMap, LazyNeighbors, Neighbors
 from scivis.nn import pairs
 
 
@@ -147,3 +147,47 @@ def test_shuffled_batches_keep_neighbouring_rows_together():
         assert sorted(anchors[:, 0]) == list(range(0, 60, 3))
         assert (anchors == anchors[:, :1] + np.arange(3)).all()
     assert (epochs[0] != epochs[1]).any()
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=3, max_size=12), st.booleans(), st.integers(0, 99))
+def test_labels_draw_what_a_table_of_the_same_neighbours_draws(labels, negatives, seed):
+    by_label = LabeledNeighbourMap(np.array(labels, dtype=object))
+    table = Neighbors.from_indices([list(row) for row in by_label])
+    assume(table.counts.max() < len(labels) - 1)
+    anchors = np.random.default_rng(1).integers(len(labels), size=40).astype(np.int32)
+    drawn = [
+        pairs.draw_partners(neighbors, anchors, np.random.default_rng(seed), negatives=negatives)
+        for neighbors in (LazyNeighbors(by_label), table)
+    ]
+    assert len(drawn[0]) == 1 + negatives
+    np.testing.assert_array_equal(drawn[0], drawn[1], strict=True)
+
+
+def test_labels_are_drawn_from_without_listing_neighbours(monkeypatch):
+    """Two classes of half a million rows: every list would have half a million entries."""
+    monkeypatch.setattr(LabeledNeighbourMap, "__getitem__", lambda *_: pytest.fail("a list was made"))
+    labels = np.arange(1_000_000) % 2
+    neighbors = LazyNeighbors(LabeledNeighbourMap(labels))
+    anchors = np.arange(0, 1_000_000, 5000, dtype=np.int32)
+    positives, negatives = pairs.draw_partners(neighbors, anchors, np.random.default_rng(0), negatives=True)
+    assert (labels[positives] == labels[anchors]).all()
+    assert (positives != anchors).all()
+    assert (labels[negatives] != labels[anchors]).all()
+    assert negatives.min() < 50_000 < 950_000 < negatives.max()
+
+
+def test_one_class_for_all_leaves_no_negative():
+    with pytest.raises(ValueError, match="n_neighbors=3 leaves no negatives among 4 cells"):
+        pairs.draw_partners(
+            LazyNeighbors(LabeledNeighbourMap([1, 1, 1, 1])), np.arange(4), np.random.default_rng(0), negatives=True
+        )
+
+
+def test_a_subclass_may_have_other_neighbours():
+    class Next(LabeledNeighbourMap):
+        def __getitem__(self, idx):
+            return [(idx + 1) % len(self)]
+
+    neighbors = LazyNeighbors(Next([0, 0, 1, 1]))
+    [positives] = pairs.draw_partners(neighbors, np.arange(4), np.random.default_rng(0), negatives=False)
+    assert positives.tolist() == [1, 2, 3, 0]

@@ -9,6 +9,7 @@ import numpy as np
 from ._rows import BLOCK, check_finite
 
 if TYPE_CHECKING:
+    from anndata import AnnData
     from numpy.typing import NDArray
 
 
@@ -66,6 +67,13 @@ def check_shape(given: tuple[int, ...], fitted: tuple[int | None, ...]) -> None:
     rows = given[1:]
     if len(rows) != len(fitted) or any(want not in (None, have) for have, want in zip(rows, fitted, strict=True)):
         msg = f"The model was fitted on rows of shape {fitted}, but these have shape {rows}."
+        raise ValueError(msg)
+
+
+def check_copy(adata: AnnData, *, copy: bool) -> None:
+    """Refuse to copy what lies in a file."""
+    if copy and adata.isbacked:
+        msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
         raise ValueError(msg)
 
 

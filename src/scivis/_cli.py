@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._atomic import replacing
+from ._files import entries, open_backed, write, write_added
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     embed = commands.add_parser("embed", help="draw a map of the cells in a file")
     embed.add_argument("input", type=Path, help="h5ad file")
     embed.add_argument("output", type=Path, help="h5ad file to write, with map and model")
-    for name in ("use-rep", "layer", "neighbors-key", "key-added"):
+    for name in ("use-rep", "layer", "mask-var", "neighbors-key", "key-added", "checkpoint"):
         embed.add_argument(f"--{name}")
-    for name in ("n-components", "n-neighbors", "n-pcs", "epochs"):
+    for name in ("n-components", "n-neighbors", "n-pcs", "epochs", "max-train-cells"):
         embed.add_argument(f"--{name}", type=int)
     embed.add_argument("--random-state", type=int, default=0)
     embed.add_argument("--preset", choices=("default", "classic"), default="default")
@@ -71,23 +71,6 @@ def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(args, name)) is not None}
 
 
-def _read(path: Path) -> AnnData:
-    import anndata
-
-    if not path.is_file():
-        msg = f"There is no file {path}."
-        raise FileNotFoundError(msg)
-    return anndata.read_h5ad(path)
-
-
-def _write(adata: AnnData, path: Path) -> None:
-    """Write next to the target and rename: a crash leaves the old file, or none, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as unfinished:
-        adata.write_h5ad(unfinished)
-    print(f"wrote {path}")
-
-
 def _save_figure(axes: Any, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     axes.figure.savefig(path, dpi=150, bbox_inches="tight")
@@ -106,17 +89,19 @@ def _embed(args: argparse.Namespace) -> None:
     import scivis
 
     _start(quiet=args.quiet)
-    adata = _read(args.input)
+    adata = open_backed(args.input)
+    before = entries(adata)
     names = (
         "use_rep", "layer", "neighbors_key", "key_added", "n_components", "n_neighbors", "n_pcs", "epochs",
-        "random_state", "preset",
+        "random_state", "preset", "mask_var", "max_train_cells", "checkpoint",
     )  # fmt: skip
     _check_picture(adata, args)
     if args.figure and args.n_components == 1:
         msg = "--figure needs two axes: a map of one axis is no scatter plot."
         raise ValueError(msg)
     scivis.tl.ivis(adata, **_given(args, *names))
-    _write(adata, args.output)
+    write_added(adata, before, args.input, args.output)
+    print(f"wrote {args.output}")
     if args.figure:
         _save_figure(scivis.pl.ivis(adata, key=args.key_added or "ivis", color=args.color, show=False), args.figure)
 
@@ -138,10 +123,12 @@ def _ingest(args: argparse.Namespace) -> None:
     import scivis
 
     _start(quiet=args.quiet)
-    query, reference = _read(args.query), _read(args.reference)
+    query, reference = open_backed(args.query), open_backed(args.reference)
+    before = entries(query)
     _check_picture(query, args)
     scivis.tl.ingest(query, reference, **_given(args, "key", "use_rep", "layer", "min_genes"))
-    _write(query, args.output)
+    write_added(query, before, args.query, args.output)
+    print(f"wrote {args.output}")
     if args.figure:
         axes = scivis.pl.ingest(query, reference, key=args.key, color=args.color, show=False)
         _save_figure(axes, args.figure)
@@ -156,6 +143,7 @@ def _demo(args: argparse.Namespace) -> None:
     _start(quiet=False)
     adata = sc.datasets.pbmc68k_reduced()
     scivis.tl.ivis(adata)
-    _write(adata, args.out / "pbmc.h5ad")
+    write(adata, args.out / "pbmc.h5ad")
+    print(f"wrote {args.out / 'pbmc.h5ad'}")
     axes = scivis.pl.ivis(adata, color="bulk_labels", title="700 blood cells, scivis.tl.ivis", show=False)
     _save_figure(axes, args.out / "pbmc.png")

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import NotFittedError
 
-from ._checks import check_rows, check_shape
-from ._novelty import Reference, fit_reference, novelty
+from ._checks import check_rows
+from ._novelty import Reference, fit_reference
 from ._phases import finish, read_targets, resume, some_rows, start, supervision_of
 from ._plan import backbone, check_plan, neighbors_of, schedule_of
-from ._rows import check_finite
-from .data._reading import iter_rows, read_rows, shape_of
+from ._prediction import embed_rows, novelty_of_rows, score_rows, siamese_model, supervised_model
+from ._watching import watching
+from .data._reading import read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import keras
@@ -84,12 +83,12 @@ class Ivis(TransformerMixin, BaseEstimator):
     precompute
         Whether all neighbours are looked up before training, or each batch's when it is needed: slower, but never all
         in memory. The result is the same.
-    anchors
-        Numbers of the rows that training starts from, each with a neighbour of its own among all rows: where there are more
-        rows than training needs. By default all.
     neighbour_matrix
         Neighbours already known, as :class:`scivis.neighbors.Neighbors`, an index array, lists of row numbers, or any
         sequence of them, such as :class:`scivis.neighbors.LabeledNeighbourMap`. No search is made then.
+    anchors
+        Numbers of the rows that training starts from, each with a neighbour of its own among all rows: where there are more
+        rows than training needs. By default all.
     callbacks
         Keras callbacks, called during training.
     learning_rate, learning_rate_decay
@@ -225,7 +224,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         # A model out of a data file does not say how its training ended.
         self._rng = self._rng or training
         self._reference: Reference = fit_reference(sample.reshape(len(sample), -1), landmarks)
-        callbacks = self._callbacks()
+        callbacks, tell = watching(self)
         self._trained = train(
             self.encoder_,
             x,
@@ -234,9 +233,9 @@ class Ivis(TransformerMixin, BaseEstimator):
             rng=self._rng,
             anchors=self.anchors,
             supervision=supervision_of(self, targets, sample),
-            callbacks=[*callbacks, *self._progress()],
+            callbacks=callbacks,
             before=self._trained,
-            tell=self._reached if any(hasattr(callback, "set_estimator") for callback in callbacks) else None,
+            tell=tell,
         )
         self.neighbour_matrix_, self.loss_history_ = neighbors, self._trained.losses
         finish(self, sample)
@@ -262,7 +261,7 @@ class Ivis(TransformerMixin, BaseEstimator):
 
     def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """Embed rows, shape (n, embedding_dims); no row is fine."""
-        return self._by_blocks(self._embed, X, self.embedding_dims)
+        return embed_rows(self, X)
 
     def score_samples(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """What the supervised head predicts for rows, shape (n, n_outputs).
@@ -270,20 +269,11 @@ class Ivis(TransformerMixin, BaseEstimator):
         Probabilities of the classes in the order of `classes_` for the cross-entropies, distances from the boundary for
         the hinge losses, values for regression.
         """
-        from .nn._training import embed
-
-        head = self._head
-        if head is None:
-            msg = "This Ivis was not fitted with labels. Call fit(X, Y), with supervision_weight above 0."
-            raise NotFittedError(msg)
-        size, (unit, origin) = self._architecture.output_scale, self._scale
-        return self._by_blocks(
-            lambda rows: embed(head, self._embed(rows) / size) * unit + origin, X, head.output_shape[-1]
-        )
+        return score_rows(self, X)
 
     def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
-        return self._by_blocks(lambda rows: novelty(self._reference, rows.reshape(len(rows), self.n_features_in_)), X)
+        return novelty_of_rows(self, X)
 
     def save_model(self, folder_path: str | Path, save_format: str = "h5", overwrite: bool = False) -> None:  # noqa: FBT001, FBT002
         """Save the model, fitted or not, with all that another fit needs to go on; see :func:`load_model`.
@@ -325,23 +315,12 @@ class Ivis(TransformerMixin, BaseEstimator):
     @property
     def supervised_model_(self) -> keras.Model:
         """The Keras model that predicts labels of rows."""
-        import keras
-
-        if self._head is None:
-            msg = "This Ivis was fitted without labels."
-            raise AttributeError(msg)
-        unit, origin = self._scale
-        map_ = keras.layers.Rescaling(1.0 / self._architecture.output_scale)(self.encoder_.output)
-        predicted = keras.layers.Rescaling(unit.tolist(), origin.tolist())(self._head(map_))
-        return keras.Model(self.encoder_.input, predicted, name="supervised_model")
+        return supervised_model(self)
 
     @property
     def model_(self) -> keras.Model:
         """The siamese network: anchors, positives and negatives in, their embeddings out, shape (3, n, dims)."""
-        import keras
-
-        triplet = [keras.layers.Input(self.encoder_.input_shape[1:]) for _ in range(3)]
-        return keras.Model(triplet, keras.ops.stack([self.encoder_(rows) for rows in triplet]), name="siamese")
+        return siamese_model(self)
 
     @property
     def _is_fitted(self) -> bool:
@@ -353,42 +332,6 @@ class Ivis(TransformerMixin, BaseEstimator):
     _scale: NDArray[np.float32]
     _rng: np.random.Generator | None = None
     _trained: Trained | None = None
-
-    def _embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        from .nn._training import embed
-
-        return embed(self.encoder_, rows)
-
-    def _by_blocks(
-        self, function: Callable[[NDArray[np.float32]], NDArray[np.float32]], rows: Any, *width: int
-    ) -> NDArray[np.float32]:
-        """What a function gives for rows, however they are stored, read and checked block by block."""
-        if not self._is_fitted:
-            msg = "This Ivis is not fitted yet. Call `fit` first."
-            raise NotFittedError(msg)
-        check_shape(shape_of(rows), self.encoder_.input_shape[1:])
-        parts = [np.empty((0, *width), np.float32)]
-        for block in iter_rows(rows):
-            check_finite(block, "The data")
-            parts.append(function(block))
-        return np.concatenate(parts)
-
-    def _callbacks(self) -> list[keras.callbacks.Callback]:
-        """Copies of the user's callbacks, which stay as they are; those of scivis learn whose they are."""
-        callbacks = [copy(callback) for callback in self.callbacks or ()]
-        for callback in callbacks:
-            if hasattr(callback, "set_estimator"):
-                callback.set_estimator(self)
-        return callbacks
-
-    def _reached(self, trained: Trained) -> None:
-        """Where training is at the end of an epoch, for callbacks that save the model."""
-        self._trained, self.loss_history_ = trained, trained.losses
-
-    def _progress(self) -> list[keras.callbacks.Callback]:
-        from .nn._progress import EpochBar
-
-        return [EpochBar(self.epochs)] if self.verbose else []
 
     def __getstate__(self) -> dict[str, Any]:
         from ._saving import getstate

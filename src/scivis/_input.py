@@ -71,7 +71,7 @@ def model_input(
         )  # fmt: skip
     layer = "" if representation.kind == "X" else representation.key
     genes = gene_mask(adata, mask_var)
-    if n_train * int(genes.sum()) <= _MAX_VALUES:
+    if n_train * int(genes.sum()) <= _MAX_VALUES and not representation.is_reduced:
         matrix = _columns(representation.matrix, genes)
         return ModelInput(matrix, gene_input(matrix, _names(adata, genes), layer), _described(representation, genes))
     if mask_var is None and "highly_variable" in adata.var:

@@ -12,17 +12,20 @@ class Keys:
     Examples
     --------
     >>> Keys.of("ivis", None)
-    Keys(obsm='X_ivis', uns='ivis', novelty='ivis_novelty', label='ivis_label', certainty='ivis_certainty', scores='ivis_scores')
+    Keys(obsm='X_ivis', uns='ivis', latent='X_ivis_latent', novelty='ivis_novelty', label='ivis_label',
+         certainty='ivis_certainty', scores='ivis_scores', proba='ivis_proba')
     >>> Keys.of("ivis", "mine").obsm
     'mine'
     """
 
     obsm: str
     uns: str
+    latent: str
     novelty: str
     label: str
     certainty: str
     scores: str
+    proba: str
 
     @classmethod
     def of(cls, method: str, key_added: str | None) -> Keys:
@@ -31,5 +34,6 @@ class Keys:
         if "/" in key:
             msg = f"key_added={key!r} holds a '/', which neither h5ad nor zarr can store."
             raise ValueError(msg)
-        derived = {name: f"{key}_{name}" for name in ("novelty", "label", "certainty", "scores")}
-        return cls(obsm=f"X_{method}" if key == method else key, uns=key, **derived)
+        derived = {name: f"{key}_{name}" for name in ("novelty", "label", "certainty", "scores", "proba")}
+        obsm = f"X_{method}" if key == method else key
+        return cls(obsm=obsm, uns=key, latent=f"{obsm}_latent", **derived)

@@ -75,6 +75,27 @@ def read_labels(adata: AnnData, key: str, metric: str | None, unlabeled_category
     return _classes(key, column, metric or _SOFTMAX, unlabeled_category)
 
 
+def read_classes(adata: AnnData, key: str) -> tuple[NDArray[np.integer], tuple[str, ...]]:
+    """Codes of the classes in a column of `.obs`, −1 where a cell has none, and the names of the classes.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column.
+    ValueError
+        If it holds numbers that are no classes.
+    """
+    if key not in adata.obs:
+        msg = f"labels={key!r} is not in adata.obs, which holds {sorted(adata.obs.columns)}."
+        raise KeyError(msg)
+    column = adata.obs[key]
+    if pd.api.types.is_float_dtype(column) and not (column.dropna() == column.dropna().round()).all():
+        msg = f"labels={key!r} holds measured values; classes are needed. Cut them into bins, with pd.cut for instance."
+        raise ValueError(msg)
+    labels = _classes(key, column, _SOFTMAX, None)
+    return labels.values, labels.categories
+
+
 def _check_no_category(key: str, unlabeled_category: str | None) -> None:
     if unlabeled_category is not None:
         msg = f"unlabeled_category={unlabeled_category!r}, but labels={key!r} holds no categories: mark missing ones with NaN."

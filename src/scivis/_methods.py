@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._streaming import Rows
 
 # Each module offers `load` and `place`, as `Method` describes them, and is imported when a model of it is met.
-MODULES = {"ivis": "scivis._ivis_model", "tsne": "scivis._tsne_model"}
+MODULES = {"ivis": "scivis._ivis_model", "n2d": "scivis._n2d_model", "tsne": "scivis._tsne_model"}
 
 
 @dataclass(frozen=True, eq=False)

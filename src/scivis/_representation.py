@@ -6,6 +6,9 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from scipy import sparse
+
 from ._checks import is_whole
 from ._rows import BLOCK, check_finite, dense, iter_blocks
 
@@ -27,11 +30,14 @@ class Representation:
         `obsm`, `X` or `layer`.
     key
         The name in `.obsm` or `.layers`; `X` for `.X`.
+    is_reduced
+        Whether it is to be read through principal components, few as its columns may be.
     """
 
     matrix: Any
     kind: Kind
     key: str
+    is_reduced: bool = False
 
     @property
     def description(self) -> str:
@@ -54,7 +60,8 @@ def choose_representation(
     """The matrix that `use_rep`, `n_pcs` and `layer` name.
 
     As in scanpy: without `use_rep`, `.X` for at most 50 genes or `n_pcs=0`, else the PCA, which is computed and
-    written to `adata`, with a warning, if there is none.
+    written to `adata`, with a warning, if there is none. Of data on disk, the principal components of `.X` are then read
+    block by block, and not written.
     """
     if n_pcs is not None and (not is_whole(n_pcs) or n_pcs < 0):
         msg = f"n_pcs={n_pcs!r} must be a whole number: how many columns to use, or 0 for adata.X."
@@ -69,8 +76,14 @@ def choose_representation(
             msg = f"use_rep='X' reads all genes: leave out n_pcs={n_pcs}."
             raise ValueError(msg)
         return Representation(_x(adata), "X", "X")
+    if use_rep is None and n_pcs is None and _pca_key(adata) is None and not _in_memory(adata.X):
+        return Representation(_x(adata), "X", "X", is_reduced=True)
     key = use_rep or _pca_key(adata) or _compute_pca(adata, n_pcs, random_state)
     return Representation(_columns(_lookup(adata.obsm, key, "obsm"), n_pcs, key), "obsm", key)
+
+
+def _in_memory(matrix: Any) -> bool:
+    return matrix is None or isinstance(matrix, np.ndarray) or sparse.issparse(matrix)
 
 
 def _x(adata: AnnData) -> Any:

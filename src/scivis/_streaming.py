@@ -45,6 +45,11 @@ class Rows:
             done += len(rows)
             yield rows
 
+    @property
+    def is_dask(self) -> bool:
+        """Whether dask does the work, perhaps on other machines."""
+        return hasattr(self.matrix, "map_blocks")
+
     def map(self, function: Function, n_columns: int, *, bar: str | None = None) -> NDArray[np.float32]:
         """What a function gives for all rows, shape (n, n_columns); in memory are its result and a block of rows.
 
@@ -64,7 +69,7 @@ class Rows:
         ValueError
             If rows hold NaN or infinite values.
         """
-        if hasattr(self.matrix, "map_blocks"):
+        if self.is_dask:
             return self._map_dask(function, n_columns)
         from tqdm.auto import tqdm
 

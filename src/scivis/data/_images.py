@@ -119,7 +119,7 @@ class ImageDataset(IndexableDataset):
 
     def get_batch(self, idx_seq: Iterable[int]) -> NDArray[np.float32]:
         """These images, read by several threads."""
-        from joblib import effective_n_jobs  # type: ignore[import-untyped]
+        from joblib import effective_n_jobs
 
         _tensorflow()  # before the threads start
         paths = [self.filepath_list[as_int(i)] for i in idx_seq]

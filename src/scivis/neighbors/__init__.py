@@ -11,7 +11,8 @@ from ._annoy import AnnoyTransformer
 from ._annoy_file import build_annoy_index
 from ._annoy_matrix import AnnoyKnnMatrix
 from ._graph import from_graph
-from ._matrix import LabeledNeighbourMap, LazyNeighbors, NeighbourMatrix
+from ._labelled import LabeledNeighbourMap
+from ._matrix import LazyNeighbors, NeighbourMatrix
 from ._search import Backend, Metric, find_neighbors
 from ._table import Neighbors
 

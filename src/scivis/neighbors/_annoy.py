@@ -54,7 +54,7 @@ def nearest_of(
     index: AnnoyIndex, rows: Sequence[int], k: int, search_k: int, n_jobs: int
 ) -> Iterator[tuple[list[int], list[float]]]:
     """Row numbers of about the `k` nearest to each of `rows`, itself excluded, and their distances."""
-    from joblib import effective_n_jobs  # type: ignore[import-untyped]
+    from joblib import effective_n_jobs
 
     def search(part: Sequence[int]) -> list[tuple[list[int], list[float]]]:
         return [_nearest(index, row, k, search_k) for row in part]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from operator import index as as_int
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 
 class NeighbourMatrix(Sequence):
@@ -50,55 +49,6 @@ class NeighbourMatrix(Sequence):
     def get_batch(self, idx_seq: Iterable[int]) -> list[Any]:
         """The neighbours of these rows, one row after the other."""
         return [self[i] for i in idx_seq]
-
-
-class LabeledNeighbourMap(NeighbourMatrix):
-    """Rows of one label are each other's neighbours: supervision by pairs.
-
-    Only the labels are kept in memory; a row's neighbours are put together when they are asked for.
-
-    Parameters
-    ----------
-    labels
-        One label per row: numbers, strings or a categorical. A row whose label is missing, that is −1, NaN or
-        `None`, has no neighbours.
-
-    Raises
-    ------
-    ValueError
-        If `labels` has more than one axis.
-
-    Examples
-    --------
-    >>> neighbours = LabeledNeighbourMap(["T", "B", "T", "T"])
-    >>> neighbours[0], neighbours[1]
-    (array([2, 3]), array([], dtype=int64))
-    """
-
-    def __init__(self, labels: ArrayLike) -> None:
-        from pandas import factorize
-
-        values = np.asarray(labels)
-        if values.ndim != 1:
-            msg = f"labels has shape {values.shape}; one label per row is needed."
-            raise ValueError(msg)
-        codes = factorize(values)[0]
-        self._codes = np.where(values == -1, -1, codes) if values.dtype.kind in "if" else codes
-        self._order = np.argsort(self._codes, kind="stable")
-        # Class c is the rows _order[_starts[c] : _starts[c + 1]].
-        self._starts = np.searchsorted(self._codes[self._order], np.arange(self._codes.max(initial=-1) + 2))
-        self.k = max(int(np.diff(self._starts).max(initial=0)) - 1, 0)
-
-    def __len__(self) -> int:
-        return len(self._codes)
-
-    def __getitem__(self, idx: Any) -> Any:
-        if isinstance(idx, slice):
-            return self.get_batch(range(len(self))[idx])
-        row = range(len(self))[as_int(idx)]
-        code = self._codes[row]
-        same = self._order[self._starts[code] : self._starts[code + 1]] if code >= 0 else self._order[:0]
-        return same[same != row]
 
 
 class LazyNeighbors:

@@ -114,11 +114,7 @@ class Draw(keras.callbacks.Callback):
             self.model.noise.assign(self.rng.normal(0.0, self.supervision.noise, self.model.noise.shape))
 
     def _partners(self, anchors: NDArray[np.int32], n_views: int) -> NDArray[np.int32]:
-        indices, counts = self.neighbors.take(anchors)
-        views = [anchors, pairs.draw_positives(anchors, indices, counts, self.rng)]
-        if n_views == 3:
-            views.append(pairs.draw_negatives(anchors, indices, counts, self.neighbors.n_cells, self.rng))
-        return np.stack(views)
+        return np.stack([anchors, *pairs.draw_partners(self.neighbors, anchors, self.rng, negatives=n_views == 3)])
 
     def _load(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         """Put these rows, and their labels, into the model; gives where they are now."""

@@ -13,67 +13,24 @@ trained with InfoNCE is scaled to its final size only then.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
-from scivis._checks import check_positive_int
-
+from ._periodic import Embedding, Periodic, check_filename, replaced
 from ._picture import draw_map, encode, picture_format, read_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-    from scivis._estimator import Ivis
 
     from ._picture import Labels
 
 __all__ = ["EmbeddingsImage", "EmbeddingsLogging", "ModelCheckpoint", "TensorBoardEmbeddingsImage"]
 
 
-class _Periodic(keras.callbacks.Callback):
-    """Does something whenever `epoch_interval` more epochs are done."""
-
-    def __init__(self, log_dir: str | os.PathLike[str], epoch_interval: int) -> None:
-        super().__init__()
-        check_positive_int("epoch_interval", epoch_interval)
-        self.log_dir, self.epoch_interval = log_dir, epoch_interval
-        self._estimator: Ivis | None = None
-        self._n_epochs = 0
-
-    def set_estimator(self, estimator: Ivis) -> None:
-        """Say whose training this is."""
-        self._estimator = estimator
-
-    @property
-    def estimator(self) -> Ivis:
-        """The estimator in training."""
-        if self._estimator is None:
-            name = type(self).__name__
-            msg = f"{name} does not know the estimator in training: use it as scivis.Ivis(callbacks=[{name}(...)])."
-            raise RuntimeError(msg)
-        return self._estimator
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        # Keras counts from zero in every training.
-        self._n_epochs = len(getattr(self.estimator, "loss_history_", ()))
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._n_epochs += 1
-        if self._n_epochs % self.epoch_interval == 0:
-            self._act(self._n_epochs)
-
-    def _act(self, n_epochs: int) -> None:
-        raise NotImplementedError
-
-
-class ModelCheckpoint(_Periodic):
+class ModelCheckpoint(Periodic):
     """Save the model during training, so that an interrupted one can be resumed.
 
     :meth:`scivis.Ivis.load_model` reads such a folder, and `fit` then goes on from there. A folder is complete or not
@@ -113,7 +70,7 @@ class ModelCheckpoint(_Periodic):
         epoch_interval: int = 1,
     ) -> None:
         super().__init__(log_dir, epoch_interval)
-        self.filename = _check_filename(filename)
+        self.filename = check_filename(filename)
 
     def _act(self, n_epochs: int) -> None:
         path = Path(self.log_dir, self.filename.format(n_epochs))
@@ -121,26 +78,7 @@ class ModelCheckpoint(_Periodic):
         self.estimator.save_model(path, overwrite=True)
 
 
-class _Embedding(_Periodic):
-    """Embeds the same rows time and again."""
-
-    def __init__(self, data: Any, log_dir: str | os.PathLike[str], epoch_interval: int) -> None:
-        super().__init__(log_dir, epoch_interval)
-        self.data = data
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        super().on_train_begin(logs)
-        # Rows that do not fit the network must fail now and not hours later.
-        self._check(self._embed())
-
-    def _check(self, embedding: NDArray[np.float32]) -> None:
-        """Refuse embeddings that are of no use here."""
-
-    def _embed(self) -> NDArray[np.float32]:
-        return self.estimator.transform(self.data)
-
-
-class EmbeddingsLogging(_Embedding):
+class EmbeddingsLogging(Embedding):
     """Save embeddings of the same rows during training, each as an array of NumPy's.
 
     Parameters
@@ -181,14 +119,14 @@ class EmbeddingsLogging(_Embedding):
         epoch_interval: int = 1,
     ) -> None:
         super().__init__(data, log_dir, epoch_interval)
-        self.filename = _check_filename(filename)
+        self.filename = check_filename(filename)
 
     def _act(self, n_epochs: int) -> None:
-        with _replaced(Path(self.log_dir, self.filename.format(n_epochs))) as path, path.open("wb") as file:
+        with replaced(Path(self.log_dir, self.filename.format(n_epochs))) as path, path.open("wb") as file:
             np.save(file, self._embed())
 
 
-class _Picture(_Embedding):
+class _Picture(Embedding):
     """Draws rows where they are on the map."""
 
     def __init__(self, data: Any, labels: Labels | None, log_dir: str | os.PathLike[str], epoch_interval: int) -> None:
@@ -250,11 +188,11 @@ class EmbeddingsImage(_Picture):
         epoch_interval: int = 1,
     ) -> None:
         super().__init__(data, labels, log_dir, epoch_interval)
-        self.filename = _check_filename(filename)
+        self.filename = check_filename(filename)
 
     def _act(self, n_epochs: int) -> None:
         figure = self._draw(n_epochs)
-        with _replaced(target := Path(self.log_dir, self.filename.format(n_epochs))) as path:
+        with replaced(target := Path(self.log_dir, self.filename.format(n_epochs))) as path:
             path.write_bytes(encode(figure, picture_format(figure, target.suffix)))
 
 
@@ -323,24 +261,3 @@ class TensorBoardEmbeddingsImage(_Picture):
         with self._writer.as_default(step=n_epochs):
             tf.summary.write("embeddings", tf.constant([f"{width}", f"{height}", picture]), metadata=metadata)
         self._writer.flush()  # what is drawn can be seen, and survives a kill
-
-
-def _check_filename(filename: str) -> str:
-    try:
-        filename.format(1)
-    except (IndexError, KeyError, ValueError) as error:
-        msg = f"filename={filename!r} has another field than {{}}, which stands for the number of epochs done."
-        raise ValueError(msg) from error
-    return filename
-
-
-@contextmanager
-def _replaced(target: Path) -> Iterator[Path]:
-    """A file to write to; complete, it takes the place of `target` at once."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -271,8 +271,8 @@ def semi_supervised_loss(loss_function: str | Callable[[Tensor, Tensor], Tensor]
 
 def row_loss(loss: str | Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
     """A loss as Keras knows it, giving a number for each row instead of their mean."""
-    loss = keras.losses.get(loss)
-    return loss.call if isinstance(loss, keras.losses.Loss) else loss
+    found: Any = keras.losses.get(loss)
+    return found.call if isinstance(found, keras.losses.Loss) else found
 
 
 def mean_over(labelled: Tensor, per_row: Tensor) -> Tensor:

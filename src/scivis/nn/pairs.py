@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from scivis.neighbors import LabeledNeighbourMap
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from scivis.neighbors import LazyNeighbors, Neighbors
 
 Shuffle = bool | Literal["batch"]
 
@@ -23,6 +27,34 @@ def draw_anchors(
     rows = rng.permutation(n_cells) if shuffle is True else np.arange(n_cells)
     batches = np.resize(rows.astype(np.int32), (n_batches, batch_size))
     return rng.permutation(batches) if shuffle == "batch" else batches
+
+
+def draw_partners(
+    neighbors: Neighbors | LazyNeighbors, anchors: NDArray[np.int32], rng: np.random.Generator, *, negatives: bool
+) -> list[NDArray[np.int32]]:
+    """A positive of each anchor and, if asked for, a negative; each shape (batch,)."""
+    n_cells, labels = neighbors.n_cells, getattr(neighbors, "matrix", None)
+    if type(labels) is LabeledNeighbourMap:  # not a subclass, which may have other neighbours
+        return _partners_by_label(labels, anchors, rng, negatives=negatives)
+    indices, counts = neighbors.take(anchors)
+    partners = [draw_positives(anchors, indices, counts, rng)]
+    return [*partners, draw_negatives(anchors, indices, counts, n_cells, rng)] if negatives else partners
+
+
+def _partners_by_label(
+    labels: LabeledNeighbourMap, anchors: NDArray[np.int32], rng: np.random.Generator, *, negatives: bool
+) -> list[NDArray[np.int32]]:
+    """The same draws as from a table, without listing neighbours: a class may be a large part of all rows."""
+    counts = labels.counts(anchors)
+    positives, has_some = anchors.copy(), counts > 0
+    if has_some.any():
+        rank = rng.integers(0, np.maximum(counts, 1))
+        positives[has_some] = labels.neighbour(anchors[has_some], rank[has_some])
+    partners: list[NDArray[np.integer]] = [positives]
+    if negatives:
+        _check_some_left(counts, len(labels))
+        partners.append(labels.other(anchors, rng.integers(0, len(labels) - 1 - counts)))
+    return [rows.astype(np.int32) for rows in partners]
 
 
 def draw_positives(
@@ -77,9 +109,7 @@ def draw_negatives(
     ValueError
         If some anchor has all others as neighbours, so that no negative is left.
     """
-    if counts.max(initial=0) >= n_cells - 1:
-        msg = f"n_neighbors={counts.max()} leaves no negatives among {n_cells} cells; take fewer neighbours."
-        raise ValueError(msg)
+    _check_some_left(counts, n_cells)
     # Of the n − 1 − count rows that remain, take the drawn-th: each excluded row at or before it moves it on by one.
     # With the excluded rows ascending and the j-th lowered by j, each says how many allowed rows come before it.
     excluded = np.column_stack([anchors, np.where(indices < 0, 2 * n_cells, indices)])
@@ -87,3 +117,9 @@ def draw_negatives(
     drawn = rng.integers(0, n_cells - 1 - counts)
     passed = excluded - np.arange(excluded.shape[1]) <= drawn[:, None]
     return (drawn + passed.sum(axis=1)).astype(np.int32)
+
+
+def _check_some_left(counts: NDArray[np.integer], n_cells: int) -> None:
+    if counts.max(initial=0) >= n_cells - 1:
+        msg = f"n_neighbors={counts.max()} leaves no negatives among {n_cells} cells; take fewer neighbours."
+        raise ValueError(msg)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
+    Drawn = TypeVar("Drawn", Axes, Sequence[Axes])
 
-def show_or_return(ax: Axes, *, show: bool | None) -> Axes | None:
+
+def show_or_return(ax: Drawn, *, show: bool | None) -> Drawn | None:
     """Show the figure and return nothing, or return the Axes; `None` leaves it to scanpy's `autoshow`."""
     import matplotlib.pyplot as plt
     from scanpy import settings

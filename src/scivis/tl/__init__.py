@@ -1,7 +1,9 @@
-"""Tools: fit maps and place new cells on them."""
+"""Tools: fit maps, place new cells on them, and judge them."""
 
 from ._ingest import ingest
 from ._ivis import ivis
+from ._n2d import n2d
+from ._quality import quality
 from ._tsne import tsne
 
-__all__ = ["ingest", "ivis", "tsne"]
+__all__ = ["ingest", "ivis", "n2d", "quality", "tsne"]

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._checks import check_positive_int, check_seed, is_whole
+from scivis._checks import check_copy, check_positive_int, check_seed, is_whole
 from scivis._estimator import Ivis
 from scivis._input import model_input, training_rows
 from scivis._keys import Keys
 from scivis._labels import Labels, pack_predictions, place_predictions, predictions_of, read_labels
 from scivis._neighbor_graph import check_graph, has_graph, stored_neighbors
+from scivis._plan import backbone
 from scivis._presets import Preset, preset_params
 from scivis._progress import bar, verbose
 from scivis._representation import choose_representation
 from scivis._sampling import sample_rows
-from scivis._storage import pack_input, pack_model, pack_params
+from scivis._storage import pack_input, pack_model, pack_params, unpack_model
 from scivis._streaming import Rows
 from scivis.neighbors import Backend, Metric, Neighbors, find_neighbors
 from scivis.neighbors._search import check_n_neighbors, check_search, resolve
@@ -237,17 +238,20 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         model = point.resume(model.set_params(callbacks=[*callbacks, point.autosave()]))
         logg.info(f"    continuing after epoch {len(model.loss_history_)}" if hasattr(model, "loss_history_") else "")
     model.fit(x, values)
+    packed = pack_model(model)
     everything = Rows(x if len(x) == adata.n_obs else cells.matrix, cells.description)
-    embedding = everything.map(model.transform, n_components, bar=bar("placing cells"))
+    # What travels to the workers of a cluster is the stored model, without the data of its training.
+    fitted = unpack_model(packed, backbone=backbone(model)) if everything.is_dask else model
+    embedding = everything.map(fitted.transform, n_components, bar=bar("placing cells"))
     named = predictions_of(told, adata) if told and supervision_weight else None
-    scores = everything.map(model.score_samples, max(len(named.categories), 1)) if named else None
+    scores = everything.map(fitted.score_samples, max(len(named.categories), 1)) if named else None
 
     adata.obsm[keys.obsm] = embedding
     adata.uns[keys.uns] = {
         "method": "ivis",
         "params": _params(representation, model, preset, graph, random_state, x),
         "history": {"loss": np.asarray(model.loss_history_)},
-        "model": pack_model(model),
+        "model": packed,
         "expression": pack_input(cells.expression),
         "predictions": pack_predictions(named),
     }
@@ -277,9 +281,7 @@ def _check_arguments(
     for name, value in (("epochs", epochs), ("patience", patience), ("max_train_cells", max_train_cells)):
         if value is not None:
             check_positive_int(name, value)
-    if copy and adata.isbacked:
-        msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
-        raise ValueError(msg)
+    check_copy(adata, copy=copy)
 
 
 def _check_files(backend: str | None, index_path: Any, checkpoint: Any, random_state: Any) -> None:

@@ -1,0 +1,237 @@
+"""`scivis.tl.quality`: what is written, from what, and what is refused."""
+
+import io
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
+from sklearn.manifold import trustworthiness
+from sklearn.neighbors import NearestNeighbors
+
+import scivis
+
+CHEAP = {"n_cells": 100}
+
+
+def table(adata, key="quality"):
+    return adata.uns[key]["table"]
+
+
+def value(adata, basis, measure, k=0):
+    rows = table(adata)
+    [found] = rows[(rows["basis"] == basis) & (rows["measure"] == measure) & (rows["k"] == k)]["value"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def judged(_pbmc):
+    adata = _pbmc.copy()
+    scivis.tl.quality(adata, ["umap"], labels="bulk_labels", n_neighbors=[10, 30], n_cells=700)
+    return adata
+
+
+def test_neighbours_kept_are_those_of_scikit_learn(judged):
+    found = [
+        NearestNeighbors(n_neighbors=10).fit(judged.obsm[key]).kneighbors(return_distance=False)
+        for key in ("X_pca", "X_umap")
+    ]
+    expected = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(*found, strict=True)])
+    assert value(judged, "X_umap", "recall", 10) == pytest.approx(expected, abs=1e-4)
+
+
+def test_trust_of_the_cells_has_the_mean_of_trustworthiness(judged):
+    expected = trustworthiness(judged.obsm["X_pca"], judged.obsm["X_umap"], n_neighbors=10)
+    assert value(judged, "X_umap", "trustworthiness", 10) == pytest.approx(expected, abs=1e-4)
+    assert judged.obs["umap_trust"].dtype == np.float32
+    assert judged.obs["umap_trust"].mean() == pytest.approx(expected, abs=0.005)
+
+
+def test_the_reference_is_the_first_two_components(adata, judged):
+    adata.obsm["X_two"] = adata.obsm["X_pca"][:, :2]
+    scivis.tl.quality(adata, ["two"], labels="bulk_labels", n_neighbors=[10, 30], n_cells=700)
+    two = table(adata).query("basis == 'X_two'")["value"].to_numpy()
+    assert_allclose(table(judged).query("basis == 'PCA'")["value"], two, atol=0.01)
+
+
+def test_the_table_is_tidy(judged):
+    rows = table(judged)
+    assert list(rows.columns) == ["basis", "aspect", "measure", "k", "value", "p"]
+    assert rows["basis"].unique().tolist() == ["PCA", "X_umap"]
+    assert not rows.duplicated(["basis", "measure", "k"]).any()
+    assert rows["value"].between(-1, 1).all()
+    counted = rows["measure"].isin(["recall", "trustworthiness", "continuity", "density", "nearest_classes"])
+    assert_array_equal(rows["k"] > 0, counted)
+
+
+def test_params_say_how_to_do_it_again(judged, adata):
+    params = judged.uns["quality"]["params"]
+    assert params["use_rep"] == "X_pca"
+    assert params["labels"] == "bulk_labels"
+    assert params["n_cells"] == 700
+    scivis.tl.quality(
+        adata, "X_umap", use_rep=params["use_rep"], labels=params["labels"], n_neighbors=params["n_neighbors"],
+        n_cells=params["n_cells"], random_state=params["random_state"],
+    )  # fmt: skip
+    assert_frame_equal(table(adata), table(judged))
+    assert_array_equal(adata.obs["umap_trust"], judged.obs["umap_trust"])
+
+
+def test_all_maps_of_two_columns_are_judged_by_default(adata):
+    adata.obsm["X_other"] = adata.obsm["X_umap"][:, ::-1]
+    adata.obsm["spatial"] = adata.obsm["X_umap"]
+    adata.obsm["X_three"] = adata.obsm["X_pca"][:, :3]
+    scivis.tl.quality(adata, **CHEAP)
+    assert set(table(adata)["basis"]) == {"PCA", "X_umap", "X_other"}
+    assert {"umap_trust", "other_trust"} <= set(adata.obs)
+
+
+def test_axes_in_another_order_change_nothing(adata):
+    adata.obsm["X_other"] = adata.obsm["X_umap"][:, ::-1] * 2
+    scivis.tl.quality(adata, ["umap", "other"], labels="louvain", **CHEAP)
+    rows = table(adata)
+    assert_allclose(rows.query("basis == 'X_umap'")["value"], rows.query("basis == 'X_other'")["value"], atol=1e-4)
+
+
+def test_the_card_of_a_map_does_not_depend_on_the_other_maps(adata):
+    alone = scivis.tl.quality(adata, "umap", copy=True, **CHEAP)
+    adata.obsm["X_other"] = adata.obsm["X_pca"][:, 3:5]
+    scivis.tl.quality(adata, ["other", "umap"], **CHEAP)
+    rows = table(adata)[table(adata)["basis"] != "X_other"].reset_index(drop=True)
+    assert_frame_equal(rows, table(alone))
+
+
+def test_another_seed_takes_other_cells(adata):
+    scivis.tl.quality(adata, "umap", **CHEAP)
+    scivis.tl.quality(adata, "umap", random_state=1, key_added="other", **CHEAP)
+    assert not table(adata)["value"].equals(table(adata, "other")["value"])
+    assert_allclose(table(adata)["value"], table(adata, "other")["value"], atol=0.2)
+    assert "other_umap_trust" in adata.obs
+
+
+def test_the_representation_that_is_asked_for(adata):
+    scivis.tl.quality(adata, "umap", use_rep="X_umap", **CHEAP)
+    assert_allclose(table(adata).query("basis == 'X_umap'")["value"], 1)
+    assert_allclose(adata.obs["umap_trust"], 1, atol=0.002)  # estimated
+    scivis.tl.quality(adata, "umap", n_pcs=5, **CHEAP)
+    assert adata.uns["quality"]["params"]["n_features"] == 5
+    adata.layers["raw"] = adata.X
+    scivis.tl.quality(adata, "umap", layer="raw", **CHEAP)
+    assert adata.uns["quality"]["params"]["representation"] == "layer"
+
+
+def test_cells_without_a_label_are_left_out_of_the_labels_only(adata):
+    plain = scivis.tl.quality(adata, "umap", copy=True, **CHEAP)
+    assert not (table(plain)["aspect"] == "labels").any()
+    adata.obs["some"] = adata.obs["louvain"].where(np.arange(700) < 350)
+    scivis.tl.quality(adata, "umap", labels="some", **CHEAP)
+    others = table(adata).query("aspect != 'labels'").reset_index(drop=True)
+    assert_frame_equal(others, table(plain))
+    shuffled = adata[350:].copy()
+    shuffled.obsm["X_umap"] = shuffled.obsm["X_umap"][::-1]
+    moved = adata.copy()
+    moved.obsm["X_umap"][350:] = shuffled.obsm["X_umap"]
+    scivis.tl.quality(moved, "umap", labels="some", **CHEAP)
+    same = ["accuracy", "silhouette", "nearest_classes", "centroids_pearson"]
+    assert [value(moved, "X_umap", name, k) for name, k in zip(same, (0, 0, 3, 0), strict=True)] == [
+        value(adata, "X_umap", name, k) for name, k in zip(same, (0, 0, 3, 0), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["int", "bool", "str"])
+def test_labels_of_any_type_of_class(adata, kind):
+    values = adata.obs["louvain"].cat.codes.to_numpy() % 2
+    adata.obs["kind"] = {"int": values, "bool": values == 1, "str": np.array(["a", "b"])[values]}[kind]
+    scivis.tl.quality(adata, "umap", labels="kind", **CHEAP)
+    adata.obs["kind"] = pd.Categorical(values)
+    scivis.tl.quality(adata, "umap", labels="kind", key_added="named", **CHEAP)
+    assert_frame_equal(table(adata), table(adata, "named"))
+
+
+def test_copy_leaves_the_original(adata):
+    changed = scivis.tl.quality(adata, "umap", copy=True, **CHEAP)
+    assert "quality" in changed.uns
+    assert "quality" not in adata.uns
+    assert "umap_trust" not in adata.obs
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # zarr and anndata disagree about formats that are to come
+@pytest.mark.parametrize("write", ["h5ad", "zarr"])
+def test_files_keep_the_card(judged, tmp_path, write):
+    path = tmp_path / f"cells.{write}"
+    getattr(judged, f"write_{write}")(path)
+    again = getattr(ad, f"read_{write}")(path)
+    assert_frame_equal(table(again), table(judged), check_dtype=False)
+    assert scivis.pl.quality(again, show=False).get_xticklabels()[1].get_text() == "umap"
+    assert len(scivis.pl.distances(again, show=False)) == 2
+    assert len(scivis.pl.trust(again, show=False)) == 1
+
+
+def test_what_is_written_is_said(adata):
+    said = []
+    for verbosity in (3, 0):
+        sc.settings.logfile = log = io.StringIO()
+        sc.settings.verbosity = verbosity
+        scivis.tl.quality(adata, "umap", **CHEAP)
+        said.append(log.getvalue())
+    assert "X_umap, compared with adata.obsm['X_pca'], 50 columns" in said[0]
+    assert "'umap_trust', trust in the place of each cell (adata.obs)" in said[0]
+    assert said[1] == ""
+
+
+def test_no_backend_is_loaded_and_no_random_state_touched(fresh_process):
+    fresh_process("""
+        import sys, numpy as np, scanpy as sc, scivis
+        adata = sc.datasets.pbmc68k_reduced()
+        before = np.random.get_state()[1].tolist()
+        scivis.tl.quality(adata, "umap", labels="bulk_labels", n_cells=50)
+        assert np.random.get_state()[1].tolist() == before
+        assert not {"tensorflow", "keras", "annoy", "openTSNE"} & set(sys.modules)
+    """)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"basis": "tsne"}, KeyError, r"basis='tsne' is not in adata.obsm"),
+        ({"basis": []}, ValueError, r"basis=\[\] names no map"),
+        ({"basis": "PCA"}, ValueError, "name of the reference"),
+        ({"basis": "flat"}, ValueError, r"All 700 rows are equal in adata.obsm\['X_flat'\]"),
+        ({"basis": "hole"}, ValueError, r"adata.obsm\['X_hole'\].* holds NaN or infinite values.*row 3"),
+        ({"use_rep": "nowhere"}, KeyError, "Did not find 'nowhere'"),
+        ({"use_rep": "X_flat"}, ValueError, "All 700 rows are equal"),
+        ({"labels": "type"}, KeyError, "labels='type' is not in adata.obs"),
+        ({"labels": "S_score"}, ValueError, "labels='S_score' holds measured values"),
+        ({"n_neighbors": [15, 350]}, ValueError, "n_neighbors=350 must be .* below half of the 700 cells"),
+        ({"n_neighbors": 0}, ValueError, "n_neighbors=0"),
+        ({"n_neighbors": [2.5]}, ValueError, r"n_neighbors=2.5"),
+        ({"n_neighbors": []}, ValueError, "n_neighbors is empty"),
+        ({"n_cells": 0}, ValueError, "n_cells=0"),
+        ({"n_cells": 1}, ValueError, "n_cells=1"),
+        ({"random_state": -1}, ValueError, "random_state=-1"),
+        ({"key_added": "a/b"}, ValueError, "key_added='a/b'"),
+    ],
+)
+def test_bad_arguments_are_refused_and_change_nothing(adata, arguments, error, message):
+    adata.obsm["X_flat"] = np.ones((700, 2))
+    adata.obsm["X_hole"] = adata.obsm["X_umap"].copy()
+    adata.obsm["X_hole"][3] = np.nan
+    adata.obsm["PCA"] = adata.obsm["X_umap"]
+    obs, uns = adata.obs.copy(), set(adata.uns)
+    with pytest.raises(error, match=message):
+        scivis.tl.quality(adata, **({"basis": "umap"} | arguments))
+    assert_frame_equal(adata.obs, obs)
+    assert set(adata.uns) == uns
+
+
+def test_copies_of_backed_data_are_refused(adata, tmp_path):
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    with pytest.raises(ValueError, match="copy=True needs adata in memory"):
+        scivis.tl.quality(backed, "umap", copy=True, **CHEAP)
+    scivis.tl.quality(backed, "umap", **CHEAP)
+    assert "quality" in backed.uns
+    backed.file.close()
