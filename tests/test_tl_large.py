@@ -180,6 +180,17 @@ def test_as_many_cells_as_there_are_is_no_sample(expressed, in_memory):
         np.testing.assert_array_equal(adata.obsm["X_ivis"], in_memory["obsm"])
 
 
+def test_auto_takes_a_sample_of_many_cells_only(expressed, in_memory, monkeypatch):
+    adata = expressed.copy()
+    scivis.tl.ivis(adata, use_rep="X_pca", **TINY)
+    np.testing.assert_array_equal(adata.obsm["X_ivis"], in_memory["obsm"])
+    monkeypatch.setattr("scivis.tl._ivis._ALL_UP_TO", 699)
+    monkeypatch.setattr("scivis.tl._ivis._SAMPLE", 250)
+    scivis.tl.ivis(adata, use_rep="X_pca", **TINY)
+    assert adata.uns["ivis"]["params"]["n_train_cells"] == 250
+    assert adata.uns["ivis"]["params"]["global_weight"] == 0.4
+
+
 def test_a_graph_of_all_cells_serves_the_sample(expressed, monkeypatch):
     """Anchors are the cells of the sample; their neighbours may be any."""
     adata = expressed.copy()
@@ -202,7 +213,7 @@ def test_labels_follow_the_sample(expressed):
     assert (adata.obs["ivis_label"] == adata.obs["bulk_labels"]).mean() > 0.9
 
 
-@pytest.mark.parametrize("most", [0, -3, 2.5, True])
+@pytest.mark.parametrize("most", [0, -3, 2.5, True, "all"])
 def test_a_number_of_cells_that_is_none_is_refused(expressed, most):
     with pytest.raises(ValueError, match=rf"max_train_cells={most!r} must be a whole number"):
         scivis.tl.ivis(expressed.copy(), max_train_cells=most)

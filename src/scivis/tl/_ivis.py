@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from scivis._representation import Representation
     from scivis.nn.losses import IvisLoss
 
+# Up to here all cells are trained on, of more a sample. At the border the sample costs half the time and keeps a tenth fewer
+# neighbours (benchmarks/huge.py).
+_ALL_UP_TO, _SAMPLE = 150_000, 100_000
+
 
 def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     adata: AnnData,
@@ -60,7 +64,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     supervision_metric: str | None = None,
     supervision_weight: float = 0.5,
     unlabeled_category: str | None = None,
-    max_train_cells: int | None = 100_000,
+    max_train_cells: int | Literal["auto"] | None = "auto",
     annoy_index_path: str | Path | None = None,
     checkpoint: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -139,8 +143,9 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     unlabeled_category
         The label that means that there is none.
     max_train_cells
-        Train on so many cells at most, drawn so that small populations survive, and map all cells with the network then;
-        `None` trains on all. A network of this size learns no more from a million cells than from a good sample of them.
+        Train on so many cells at most, drawn so that small populations survive, and map all cells with the network then.
+        A network of this size learns hardly more from a million cells than from a good sample of them: `auto` takes
+        100,000 where there are more than 150,000. `None` trains on all.
     annoy_index_path
         With `backend="annoy"`: keep its index in this file and not in memory. One that is there already is used.
     checkpoint
@@ -197,7 +202,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     keys = Keys.of("ivis", key_added)
     _check_arguments(adata, n_components, epochs, patience, max_train_cells, random_state, copy=copy)
     _check_files(backend, annoy_index_path, checkpoint, random_state)
-    n_train = min(adata.n_obs, max_train_cells or adata.n_obs)
+    n_train = _n_train(adata.n_obs, max_train_cells)
     settings = _settings(
         preset, n_train, is_sample=n_train < adata.n_obs, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
         linear_path=linear_path, batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience,
@@ -271,17 +276,25 @@ def _check_arguments(
     n_components: int,
     epochs: int | None,
     patience: int | None,
-    max_train_cells: int | None,
+    max_train_cells: int | str | None,
     random_state: Any,
     *,
     copy: bool,
 ) -> None:
     check_positive_int("n_components", n_components)
     check_seed(random_state)
-    for name, value in (("epochs", epochs), ("patience", patience), ("max_train_cells", max_train_cells)):
+    most = None if max_train_cells == "auto" else max_train_cells
+    for name, value in (("epochs", epochs), ("patience", patience), ("max_train_cells", most)):
         if value is not None:
             check_positive_int(name, value)
     check_copy(adata, copy=copy)
+
+
+def _n_train(n_cells: int, max_train_cells: int | str | None) -> int:
+    """How many cells to train on."""
+    if max_train_cells == "auto":
+        return _SAMPLE if n_cells > _ALL_UP_TO else n_cells
+    return n_cells if max_train_cells is None else min(n_cells, int(max_train_cells))
 
 
 def _check_files(backend: str | None, index_path: Any, checkpoint: Any, random_state: Any) -> None:
