@@ -21,7 +21,7 @@ def no_training(monkeypatch):
 
 @pytest.fixture
 def no_work(monkeypatch, no_training):
-    for name in ("scanpy.pp.pca", "scivis.tl._ivis.find_neighbors", "scivis.tl._ivis.read_dense"):
+    for name in ("scanpy.pp.pca", "scivis.tl._ivis.find_neighbors", "scivis.tl._ivis.training_rows"):
         monkeypatch.setattr(name, lambda *_, _name=name, **__: pytest.fail(f"{_name} was called"))
 
 

@@ -57,8 +57,15 @@ def test_equal_rows_are_drawn_uniformly():
     assert len(np.unique(rows)) == 100
 
 
+def test_a_value_that_is_no_number_is_refused_with_its_row(groups):
+    x = groups[0].copy()
+    x[9_000, 2] = np.nan
+    with pytest.raises(ValueError, match="cells holds NaN or infinite values"):
+        sample_rows(x, 100, np.random.default_rng(0), "cells")
+
+
 def test_the_nearest_centre_by_hand():
-    codes, distances = _sampling._nearest(np.array([[0.0], [1.0], [7.0]]), np.array([[0.0], [5.0]], np.float32))
+    codes, distances = _sampling._nearest(np.array([[0.0], [1.0], [7.0]]), np.array([[0.0], [5.0]], np.float32), "x")
     assert codes.tolist() == [0, 0, 1]
     np.testing.assert_allclose(distances, [0, 1, 4], atol=1e-5)
 

@@ -81,10 +81,11 @@ def _pca_input(adata: AnnData, representation: Representation) -> ExpressionInpu
     used = np.abs(loadings).sum(axis=1) > 0
     rows, where = _sample(expression, used)
     pcs = np.asarray(representation.matrix[where], np.float32)
-    offsets = pcs - rows @ loadings[used]
-    offset = offsets.mean(axis=0)
-    if not (offsets - offset).std() <= _TOLERANCE * pcs.std():
-        return None
+    with np.errstate(invalid="ignore"):  # infinite values are refused by name, by those who read all rows
+        offsets = pcs - rows @ loadings[used]
+        offset = offsets.mean(axis=0)
+        if not (offsets - offset).std() <= _TOLERANCE * pcs.std():
+            return None
     genes = adata.var_names.to_numpy(dtype=object)[used]
     return ExpressionInput(genes, rows.mean(axis=0), layer, loadings[used], offset)
 
@@ -99,4 +100,5 @@ def _sample(matrix: Any, columns: NDArray[np.bool_]) -> tuple[NDArray[np.float32
 
 
 def _sample_means(matrix: Any) -> NDArray[np.float32]:
-    return _sample(matrix, np.ones(matrix.shape[1], bool))[0].mean(axis=0)
+    with np.errstate(invalid="ignore"):
+        return _sample(matrix, np.ones(matrix.shape[1], bool))[0].mean(axis=0)

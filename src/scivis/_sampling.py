@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._rows import BLOCK, dense, iter_blocks, take_rows
+from ._rows import BLOCK, check_finite, dense, iter_blocks, take_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _CENTRES, _PILOT = 256, 20_000
 
 
-def sample_rows(matrix: Any, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def sample_rows(matrix: Any, size: int, rng: np.random.Generator, name: str = "The data") -> NDArray[np.int64]:
     """Numbers of `size` rows, ascending, drawn without replacement so that small and distant groups keep their share.
 
     A row is drawn with a probability that is one third uniform, one third equal for all of 256 k-means clusters
@@ -31,6 +31,13 @@ def sample_rows(matrix: Any, size: int, rng: np.random.Generator) -> NDArray[np.
         Rows to draw.
     rng
         Where chance comes from.
+    name
+        What to call the matrix in an error.
+
+    Raises
+    ------
+    ValueError
+        If it holds NaN or infinite values.
 
     Examples
     --------
@@ -41,8 +48,8 @@ def sample_rows(matrix: Any, size: int, rng: np.random.Generator) -> NDArray[np.
     >>> len(rows), int((rows < 20).sum())  # 2 of its cells in a uniform sample, on average
     (1000, 7)
     """
-    centres = _centres(matrix, rng)
-    codes, distances = _nearest(matrix, centres)
+    centres = _centres(matrix, rng, name)
+    codes, distances = _nearest(matrix, centres, name)
     n_members = np.bincount(codes, minlength=len(centres))
     weight = 1.0 / len(codes) + 1.0 / (len(centres) * n_members[codes])
     if total := distances.sum(dtype=np.float64):
@@ -50,24 +57,26 @@ def sample_rows(matrix: Any, size: int, rng: np.random.Generator) -> NDArray[np.
     return _draw(weight, size, rng)
 
 
-def _centres(matrix: Any, rng: np.random.Generator) -> NDArray[np.float32]:
+def _centres(matrix: Any, rng: np.random.Generator, name: str) -> NDArray[np.float32]:
     from sklearn.cluster import MiniBatchKMeans
 
     n = matrix.shape[0]
     pilot = take_rows(matrix, np.sort(rng.choice(n, min(n, _PILOT), replace=False)))
+    check_finite(pilot, name)
     k_means = MiniBatchKMeans(
         min(_CENTRES, len(pilot)), n_init=1, batch_size=2048, random_state=int(rng.integers(2**31))
     )
     return k_means.fit(pilot).cluster_centers_.astype(np.float32)
 
 
-def _nearest(matrix: Any, centres: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+def _nearest(matrix: Any, centres: NDArray[np.float32], name: str) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
     """The nearest centre of each row, and the squared distance to it."""
     n = matrix.shape[0]
     codes, distances = np.empty(n, np.int16), np.empty(n, np.float32)
     norms = np.square(centres).sum(axis=1)
     for number, block in enumerate(iter_blocks(matrix)):
         rows = dense(block)
+        check_finite(rows, name, first_row=number * BLOCK)
         part = slice(number * BLOCK, number * BLOCK + len(rows))
         # Without |x|², which is the same for all centres.
         relative = rows @ (-2.0 * centres.T) + norms

@@ -223,11 +223,12 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     )
     cells = model_input(adata, representation, mask_var, n_train, _legacy_seed(sampling))
     logg.info(f"    using {cells.description}")
-    sample = None if n_train == adata.n_obs else sample_rows(cells.matrix, n_train, sampling)
+    sample = None if n_train == adata.n_obs else sample_rows(cells.matrix, n_train, sampling, cells.description)
     if sample is not None:
         logg.info(f"    training on {n_train:,} of {adata.n_obs:,} cells (max_train_cells)")
     # A graph leads from the cells of the sample to all others; a search is made among those of the sample.
     x = training_rows(cells.matrix, cells.description, sample if searching else None)
+    model.check_rows(x)
     values = told and (told.values[sample] if searching and sample is not None else told.values)
     point = None if checkpoint is None else _checkpoint(checkpoint, model, x, values, random_state)
     if searching:
