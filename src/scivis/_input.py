@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from ._representation import Representation
 
-# The network reads the genes themselves while those of the training cells fit into 256 MiB.
-_MAX_VALUES = 2**26
+# The network reads the genes themselves while those of the training cells fit into 32 MiB.
+_MAX_VALUES = 2**23
 # Rows up to here are trained on from memory: the training holds a copy.
 _MAX_BYTES = 2**30
 
@@ -61,7 +61,7 @@ def model_input(
         Of genes, which to read: a mask, or the name of one in `.var`. Without it all or, where they are read through
         principal components, the highly variable ones if they are marked, as `sc.pp.pca` does.
     n_train
-        Cells to train on. If they hold more than 2²⁶ values, the network reads them through principal components.
+        Cells to train on. If they hold more than 2²³ values, the network reads them through principal components.
     random_state
         Seed of the PCA.
     """

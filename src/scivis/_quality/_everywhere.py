@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Ranks among so few are coarse for one neighbour, but a cell's trust is a mean over k of them, in units of n.
 _LANDMARKS = 500
-_BLOCK = 4096
+_BLOCK = 2048
 
 
 def trust_everywhere(

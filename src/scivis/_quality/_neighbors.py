@@ -87,8 +87,11 @@ def ranks(x: Matrix, cells: Rows, neighbors: Sequence[Rows], landmarks: Rows) ->
     from sklearn.metrics.pairwise import euclidean_distances
 
     found = np.hstack(neighbors)
-    to_landmarks = np.sort(euclidean_distances(x[cells], x[landmarks]), axis=1)
-    to_neighbors = np.linalg.norm(x[found] - x[cells, None], axis=2) * (1 - _ROUNDING)
+    # In double precision: scikit-learn computes single precision in many small pieces.
+    to_landmarks = np.sort(euclidean_distances(x[cells].astype(np.float64), x[landmarks].astype(np.float64)), axis=1)
+    steps = x[found]
+    steps -= x[cells, None]
+    to_neighbors = np.sqrt(np.einsum("ijk,ijk->ij", steps, steps)) * (1 - _ROUNDING)
     pairs = zip(to_landmarks, to_neighbors, strict=True)
     nearer = np.array([np.searchsorted(row, distances) for row, distances in pairs])
     itself = np.isin(cells, landmarks)[:, None]

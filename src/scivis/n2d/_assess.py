@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def match_clusters(y: ArrayLike, labels: ArrayLike) -> dict[Any, Any]:
+def match_clusters(truth: ArrayLike, labels: ArrayLike) -> dict[Any, Any]:
     """Which label each cluster stands for, one to one, so that as many rows as possible agree.
 
     Clusters beyond the number of labels, and those that share no row with the label left for them, are left out.
 
     Parameters
     ----------
-    y
+    truth
         True labels, shape (n,): names or numbers.
     labels
         Clusters, shape (n,).
@@ -33,18 +33,18 @@ def match_clusters(y: ArrayLike, labels: ArrayLike) -> dict[Any, Any]:
     """
     from scipy.optimize import linear_sum_assignment
 
-    names, clusters, counts = _contingency(y, labels)
+    names, clusters, counts = _contingency(truth, labels)
     rows, columns = linear_sum_assignment(counts, maximize=True)
     plain_clusters, plain_names = clusters.tolist(), names.tolist()
     return {plain_clusters[i]: plain_names[j] for i, j in zip(rows, columns, strict=True) if counts[i, j]}
 
 
-def cluster_accuracy(y: ArrayLike, labels: ArrayLike) -> float:
+def cluster_accuracy(truth: ArrayLike, labels: ArrayLike) -> float:
     """Share of rows whose cluster is that of their label, clusters and labels matched as well as possible.
 
     Parameters
     ----------
-    y
+    truth
         True labels, shape (n,): names or numbers.
     labels
         Clusters, shape (n,).
@@ -61,15 +61,15 @@ def cluster_accuracy(y: ArrayLike, labels: ArrayLike) -> float:
     """
     from scipy.optimize import linear_sum_assignment
 
-    _, _, counts = _contingency(y, labels)
+    _, _, counts = _contingency(truth, labels)
     return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum())
 
 
-def _contingency(y: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
+def _contingency(truth: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
     """Names, clusters, and how many rows have both, clusters × names."""
-    y, labels = np.asarray(y), np.asarray(labels)
+    y, labels = np.asarray(truth), np.asarray(labels)
     if y.shape != labels.shape or y.ndim != 1 or not y.size:
-        msg = f"y has shape {y.shape} and the clusters {labels.shape}: one label per row is needed."
+        msg = f"The labels have shape {y.shape} and the clusters {labels.shape}: one label per row is needed."
         raise ValueError(msg)
     names, name_of = np.unique(y, return_inverse=True)
     clusters, cluster_of = np.unique(labels, return_inverse=True)

@@ -96,7 +96,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         A layer to use instead.
     mask_var
         Which genes to read, where genes are read: a mask, or its name in `.var`. By default all. Genes of the training
-        cells that would take more than 256 MiB are read through 50 principal components, and then only the highly
+        cells that would take more than 32 MiB are read through 50 principal components, and then only the highly
         variable ones, if they are marked.
     neighbors_key
         The graph to use, by the `key_added` of `sc.pp.neighbors`. A graph of other cells is refused.
