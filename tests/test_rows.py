@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import anndata as ad
 import dask.array as da
 import h5py
@@ -166,3 +169,29 @@ def test_images_are_checked_like_rows():
     images[2, 1, 1, 0] = np.nan
     with pytest.raises(ValueError, match=r"1 of 5 cells.*row 2\."):
         check_finite(images, "it")
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+def test_a_memory_map_keeps_its_values_when_its_pages_are_let_go(tmp_path, mode):
+    """Those of a private map that were changed are nowhere else."""
+    x = np.arange(60_000, dtype=np.float32).reshape(-1, 2)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode=mode)
+    if mode != "r":
+        mapped[3] = x[3] = -1
+    for _ in range(2):
+        np.testing.assert_array_equal(np.concatenate(list(iter_blocks(mapped, 7000))), x)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory of a process is read from /proc")
+def test_what_was_read_of_a_memory_map_does_not_stay_in_memory(tmp_path):
+    """64 MB, read in blocks of 2."""
+    np.save(tmp_path / "x.npy", np.zeros((2_000_000, 8), np.float32))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+
+    def shared_bytes():
+        return int(Path("/proc/self/statm").read_text().split()[2]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = shared_bytes()
+    peak = max(shared_bytes() for block in iter_blocks(mapped, 62_500) if block.sum() == 0)
+    assert peak - before < 20e6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,16 @@ def iter_blocks(matrix: Any, size: int = BLOCK) -> Iterator[NDArray[Any] | spars
         block = matrix[start : start + size]
         block = block.compute() if hasattr(block, "compute") else block
         yield sparse.csr_array(block) if sparse.issparse(block) else np.asarray(block)
+        _release(matrix)
+
+
+def _release(matrix: Any) -> None:
+    """Let go of the pages of a memory map that were read: the system counts them as memory of the process.
+
+    Not of a private map, whose pages hold what nobody else has.
+    """
+    if isinstance(matrix, np.memmap) and matrix.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):
+        matrix._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # NumPy tells nobody
 
 
 def _by_rows(matrix: Any) -> Any:
@@ -87,7 +98,9 @@ def take_rows(matrix: Any, rows: NDArray[np.integer]) -> NDArray[np.float32]:
     """
     matrix = _by_rows(matrix)
     if isinstance(matrix, np.ndarray) or sparse.issparse(matrix):
-        return dense(matrix[rows])
+        taken = dense(matrix[rows])
+        _release(matrix)
+        return taken
     taken = np.empty((len(rows), matrix.shape[1]), np.float32)
     for start in range(0, matrix.shape[0], BLOCK):
         first, last = np.searchsorted(rows, (start, start + BLOCK))
