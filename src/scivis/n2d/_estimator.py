@@ -46,18 +46,6 @@ class N2D(ClusterMixin, BaseEstimator):
     ----------
     latent_
         The fitted rows encoded, shape (n, latent_dim).
-    embedding_
-        Their map, shape (n, dims).
-    labels_
-        Their clusters; −1 for none.
-    probabilities_
-        The probability of each cluster, shape (n, clusters), or `None` if the clusterer has none.
-    encoder_
-        The Keras model that encodes.
-    manifold_, clusterer_
-        The fitted manifold learner and clusterer.
-    loss_history_
-        Mean loss of the autoencoder in each epoch.
 
     Examples
     --------
@@ -204,22 +192,22 @@ class N2D(ClusterMixin, BaseEstimator):
 
     @property
     def embedding_(self) -> NDArray[np.float32]:
-        """The map of the fitted rows."""
+        """The map of the fitted rows, shape (n, dims)."""
         return self._fitted("embedding_")
 
     @property
     def labels_(self) -> NDArray[Any]:
-        """The clusters of the fitted rows."""
+        """The clusters of the fitted rows; −1 for none."""
         return self._fitted("labels_")
 
     @property
     def probabilities_(self) -> NDArray[np.float64] | None:
-        """The probability of each cluster for the fitted rows."""
+        """The probability of each cluster for the fitted rows, shape (n, clusters); `None` if the clusterer has none."""
         return self._fitted("probabilities_")
 
     @property
     def loss_history_(self) -> list[float]:
-        """Mean loss of each epoch."""
+        """Mean loss of the autoencoder in each epoch."""
         self._check_fitted()
         return self.autoencoder.loss_history_
 
