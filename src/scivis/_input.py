@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from ._expression import ExpressionInput, expression_input, gene_input
 from ._projection import fit_projection, project
 from ._row_file import RowFile
-from ._rows import dense, iter_blocks, read_dense, take_rows
+from ._rows import dense, in_memory, iter_blocks, read_dense, take_rows
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -118,7 +117,7 @@ def gene_mask(adata: AnnData, mask_var: NDArray[np.bool_] | str | None) -> NDArr
 def _columns(matrix: Any, genes: NDArray[np.bool_]) -> Any:
     if genes.all():
         return matrix
-    if isinstance(matrix, np.ndarray) or sparse.issparse(matrix) or hasattr(matrix, "map_blocks"):
+    if in_memory(matrix) or hasattr(matrix, "map_blocks"):
         return matrix[:, np.flatnonzero(genes)]
     # Columns of what is stored by rows would be read one by one.
     blocks = (dense(block)[:, genes] for block in iter_blocks(matrix))

@@ -6,11 +6,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from scipy import sparse
-
 from ._checks import is_whole
-from ._rows import BLOCK, check_finite, dense, iter_blocks
+from ._rows import BLOCK, check_finite, dense, in_memory, iter_blocks
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -76,14 +73,10 @@ def choose_representation(
             msg = f"use_rep='X' reads all genes: leave out n_pcs={n_pcs}."
             raise ValueError(msg)
         return Representation(_x(adata), "X", "X")
-    if use_rep is None and n_pcs is None and _pca_key(adata) is None and not _in_memory(adata.X):
+    if use_rep is None and n_pcs is None and _pca_key(adata) is None and adata.X is not None and not in_memory(adata.X):
         return Representation(_x(adata), "X", "X", is_reduced=True)
     key = use_rep or _pca_key(adata) or _compute_pca(adata, n_pcs, random_state)
     return Representation(_columns(_lookup(adata.obsm, key, "obsm"), n_pcs, key), "obsm", key)
-
-
-def _in_memory(matrix: Any) -> bool:
-    return matrix is None or isinstance(matrix, np.ndarray) or sparse.issparse(matrix)
 
 
 def _x(adata: AnnData) -> Any:

@@ -41,6 +41,11 @@ def _release(matrix: Any) -> None:
         matrix._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # NumPy tells nobody
 
 
+def in_memory(matrix: Any) -> bool:
+    """Whether a matrix can be asked for any rows or columns: it is in memory, or mapped into it."""
+    return isinstance(matrix, np.ndarray) or sparse.issparse(matrix)
+
+
 def _by_rows(matrix: Any) -> Any:
     if sparse.issparse(matrix):
         return matrix.tocsr()
@@ -97,7 +102,7 @@ def take_rows(matrix: Any, rows: NDArray[np.integer]) -> NDArray[np.float32]:
            [6., 7.]], dtype=float32)
     """
     matrix = _by_rows(matrix)
-    if isinstance(matrix, np.ndarray) or sparse.issparse(matrix):
+    if in_memory(matrix):
         taken = dense(matrix[rows])
         _release(matrix)
         return taken

@@ -13,7 +13,7 @@ from scivis._input import model_input, training_rows
 from scivis._keys import Keys
 from scivis._labels import Labels, pack_predictions, place_predictions, predictions_of, read_labels
 from scivis._neighbor_graph import check_graph, has_graph, stored_neighbors
-from scivis._plan import backbone
+from scivis._plan import backbone, seed_of
 from scivis._presets import Preset, preset_params
 from scivis._progress import bar, verbose
 from scivis._representation import choose_representation
@@ -219,9 +219,9 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     adata = adata.copy() if copy else adata
 
     representation = choose_representation(
-        adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=_legacy_seed(search)
+        adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=seed_of(search)
     )
-    cells = model_input(adata, representation, mask_var, n_train, _legacy_seed(sampling))
+    cells = model_input(adata, representation, mask_var, n_train, seed_of(sampling))
     logg.info(f"    using {cells.description}")
     sample = None if n_train == adata.n_obs else sample_rows(cells.matrix, n_train, sampling, cells.description)
     if sample is not None:
@@ -360,7 +360,7 @@ def _search(
     # Rows that do not fit into memory are indexed on disk.
     backend = "annoy" if backend == "auto" and isinstance(x, np.memmap) else resolve(backend, len(x))
     path = index_path or (point.folder / "annoy.index" if point and backend == "annoy" else None)
-    seed = _legacy_seed(rng)
+    seed = seed_of(rng)
 
     def search() -> Neighbors:
         return find_neighbors(
@@ -377,11 +377,6 @@ def _checkpoint(folder: str | Path, model: Ivis, x: NDArray[np.float32], values:
     data = {"cells": x.shape, "rows": digest(x), "labels": None if values is None else digest(np.asarray(values))}
     call = pack_params(model) | {"network": str(model.model), "random_state": random_state} | data
     return Checkpoint.open(folder, call | {"verbose": None})
-
-
-def _legacy_seed(rng: np.random.Generator) -> int:
-    """An integer seed, for libraries that take no generator."""
-    return int(rng.integers(2**31))
 
 
 def _params(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._checks import check_positive_int, check_rows, check_seed
+from scivis._checks import check_copy, check_positive_int, check_rows, check_seed
 from scivis._input import model_input, training_rows
 from scivis._keys import Keys
 from scivis._n2d_model import place_clusters, place_map, place_probabilities
@@ -215,9 +215,7 @@ def _check_arguments(
     if n_clusters > adata.n_obs:
         msg = f"n_clusters={n_clusters} is more than the {adata.n_obs} cells."
         raise ValueError(msg)
-    if copy and adata.isbacked:
-        msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
-        raise ValueError(msg)
+    check_copy(adata, copy=copy)
 
 
 def _check_training(batch_size: Any, epochs: Any, loss: Any, optimizer: Any, patience: Any) -> None:

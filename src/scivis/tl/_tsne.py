@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scivis._checks import check_rows, check_seed
+from scivis._checks import check_copy, check_rows, check_seed
 from scivis._expression import expression_input, gene_input
 from scivis._keys import Keys
 from scivis._methods import entry_of
@@ -241,7 +241,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     )  # fmt: skip
     callbacks = listed_callbacks(callbacks)
     check_seed(random_state)
-    _check_copy(adata, copy=copy)
+    check_copy(adata, copy=copy)
     before = None
     if resume:
         check_resumed(given, preset, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
@@ -329,12 +329,6 @@ def _go_on(adata: AnnData, keys: Keys, before: Config) -> _Begun:
         positions,
         unpack_optimizer(entry, positions.shape),
     )
-
-
-def _check_copy(adata: AnnData, *, copy: bool) -> None:
-    if copy and adata.isbacked:
-        msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
-        raise ValueError(msg)
 
 
 def _check_data(x: NDArray[np.float32], settings: Settings) -> None:
