@@ -6,13 +6,15 @@ import gzip
 import hashlib
 import urllib.request
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import scanpy as sc
 from numpy.testing import assert_array_equal
 
 from scivis import datasets
-from scivis.datasets import _download, _images, _signals
+from scivis.datasets import _cells, _download, _images, _signals
 from scivis.datasets._download import Source, fetch
 
 
@@ -152,3 +154,22 @@ def test_every_source_is_named_by_a_whole_checksum(source):
     kind, _, digest = source.checksum.partition(":")
     assert len(bytes.fromhex(digest)) == {"git": 20, "sha256": 32}[kind]
     assert urllib.request.Request(source.url).type == "https"
+
+
+def test_kang_keeps_genes_conditions_and_types_only(served, tmp_path, monkeypatch):
+    x = np.array([[0.0, 1.5], [2.0, 0.0], [0.0, 0.0]], np.float32)
+    obs = pd.DataFrame(
+        {"condition": ["control", "stimulated", "control"], "n_counts": 1.0, "cell_type": ["B", "NK", "B"]},
+        index=["a", "b", "c"],
+    )
+    stored = ad.AnnData(x, obs, pd.DataFrame({"n_cells": [1, 1]}, index=["G1", "G2"]), obsm={"X_pca": x})
+    stored.write_h5ad(tmp_path / "stored.h5ad")
+    source = served("kang.h5ad", (tmp_path / "stored.h5ad").read_bytes())
+    monkeypatch.setattr(_cells, "_KANG", source)
+    adata = datasets.kang()
+    assert_array_equal(adata.X.toarray(), x)
+    assert adata.obs.columns.tolist() == ["condition", "cell_type"]
+    assert adata.obs_names.tolist() == ["a", "b", "c"]
+    assert adata.var_names.tolist() == ["G1", "G2"]
+    assert not adata.obsm
+    assert adata.obs["cell_type"].tolist() == ["B", "NK", "B"]

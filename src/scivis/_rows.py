@@ -92,8 +92,8 @@ def read_dense(matrix: Any, name: str) -> NDArray[np.float32]:
 def take_rows(matrix: Any, rows: NDArray[np.integer]) -> NDArray[np.float32]:
     """The rows of these numbers, ascending and each once, as one float32 array.
 
-    What is in memory, or mapped into it, is asked for the rows; anything else is read in order, in whole blocks, and
-    blocks without a row of these are skipped.
+    What is in memory is asked for the rows; anything else is read in order, in whole blocks, and blocks without a row
+    of these are skipped.
 
     Examples
     --------
@@ -102,16 +102,15 @@ def take_rows(matrix: Any, rows: NDArray[np.integer]) -> NDArray[np.float32]:
            [6., 7.]], dtype=float32)
     """
     matrix = _by_rows(matrix)
-    if in_memory(matrix):
-        taken = dense(matrix[rows])
-        _release(matrix)
-        return taken
+    if in_memory(matrix) and not isinstance(matrix, np.memmap):
+        return dense(matrix[rows])
     taken = np.empty((len(rows), matrix.shape[1]), np.float32)
     for start in range(0, matrix.shape[0], BLOCK):
         first, last = np.searchsorted(rows, (start, start + BLOCK))
         if first < last:
             block = next(iter_blocks(matrix[start : start + BLOCK]))
             taken[first:last] = dense(block[rows[first:last] - start])
+            _release(matrix)
     return taken
 
 
