@@ -10,8 +10,10 @@ Preset = Literal["default", "classic"]
 _ANCHORS, _FEWEST_PASSES, _MOST_PASSES = 1_400_000, 12, 40
 # The more other rows a batch holds, the finer the detail that InfoNCE shows; small data still need enough steps.
 _LARGEST_BATCH, _STEPS_PER_PASS = 1024, 5
-# Small data meet few random pairs in training, so that the distance term needs more weight to set the layout.
-_SMALL, _GLOBAL_WEIGHT_SMALL, _GLOBAL_WEIGHT = 10_000, 0.4, 0.2
+# Small data meet few random pairs in training, so that the distance term needs more weight to set the layout. Where cells
+# lie densely a cell's nearest few show most detail; where they do not, types stay together better with some more.
+_SMALL = 10_000
+_SMALL_DATA, _LARGE_DATA = {"global_weight": 0.4, "k": 15}, {"global_weight": 0.2, "k": 10}
 
 # Of a sample the network must not learn the cells but what they have in common with the others: half the passes do, and
 # the layout of many cells, which meet few random pairs, takes a firmer hand (benchmarks/huge.py).
@@ -60,7 +62,6 @@ def preset_params(preset: Preset, n_cells: int, *, is_sample: bool = False) -> d
 def _default(n_cells: int) -> dict[str, Any]:
     """One rule for all data: what measured best over the data sets of benchmarks/ together, by number of cells."""
     return {
-        "k": 15,
         "distance": "infonce",
         "batch_size": min(_LARGEST_BATCH, max(n_cells // _STEPS_PER_PASS, 2)),
         "epochs": min(max(_ANCHORS // max(n_cells, 1), _FEWEST_PASSES), _MOST_PASSES),
@@ -68,8 +69,7 @@ def _default(n_cells: int) -> dict[str, Any]:
         "model": "residual",
         "learning_rate": 1e-2,
         "learning_rate_decay": True,
-        "global_weight": _GLOBAL_WEIGHT_SMALL if n_cells <= _SMALL else _GLOBAL_WEIGHT,
         "linear_path": True,
         "standardize": True,
         "input_noise": _INPUT_NOISE,
-    }
+    } | (_SMALL_DATA if n_cells <= _SMALL else _LARGE_DATA)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +42,13 @@ def trust_everywhere(
     landmarks = rng.choice(n, min(_LANDMARKS, n), replace=False)
     found = {name: nearest(z, np.arange(n), k)[0].astype(np.int32) for name, z in maps.items()}
     values = {name: np.empty(n, np.float32) for name in maps}
-    for cells in np.split(np.arange(n), range(_BLOCK, n, _BLOCK)):
+
+    def judge_block(start: int) -> None:
+        cells = np.arange(start, min(start + _BLOCK, n))
         for name, rank in zip(maps, ranks(x, cells, [some[cells] for some in found.values()], landmarks), strict=True):
             values[name][cells] = trust(rank, n)
+
+    # NumPy sorts, multiplies and gathers without holding the interpreter's lock.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(judge_block, range(0, n, _BLOCK)))
     return values

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 # Added to squared distances before the logarithm, so that coinciding rows weigh like very near ones.
 _FLOOR = 1e-4
 _FAR = 1e30
+# Pairs per row for the correlation of distances: more of them steady its gradient, and cost nothing beside the network.
+_PARTNERS = 4
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -61,7 +63,7 @@ def _similarities(x: Tensor, y: Tensor, added: Tensor) -> Tensor:
 def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
     """One minus Pearson's r between the logarithms of input and embedding distances of pairs of rows.
 
-    Each row is paired with the one after it, the last with the first: pairs are as random as the order of the rows.
+    Each row is paired with the four after it, the first following the last: pairs are as random as the order of the rows.
     Logarithms, because on plain distances a few outlying cells decide r alone.
 
     The idea of a global term beside a local loss is that of Parametric UMAP: Sainburg, McInnes and Gentner,
@@ -79,6 +81,7 @@ def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
 
 
 def _log_distances(rows: Tensor) -> Tensor:
-    return ops.log(
-        ops.sum(ops.square(rows - ops.roll(rows, -1, axis=0)), axis=tuple(range(1, len(rows.shape)))) + _FLOOR
-    )
+    axes = tuple(range(1, len(rows.shape)))
+    steps = range(1, min(_PARTNERS, rows.shape[0] - 1) + 1)
+    squares = [ops.sum(ops.square(rows - ops.roll(rows, -step, axis=0)), axis=axes) for step in steps]
+    return ops.log(ops.concatenate(squares) + _FLOOR)

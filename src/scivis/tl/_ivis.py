@@ -90,7 +90,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Axes of the map.
     n_neighbors
         Neighbours per cell, the cell itself not counted. Giving it makes a search; without it a graph of
-        `sc.pp.neighbors` is reused, or, if there is none, 15 neighbours are searched (150 for `classic`).
+        `sc.pp.neighbors` is reused, or, if there is none, 10 neighbours are searched, 15 of up to 10,000 cells, 150 for `classic`.
     use_rep
         What stands for the cells: a key of `.obsm`, or `X`. By default the PCA, or `.X` for at most 50 genes. If
         there is no PCA it is computed and written, with a warning, as scanpy does.
