@@ -209,7 +209,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time and memory on huge data.")
     parser.add_argument("--one", nargs=2, metavar=("CASE", "FILE"))
     parser.add_argument("--out", type=Path, default=Path("runs-huge"))
-    parser.add_argument("--cases", nargs="+", choices=("genes", "rows", "limit", "sample"), default=["genes", "rows"])
+    parser.add_argument(
+        "--cases", nargs="+", choices=("genes", "rows", "limit", "sample"), default=["rows", "limit", "genes", "sample"]
+    )
     datasets.add_options(parser)
     args = parser.parse_args()
     if args.one:

@@ -44,6 +44,14 @@ def op_by_op():
     tf.config.run_functions_eagerly(run_eagerly=False)
 
 
+@pytest.fixture
+def compiled():
+    """For a test whose training is long enough to be worth it."""
+    tf.config.run_functions_eagerly(run_eagerly=False)
+    yield
+    tf.config.run_functions_eagerly(run_eagerly=True)
+
+
 @pytest.fixture(scope="module")
 def blobs():
     """240 rows of 12 numbers in four groups that stand well apart."""
@@ -106,7 +114,7 @@ def test_another_activation_is_used():
     assert [layer.activation.__name__ for layer in whole.layers[1:]] == ["tanh", "linear", "tanh", "linear"]
 
 
-def test_a_standardized_network_sees_standardized_rows_and_gives_the_datas_unit_back(blobs):
+def test_a_standardized_network_sees_standardized_rows_and_gives_the_datas_unit_back(blobs, compiled):
     x = 100 + 7 * blobs[0]
     model = small(standardize=True).fit(x, epochs=60, optimizer=keras.optimizers.Adam(0.02))
     rescaling = model.encoder_.layers[1]
@@ -117,7 +125,7 @@ def test_a_standardized_network_sees_standardized_rows_and_gives_the_datas_unit_
     assert ((model.reconstruct(x) - x) ** 2).mean() < 0.5 * x.var(axis=0).mean()
 
 
-def test_x_lambda_changes_the_input_and_not_the_target(blobs):
+def test_x_lambda_changes_the_input_and_not_the_target(blobs, compiled):
     """All inputs are made zero: the best that a network can then say is the mean of the clean rows."""
     x = blobs[0]
     model = small(x_lambda=np.zeros_like).fit(x, epochs=80, optimizer=keras.optimizers.Adam(0.05))
@@ -309,7 +317,7 @@ def test_novelty_rises_away_from_the_data(fitted, blobs):
 def test_ivis_as_the_manifold_places_by_a_forward_pass(blobs):
     from scivis.n2d._learners import make_manifold
 
-    manifold = make_manifold("ivis", N, 2, 10, 0).set_params(epochs=3)
+    manifold = make_manifold("ivis", N, 2, 10, 0).set_params(epochs=2, model=[8])
     model = N2D(small(), ManifoldClusterer(manifold, gmm())).fit(blobs[0], epochs=10)
     assert_allclose(model.transform(blobs[0][::3]), model.manifold_.transform(model.latent_[::3]), atol=1e-6)
     assert (model.predict(blobs[0][::3]) == model.labels_[::3]).mean() >= 0.98

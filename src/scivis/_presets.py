@@ -17,7 +17,7 @@ _SMALL_DATA, _LARGE_DATA = {"global_weight": 0.4, "k": 15}, {"global_weight": 0.
 
 # Of a sample the network must not learn the cells but what they have in common with the others: half the passes do, and
 # the layout of many cells, which meet few random pairs, takes a firmer hand (benchmarks/huge.py).
-_OF_SAMPLE = {"epochs": 6, "global_weight": 0.4}
+_OF_SAMPLE = {"epochs": 6, "global_weight": 0.6}
 # Of the data's standard deviation, while labels are learned (benchmarks/supervised.py).
 _INPUT_NOISE = 0.3
 

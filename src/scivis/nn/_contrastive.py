@@ -83,5 +83,5 @@ def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
 def _log_distances(rows: Tensor) -> Tensor:
     axes = tuple(range(1, len(rows.shape)))
     steps = range(1, min(_PARTNERS, rows.shape[0] - 1) + 1)
-    squares = [ops.sum(ops.square(rows - ops.roll(rows, -step, axis=0)), axis=axes) for step in steps]
+    squares = [ops.sum(ops.square(ops.subtract(rows, ops.roll(rows, -step, axis=0))), axis=axes) for step in steps]
     return ops.log(ops.concatenate(squares) + _FLOOR)

@@ -34,4 +34,4 @@ def cosine(x: Tensor, y: Tensor) -> Tensor:
 
 def _unit(x: Tensor) -> Tensor:
     # Not ops.normalize: its gradient at zero is not a number under JAX.
-    return x / ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), _EPSILON**2))
+    return ops.divide(x, ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), _EPSILON**2)))

@@ -90,7 +90,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Axes of the map.
     n_neighbors
         Neighbours per cell, the cell itself not counted. Giving it makes a search; without it a graph of
-        `sc.pp.neighbors` is reused, or, if there is none, 10 neighbours are searched, 15 of up to 10,000 cells, 150 for `classic`.
+        `sc.pp.neighbors` is reused or, if there is none, 15 neighbours are searched, 10 among more than 10,000 cells, whose
+        nearest are nearer (150 for `classic`).
     use_rep
         What stands for the cells: a key of `.obsm`, or `X`. By default the PCA, or `.X` for at most 50 genes. If
         there is no PCA it is computed and written, with a warning, as scanpy does.
@@ -118,7 +119,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         also as `…_pn` (`euclidean_pn` is `pn`); a registered name; or a callable `(y_true, y_pred)`.
     global_weight
         Weight of the correlation of distances; by default 0.4 up to 10,000 cells and 0.2 above, where training meets
-        more random pairs, 0.4 for a sample. More shows the global layout better and the neighbourhoods worse.
+        more random pairs, 0.6 for a sample. More shows the global layout better and the neighbourhoods worse.
     linear_path
         Whether training starts at the principal components.
     batch_size
