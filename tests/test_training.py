@@ -189,7 +189,7 @@ def test_the_loss_of_a_batch_is_infonce_plus_the_weighted_distance_correlation(p
     np.testing.assert_array_equal(ops.convert_to_numpy(rows), points[np.concatenate([anchors, only[anchors]])])
     a, p = embed(encoder, points[anchors]), embed(encoder, points[only[anchors]])
     wanted = float(infonce(a, p)) + weight * float(distance_correlation(points[anchors], a))
-    found = float(model.compute_loss(x=batch, y_pred=(rows, embeddings)))
+    found = float(ops.convert_to_numpy(model.compute_loss(x=batch, y_pred=(rows, embeddings))))
     assert found == pytest.approx(wanted, rel=1e-5)
 
 
@@ -202,7 +202,9 @@ def test_penalties_of_the_users_layers_are_added_to_the_loss(points):
     rows, embeddings = model(batch)
     a, p = ops.split(embeddings, 2)
     wanted = float(infonce(a, p)) + 0.5 * float((backbone.get_weights()[0] ** 2).sum())
-    assert float(model.compute_loss(x=batch, y_pred=(rows, embeddings))) == pytest.approx(wanted, rel=1e-5)
+    assert float(ops.convert_to_numpy(model.compute_loss(x=batch, y_pred=(rows, embeddings)))) == pytest.approx(
+        wanted, rel=1e-5
+    )
 
 
 # --- what training does
