@@ -188,7 +188,7 @@ def test_auto_takes_a_sample_of_many_cells_only(expressed, in_memory, monkeypatc
     monkeypatch.setattr("scivis.tl._ivis._SAMPLE", 250)
     scivis.tl.ivis(adata, use_rep="X_pca", **TINY)
     assert adata.uns["ivis"]["params"]["n_train_cells"] == 250
-    assert adata.uns["ivis"]["params"]["global_weight"] == 0.4
+    assert adata.uns["ivis"]["params"]["global_weight"] == 0.6
 
 
 def test_a_graph_of_all_cells_serves_the_sample(expressed, monkeypatch):
