@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from scivis._rows import check_finite, dense, iter_blocks, read_dense
+from scivis._rows import check_finite, dense, iter_blocks, read_dense, take_rows
 
 VALUES = sparse.random_array((57, 9), density=0.4, rng=0).toarray().astype(np.float32)
 
@@ -195,3 +195,5 @@ def test_what_was_read_of_a_memory_map_does_not_stay_in_memory(tmp_path):
     before = shared_bytes()
     peak = max(shared_bytes() for block in iter_blocks(mapped, 62_500) if block.sum() == 0)
     assert peak - before < 20e6
+    assert not take_rows(mapped, np.arange(0, 2_000_000, 100)).any()  # a row of every page
+    assert shared_bytes() - before < 20e6

@@ -233,7 +233,7 @@ def test_a_training_that_diverges_is_an_error_with_the_remedy(blobs, monkeypatch
 def test_triplets_separate_separate_groups(blobs):
     x, _, neighbors = blobs
     encoder, losses = fit(x, neighbors, loss="pn", epochs=12)
-    assert losses[-1] < 0.4  # the margin, 1, where all rows coincide
+    assert losses[-1] < 0.8 * losses[0]
     assert accuracy(encoder, blobs) > 0.98
 
 

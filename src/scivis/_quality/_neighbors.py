@@ -45,7 +45,7 @@ def _search(x: Matrix, queries: Matrix, k: int) -> tuple[Matrix, Rows]:
     from sklearn.neighbors import NearestNeighbors
 
     if x.shape[1] <= _TREE_UP_TO:
-        # Built in a third of the time, and hardly slower to search.
+        # Balancing a tree of many cells takes longer than it saves.
         distances, found = KDTree(x, balanced_tree=False).query(queries, k, workers=-1)
         return distances, found
     return NearestNeighbors(algorithm="brute", n_jobs=-1).fit(x).kneighbors(queries, k)
