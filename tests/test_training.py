@@ -25,6 +25,7 @@ SCHEDULE = {
     "loss": "infonce",
     "batch_size": 64,
     "epochs": 3,
+    "optimizer": "adam",
     "learning_rate": 1e-2,
     "decay": False,
     "patience": None,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .neighbors import LazyNeighbors, Neighbors
     from .nn import Architecture
+    from .nn._optimizer import Optimizer
     from .nn._training import Trained
     from .nn.losses import IvisLoss
     from .nn.pairs import Shuffle
@@ -91,8 +92,10 @@ class Ivis(TransformerMixin, BaseEstimator):
         rows than training needs. By default all.
     callbacks
         Keras callbacks, called during training.
+    optimizer
+        `adam`, as in ivis, or `muon`, which reaches finer detail in as many epochs.
     learning_rate, learning_rate_decay
-        Adam's rate, and whether it falls to zero along a cosine.
+        The optimizer's rate, and whether it falls to zero along a cosine.
     global_weight
         Weight of the term that makes distances between random rows correlate with the input's.
     linear_path
@@ -151,6 +154,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         neighbour_matrix: Neighbors | LazyNeighbors | NDArray[np.integer] | Sequence[Sequence[int]] | None = None,
         anchors: NDArray[np.integer] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        optimizer: Optimizer = "adam",
         learning_rate: float = 1e-3,
         learning_rate_decay: bool = False,
         global_weight: float = 0.0,
@@ -179,6 +183,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         self.neighbour_matrix = neighbour_matrix
         self.anchors = anchors
         self.callbacks = callbacks
+        self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_decay = learning_rate_decay
         self.global_weight = global_weight

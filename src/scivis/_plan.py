@@ -24,6 +24,7 @@ _METRICS = ("angular", "euclidean", "manhattan", "hamming", "dot")
 
 def check_plan(model: Ivis, n_rows: int) -> None:
     """Refuse, before any work, parameters that could not be used on `n_rows` rows."""
+    from .nn._optimizer import OPTIMIZERS
     from .nn.losses import triplet_loss
     from .nn.networks import check_backbone, check_network
 
@@ -38,6 +39,9 @@ def check_plan(model: Ivis, n_rows: int) -> None:
         check_positive_int("n_epochs_without_progress", model.n_epochs_without_progress)
     if model.knn_distance_metric not in _METRICS:
         msg = f"knn_distance_metric={model.knn_distance_metric!r} is not one of {_METRICS}."
+        raise ValueError(msg)
+    if model.optimizer not in OPTIMIZERS:
+        msg = f"optimizer={model.optimizer!r} is not one of {OPTIMIZERS}."
         raise ValueError(msg)
     if not is_real(model.supervision_weight) or not 0 <= model.supervision_weight <= 1:
         msg = f"supervision_weight={model.supervision_weight!r} must be a number between 0 and 1."
@@ -127,6 +131,7 @@ def schedule_of(model: Ivis, shuffle: Shuffle) -> Schedule:
         loss=model.distance,
         batch_size=model.batch_size,
         epochs=model.epochs,
+        optimizer=model.optimizer,
         learning_rate=model.learning_rate,
         decay=model.learning_rate_decay,
         patience=model.n_epochs_without_progress,

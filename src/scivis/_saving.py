@@ -176,10 +176,13 @@ def _best(entry: Mapping[str, Any], model: Ivis) -> list[np.ndarray]:
 
 
 def _check_optimizer(values: list[np.ndarray], model: Ivis) -> None:
-    """Adam's state is its step and two moments of each weight."""
+    from .nn._optimizer import OPTIMIZERS, state_shapes
+
     learned = [model.encoder_] if model._head is None else [model.encoder_, model._head]
-    weights = [tuple(weight.shape) for part in learned for weight in part.trainable_weights]
-    if sorted(value.shape for value in values) != sorted([(), *weights, *weights]):
+    if model.optimizer not in OPTIMIZERS:
+        fail(f"its optimizer is {str(model.optimizer)[:80]!r}")
+    weights = [weight for part in learned for weight in part.trainable_weights]
+    if [value.shape for value in values] != state_shapes(model.optimizer, weights):
         fail(f"its optimizer variables have shapes {[value.shape for value in values]}")
 
 

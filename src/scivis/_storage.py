@@ -30,8 +30,8 @@ _MAX_WIDTH = 1_000_000
 _LARGEST = float(np.finfo(np.float32).max)
 # Parameters of the estimator that are plain values; neighbours and callbacks stay behind.
 _PLAIN = (
-    "embedding_dims", "k", "distance", "batch_size", "epochs", "n_epochs_without_progress", "learning_rate",
-    "learning_rate_decay", "global_weight", "linear_path", "standardize", "verbose", "n_trees", "search_k",
+    "embedding_dims", "k", "distance", "batch_size", "epochs", "n_epochs_without_progress", "optimizer",
+    "learning_rate", "learning_rate_decay", "global_weight", "linear_path", "standardize", "verbose", "n_trees", "search_k",
     "knn_distance_metric", "supervision_metric", "supervision_weight", "input_noise", "precompute", "build_index_on_disk",
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from ._epochs import Draw, EarlyStopping, Plan
+from ._optimizer import build_optimizer, restore, state_values
 from ._siamese import Siamese
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from scivis.neighbors import LazyNeighbors, Neighbors
 
+    from ._optimizer import Optimizer
     from ._siamese import Supervision
     from .losses import IvisLoss
     from .pairs import Shuffle
@@ -43,8 +45,10 @@ class Schedule:
         Anchors per step.
     epochs
         Passes over the rows, at most.
+    optimizer
+        See :func:`scivis.nn._optimizer.build_optimizer`.
     learning_rate
-        Adam's, at the start.
+        The optimizer's, at the start.
     decay
         Whether the learning rate falls to zero along a cosine over the epochs.
     patience
@@ -58,6 +62,7 @@ class Schedule:
     loss: str | IvisLoss
     batch_size: int
     epochs: int
+    optimizer: Optimizer
     learning_rate: float
     decay: bool
     patience: int | None
@@ -139,15 +144,15 @@ def train(
         supervision=supervision,
     )
     steps = plan.n_rounds * plan.n_batches
-    model.compile(
-        optimizer=_optimizer(schedule, steps),
-        steps_per_execution=plan.per_call,
-        **_xla(plan.n_anchors * schedule.epochs),
+    optimizer = build_optimizer(
+        schedule.optimizer,
+        schedule.learning_rate,
+        model.trainable_variables,
+        decay_steps=schedule.epochs * steps if schedule.decay else None,
     )
-    # Built here, or the first step would be traced twice: once to create the optimizer's variables.
-    model.optimizer.build(model.trainable_variables)
+    model.compile(optimizer, steps_per_execution=plan.per_call, **_xla(plan.n_anchors * schedule.epochs))
     if before:
-        _restore(model.optimizer, before.optimizer, restart=schedule.decay and not before.interrupted)
+        restore(model.optimizer, before.optimizer, restart=schedule.decay and not before.interrupted)
     done = len(before.losses) if before and before.interrupted else 0
     draw = Draw(x, neighbors, plan, schedule.shuffle, rng, supervision, anchors)
     losses = list(before.losses) if before else []
@@ -185,29 +190,8 @@ def _n_views(schedule: Schedule) -> int:
     return 2 if schedule.loss == "infonce" else 3
 
 
-def _restore(optimizer: keras.optimizers.Optimizer, values: list[NDArray[Any]], *, restart: bool) -> None:
-    """Go on with the moments of an earlier training; with a falling learning rate, count its steps from zero."""
-    for variable, value in zip(_state(optimizer), values, strict=True):
-        variable.assign(value)
-    if restart:
-        optimizer.iterations.assign(0)
-
-
 def _trained(losses: list[float], optimizer: keras.optimizers.Optimizer, best: Sequence[NDArray[Any]] = ()) -> Trained:
-    state = [np.array(keras.ops.convert_to_numpy(variable)) for variable in _state(optimizer)]
-    return Trained(losses, state, list(best))
-
-
-def _state(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """The step and two moments of each weight. The rate is a setting: another fit may have another."""
-    return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
-
-
-def _optimizer(schedule: Schedule, n_batches: int) -> keras.optimizers.Optimizer:
-    rate: Any = schedule.learning_rate
-    if schedule.decay:
-        rate = keras.optimizers.schedules.CosineDecay(rate, schedule.epochs * n_batches)
-    return keras.optimizers.Adam(rate)
+    return Trained(losses, state_values(optimizer), list(best))
 
 
 def _xla(n_anchors: int) -> dict[str, bool]:

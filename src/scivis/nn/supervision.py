@@ -227,6 +227,7 @@ def build_head(n_outputs: int, metric: str, n_components: int, seed: int = 0) ->
         activation=_ACTIVATIONS.get(metric, "linear"),
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         kernel_regularizer=keras.regularizers.L2(_L2) if metric in HINGES else None,
+        name="labels",
     )(inputs)
     return keras.Model(inputs, outputs, name=metric)
 

@@ -131,7 +131,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Epochs without a lower loss before training stops; the best weights are kept. `default` runs all its epochs,
         at a rate that falls to zero; `classic` waits for 20.
     learning_rate
-        Of Adam, at the start.
+        Of Muon (`classic`: of Adam) at the start; it falls to zero along a cosine (`classic`: it stays).
     labels
         Learn these too: a key of `.obs` (categories, strings, truth values and whole numbers are classes, other numbers
         are values) or of `.obsm` (a matrix of zeros and ones: several labels per cell; otherwise values). Cells
@@ -394,6 +394,7 @@ def _params(
         "loss": model.distance if isinstance(model.distance, str) else "custom",
         "batch_size": model.batch_size,
         "epochs": len(model.loss_history_),
+        "optimizer": model.optimizer,
         "learning_rate": model.learning_rate,
         "global_weight": model.global_weight,
         "linear_path": model.linear_path,
