@@ -19,18 +19,17 @@ def rows(n, dims, seed=0, scale=1.0):
 
 
 def infonce_by_hand(anchors, positives):
-    """The mean of −log(q(a, p) / (q(a, p) + Σ q(a, n))), n over all other anchors and positives."""
+    """The mean of −log(q(x, y) / (q(x, y) + Σ q(x, n))) over both rows x of each pair, n over all rows but the pair."""
 
     def q(x, y):
         return 1 / (1 + sum((a - b) ** 2 for a, b in zip(x, y, strict=True)))
 
     total = 0.0
-    for i in range(len(anchors)):
-        near, others = q(anchors[i], positives[i]), 0.0
-        for j in range(len(anchors)):
-            if j != i:
-                others += q(anchors[i], anchors[j]) + q(anchors[i], positives[j])
-        total -= math.log(near / (near + others))
+    for i, (anchor, positive) in enumerate(zip(anchors, positives, strict=True)):
+        near = q(anchor, positive)
+        for row in (anchor, positive):
+            others = sum(q(row, anchors[j]) + q(row, positives[j]) for j in range(len(anchors)) if j != i)
+            total -= math.log(near / (near + others)) / 2
     return total / len(anchors)
 
 

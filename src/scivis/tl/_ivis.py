@@ -118,7 +118,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         `infonce`, or a triplet loss: `pn`, `euclidean`, `manhattan`, `chebyshev`, `cosine`, `softmax_ratio`, each
         also as `…_pn` (`euclidean_pn` is `pn`); a registered name; or a callable `(y_true, y_pred)`.
     global_weight
-        Weight of the correlation of distances; by default 0.4 up to 10,000 cells and 0.2 above, where training meets
+        Weight of the correlation of distances; by default 0.45 up to 10,000 cells and 0.2 above, where training meets
         more random pairs, 0.6 for a sample. More shows the global layout better and the neighbourhoods worse.
     linear_path
         Whether training starts at the principal components.
@@ -126,7 +126,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Anchors per step, by default a fifth of the cells and at most 1,024. In InfoNCE all other rows of the batch are
         negatives: more of them sharpen local detail.
     epochs
-        Passes over the cells, at most. By default fewer the more cells there are (from 40 to 12), 6 over a sample.
+        Passes over the cells, at most. By default fewer the more cells there are (from 36 to 12), 6 over a sample.
     patience
         Epochs without a lower loss before training stops; the best weights are kept. `default` runs all its epochs,
         at a rate that falls to zero; `classic` waits for 20.
