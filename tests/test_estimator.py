@@ -148,6 +148,7 @@ def test_equal_rows_are_refused():
         ({"epochs": 0}, "epochs=0"),
         ({"embedding_dims": 0}, "n_components=0|embedding_dims=0"),
         ({"learning_rate": 0.0}, "learning_rate=0"),
+        ({"optimizer": "sgd"}, "optimizer='sgd' is not one of .*adam.*muon"),
         ({"global_weight": -0.1}, "global_weight=-0.1"),
         ({"distance": "mahalanobis"}, "mahalanobis"),
         ({"model": "resnet"}, "resnet"),

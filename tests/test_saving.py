@@ -545,6 +545,25 @@ def test_a_forged_name_of_the_loss_of_labels(folder, metric):
     refused(folder, "supervision_metric")
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "", "muon", ["adam"]])
+def test_a_forged_optimizer(folder, optimizer):
+    """Also one that is known, but not that of the state in the folder."""
+    with altered_on_purpose(folder) as file:
+        config = json.loads(file["model"].attrs["config"])
+        config["estimator"]["optimizer"] = optimizer
+        file["model"].attrs["config"] = json.dumps(config)
+    refused(folder)
+
+
+def test_muon_goes_on_after_a_folder_as_if_it_had_never_stopped(tmp_path):
+    settings = SMALL | {"optimizer": "muon", "random_state": 0}
+    whole = Ivis(**settings).fit(ROWS, LABELS).fit(ROWS, LABELS)
+    Ivis(**settings).fit(ROWS, LABELS).save_model(tmp_path / "model")
+    model = Ivis().load_model(tmp_path / "model")
+    assert model.optimizer == "muon"
+    assert bits(model.fit(ROWS, LABELS)) == bits(whole)
+
+
 @pytest.mark.parametrize("network", ["resnet", [0], {"class_name": "Lambda"}, [[8]]], ids=str)
 def test_a_forged_network_of_an_untrained_model(tmp_path, network):
     Ivis().save_model(tmp_path / "model")

@@ -406,7 +406,7 @@ def test_classic_is_ivis_2(adata, handed_on):
     assert {name: seen[name] for name in CLASSIC} == {name: upstream[name] for name in CLASSIC}
     assert (seen["k"], seen["distance"], seen["model"]) == (150, "pn", "szubert")
     assert (seen["batch_size"], seen["epochs"], seen["n_epochs_without_progress"]) == (128, 1000, 20)
-    assert (seen["learning_rate"], seen["learning_rate_decay"]) == (1e-3, False)
+    assert (seen["optimizer"], seen["learning_rate"], seen["learning_rate_decay"]) == ("adam", 1e-3, False)
     assert (seen["global_weight"], seen["linear_path"], seen["standardize"]) == (0.0, False, False)
     assert set(seen["neighbour_matrix"].counts) == {150}
 

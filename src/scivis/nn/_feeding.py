@@ -31,4 +31,8 @@ def feed(batches: Iterator[Arrays], like: Arrays) -> Any:
     signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in like)
     options = tf.data.Options()
     options.autotune.enabled = False
-    return tf.data.Dataset.from_generator(lambda: batches, output_signature=signature).prefetch(_AHEAD).with_options(options)
+    return (
+        tf.data.Dataset.from_generator(lambda: batches, output_signature=signature)
+        .prefetch(_AHEAD)
+        .with_options(options)
+    )

@@ -1,0 +1,49 @@
+"""The stream of batches that Keras trains on."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import keras
+import numpy as np
+import pytest
+
+from scivis.nn._feeding import feed
+
+pytestmark = pytest.mark.backend
+
+
+def batches():
+    """A batch of two rows, of one, of two, …; each row holds the batch's number, and so does the target."""
+    for i in count():
+        rows = np.full((2 - i % 2, 3), i, np.float32)
+        yield rows, rows[:, :1].astype(np.int32)
+
+
+def test_batches_come_in_order_and_whole():
+    given = feed(batches(), like=next(batches()))
+    for i, (rows, targets) in zip(range(6), given, strict=False):
+        rows, targets = (keras.ops.convert_to_numpy(array) for array in (rows, targets))
+        assert (rows.dtype, targets.dtype) == (np.float32, np.int32)
+        np.testing.assert_array_equal(rows, np.full((2 - i % 2, 3), i))
+        np.testing.assert_array_equal(targets, np.full((2 - i % 2, 1), i))
+
+
+def test_nothing_tunes_the_pipeline():
+    given = feed(batches(), like=next(batches()))
+    if keras.backend.backend() == "tensorflow":
+        assert given.options().autotune.enabled is False
+    else:
+        assert next(given)[0].shape == (2, 3)
+
+
+def test_epochs_go_on_in_one_stream():
+    """Two epochs of three batches: a model without weights, whose loss is the mean of the numbers it is given."""
+    model = keras.Sequential(
+        [keras.layers.Input((3,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")]
+    )
+    model.layers[0].trainable = False
+    model.compile(loss=lambda _, predicted: keras.ops.mean(predicted, axis=-1) / 3)
+    history = model.fit(feed(batches(), like=next(batches())), epochs=2, steps_per_epoch=3, shuffle=False, verbose=0)
+    # Rows 0, 0, 1, 2, 2, then 3, 4, 4, 5.
+    assert history.history["loss"] == pytest.approx([1.0, 4.0], rel=1e-6)
