@@ -87,8 +87,8 @@ def test_the_output_is_the_layers_formula(points):
 @pytest.mark.backend
 def test_the_residual_network_adds_its_later_layers(points):
     encoder = build_encoder(Architecture("residual", 8, 2))
-    assert [layer.units for layer in dense_layers(encoder)] == [256, 256, 256, 2]
-    assert encoder.count_params() == n_weights((8, 256, 256, 256, 2)) + 3 * 2 * 256
+    assert [layer.units for layer in dense_layers(encoder)] == [224, 224, 224, 2]
+    assert encoder.count_params() == n_weights((8, 224, 224, 224, 2)) + 3 * 2 * 224
     *body, head = [layer.get_weights() for layer in dense_layers(encoder)]
     x = points.astype(np.float64)
     for i, (kernel, bias) in enumerate(body):
@@ -110,7 +110,7 @@ def test_a_seed_repeats_the_weights(network):
 
 
 def test_layers_of_one_shape_start_with_different_weights():
-    weights = [w for w in build_encoder(Architecture("residual", 256, 2)).get_weights() if w.shape == (256, 256)]
+    weights = [w for w in build_encoder(Architecture("residual", 224, 2)).get_weights() if w.shape == (224, 224)]
     assert len({w.tobytes() for w in weights}) == 3
 
 

@@ -66,7 +66,7 @@ class Ivis(TransformerMixin, BaseEstimator):
     knn_distance_metric
         `angular`, `euclidean`, `manhattan`, `hamming` or `dot`.
     model
-        `szubert` (128-128-128), `maaten` (500-500-2000), `hinton` (2000-1000-500), `residual` (three layers of 256
+        `szubert` (128-128-128), `maaten` (500-500-2000), `hinton` (2000-1000-500), `residual` (three layers of 224
         with layer normalisation), a list of widths, or a Keras model without its last layer.
     supervision_metric
         The name of a Keras loss, for `fit(X, Y)`: `sparse_categorical_crossentropy` (a softmax classifier; `Y` holds

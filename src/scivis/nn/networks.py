@@ -14,7 +14,7 @@ Network = str | tuple[int, ...]
 
 IVIS_WIDTHS = {"szubert": (128, 128, 128), "maaten": (500, 500, 2000), "hinton": (2000, 1000, 500)}
 BUILT_IN = ("residual", *IVIS_WIDTHS)
-RESIDUAL_WIDTH, RESIDUAL_DEPTH = 256, 3
+RESIDUAL_WIDTH, RESIDUAL_DEPTH = 224, 3
 # Builders of networks of the user's own: the shape of a row in, a Keras model without its last layer out.
 REGISTERED: dict[str, Callable[[tuple[int, ...]], Model]] = {}
 

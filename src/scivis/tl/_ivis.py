@@ -112,13 +112,13 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     preset
         `default`, or `classic` for the settings of ivis 2.0. The parameters below change single settings of it.
     network
-        `residual` (three layers of 256 with layer normalisation), `szubert` (128-128-128), `maaten` (500-500-2000),
+        `residual` (three layers of 224 with layer normalisation), `szubert` (128-128-128), `maaten` (500-500-2000),
         `hinton` (2000-1000-500), a list of widths, or a Keras model without its last layer.
     loss
         `infonce`, or a triplet loss: `pn`, `euclidean`, `manhattan`, `chebyshev`, `cosine`, `softmax_ratio`, each
         also as `…_pn` (`euclidean_pn` is `pn`); a registered name; or a callable `(y_true, y_pred)`.
     global_weight
-        Weight of the correlation of distances; by default 0.45 up to 10,000 cells and 0.2 above, where training meets
+        Weight of the correlation of distances; by default 0.45 up to 10,000 cells and 0.22 above, where training meets
         more random pairs, 0.6 for a sample. More shows the global layout better and the neighbourhoods worse.
     linear_path
         Whether training starts at the principal components.
