@@ -39,7 +39,9 @@ def test_nothing_tunes_the_pipeline():
 
 def test_epochs_go_on_in_one_stream():
     """Two epochs of three batches: a model that does not learn, whose loss is the mean of the numbers it is given."""
-    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    model = keras.Sequential(
+        [keras.layers.Input((3,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")]
+    )
     model.compile(keras.optimizers.SGD(0.0), loss=lambda _, predicted: keras.ops.mean(predicted, axis=-1) / 3)
     history = model.fit(feed(batches(), like=next(batches())), epochs=2, steps_per_epoch=3, shuffle=False, verbose=0)
     # Rows 0, 0, 1, 2, 2, then 3, 4, 4, 5.
