@@ -82,6 +82,7 @@ def test_the_values_are_what_the_keys_say(fitted):
         "loss": "infonce",
         "batch_size": 350,
         "epochs": 2,
+        "optimizer": "muon",
         "learning_rate": 0.01,
         "global_weight": 0.25,
         "linear_path": True,

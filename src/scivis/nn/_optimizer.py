@@ -35,9 +35,9 @@ def build_optimizer(
     Examples
     --------
     >>> kernel = keras.Variable(np.zeros((4, 3)), name="kernel")
-    >>> [build_optimizer(name, 0.1, [kernel]).name for name in OPTIMIZERS]
-    ['adam', 'muon']
-    >>> [shape for shape in state_shapes("adam", [kernel])]  # the step, and two moments
+    >>> [type(build_optimizer(name, 0.1, [kernel])).__name__ for name in OPTIMIZERS]
+    ['Adam', 'Muon']
+    >>> state_shapes("adam", [kernel])  # the step, and two moments
     [(), (4, 3), (4, 3)]
     """
     schedule: Any = rate if decay_steps is None else keras.optimizers.schedules.CosineDecay(rate, decay_steps)
