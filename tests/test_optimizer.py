@@ -40,7 +40,7 @@ def test_muon_moves_hidden_matrices_equally_far_in_all_directions_and_the_rest_a
     for change, gradient in zip(changes, gradients, strict=True):
         wanted = keras.ops.convert_to_numpy(gradient)
         if change.shape in hidden:
-            # 0.2 √(longer side) makes the mean square that of an Adam step; five iterations are orthogonal within a third.
+            # 0.2 √(longer side) makes the mean square that of an Adam step; three iterations are orthogonal within a third.
             steps = np.linalg.svd(change, compute_uv=False) / (RATE * 0.2 * np.sqrt(max(change.shape)))
             assert np.ptp(np.linalg.svd(wanted, compute_uv=False)) > 1
             np.testing.assert_allclose(steps, 1.0, atol=0.35)

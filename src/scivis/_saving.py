@@ -33,6 +33,8 @@ from .nn.networks import random_states
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import keras
+
 
 # In the folder: one file that is replaced as a whole, and perhaps the export for other programs.
 _FILE, _EXPORT = "model.h5", "saved_model"
@@ -168,22 +170,26 @@ def _set_training(model: Ivis, state: Mapping[str, Any], entry: Mapping[str, Any
 def _best(entry: Mapping[str, Any], model: Ivis) -> list[np.ndarray]:
     """The weights that early stopping would go back to, if there are any."""
     best = unnumber(entry.get("best", {}), "best weight")
-    learned = [model.encoder_] if model._head is None else [model.encoder_, model._head]
-    wanted = [tuple(weight.shape) for part in learned for weight in part.weights]
+    wanted = [tuple(weight.shape) for part in _learned(model) for weight in part.weights]
     if best and [weight.shape for weight in best] != wanted:
         fail(f"its best weights have shapes {[weight.shape for weight in best]}")
     return best
 
 
 def _check_optimizer(values: list[np.ndarray], model: Ivis) -> None:
+    """Refuse an optimizer that is not known, and a state that is not its own."""
     from .nn._optimizer import OPTIMIZERS, state_shapes
 
-    learned = [model.encoder_] if model._head is None else [model.encoder_, model._head]
     if model.optimizer not in OPTIMIZERS:
         fail(f"its optimizer is {str(model.optimizer)[:80]!r}")
-    weights = [weight for part in learned for weight in part.trainable_weights]
+    weights = [weight for part in _learned(model) for weight in part.trainable_weights]
     if [value.shape for value in values] != state_shapes(model.optimizer, weights):
         fail(f"its optimizer variables have shapes {[value.shape for value in values]}")
+
+
+def _learned(model: Ivis) -> list[keras.Model]:
+    """The parts that training changes."""
+    return [model.encoder_] if model._head is None else [model.encoder_, model._head]
 
 
 def _set_seeds(model: Ivis, values: list[np.ndarray]) -> None:

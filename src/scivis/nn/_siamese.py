@@ -49,9 +49,8 @@ class Supervision:
 class Siamese(keras.Model):
     """Trains an encoder on pairs or triplets of rows that it gathers itself.
 
-    The representation and the rows of an epoch are variables of the model, so that a batch is only a number and no
-    Python runs between batches: batch `i` has the rows `rows[i]`, anchors first, then positives, then negatives. With
-    labels, `noise` is added to the rows of every batch; it is one draw per epoch, as each row then meets another part of it.
+    The representation and the rows of an epoch are variables of the model, so that a batch is only a number: batch
+    `i` has the rows `rows[i]`, anchors first, then positives, then negatives. With labels, `noise` is added to the rows of every batch; it is one draw per epoch, as each row then meets another part of it.
 
     Parameters
     ----------
