@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SEARCHES = ("exact", "annoy", "pynndescent")
+SEARCHES = ("exact", "ivf", "annoy", "pynndescent")
 K = 15
 
 

@@ -74,7 +74,7 @@ CHOICES = [
         for value in ([], [0], [8, -1], [8.5], ["8"])
     ),
     ({"network": 128}, "network=128 is not one of .* a list of widths"),
-    ({"backend": "faiss"}, "backend='faiss' is not one of .*'exact', 'pynndescent', 'annoy'"),
+    ({"backend": "faiss"}, "backend='faiss' is not one of .*'exact', 'ivf', 'pynndescent', 'annoy'"),
     ({"metric": "jaccard"}, "metric='jaccard' is not one of .*'euclidean', 'cosine', 'manhattan'"),
     ({"key_added": "a/b"}, "key_added='a/b' holds a '/'"),
 ]

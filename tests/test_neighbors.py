@@ -60,6 +60,44 @@ def test_annoy_finds_the_neighbours(points, metric):
     assert share_found(found.indices, nearest_by_hand(points, 15, metric)) >= 0.95
 
 
+@pytest.fixture(scope="module")
+def cloud():
+    """Two thousand rows, enough for many lists, of which many lie about as near."""
+    return np.random.default_rng(0).normal(size=(2000, 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_inverted_file_finds_the_neighbours_nearest_first(cloud, metric):
+    found = find_neighbors(cloud, 5, backend="ivf", metric=metric)
+    assert (found.counts == 5).all()
+    assert 0.9 <= share_found(found.indices, nearest_by_hand(cloud, 5, metric)) < 1
+    distances = np.take_along_axis(distances_by_hand(cloud, metric), found.indices.astype(int), axis=1)
+    assert (np.diff(distances, axis=1) >= -1e-5).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_inverted_file_whose_lists_are_all_probed_is_exact(points, metric):
+    found = find_neighbors(points, 15, backend="ivf", metric=metric)  # fewer than eight lists
+    np.testing.assert_array_equal(found.indices, nearest_by_hand(points, 15, metric))
+
+
+def test_an_inverted_file_is_the_same_in_blocks_and_by_the_same_seed(cloud, monkeypatch):
+    whole, other = (find_neighbors(cloud, 5, backend="ivf", random_state=seed).indices for seed in (1, 2))
+    monkeypatch.setattr("scivis.neighbors._ivf._BLOCK", 300)
+    np.testing.assert_array_equal(find_neighbors(cloud, 5, backend="ivf", random_state=1).indices, whole)
+    assert (whole != other).any()
+
+
+def test_rows_on_lists_that_are_too_short_are_compared_with_all(monkeypatch):
+    # Lists by first number: 90 rows near 0, and 10 far away that are too few for 14 neighbours and the row itself.
+    rows = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    rows[90:] += 1000
+    monkeypatch.setattr("scivis.neighbors._ivf._PROBES", 1)
+    monkeypatch.setattr("scivis.neighbors._ivf._ROOM", 3)
+    found = find_neighbors(rows, 14, backend="ivf")
+    np.testing.assert_array_equal(found.indices[90:], nearest_by_hand(rows, 14)[90:])
+
+
 # PyNNDescent takes a minute to compile itself. Before 0.7 its searches also run uncompiled, which takes seconds.
 UNCOMPILED = {"NUMBA_DISABLE_JIT": "1"} if Version(version("pynndescent")) < Version("0.7") else {"NUMBA_OPT": "0"}
 
@@ -95,7 +133,7 @@ def with_duplicates(points):
     return np.concatenate([np.repeat(points[:1], 30, axis=0), points[30:]])
 
 
-@pytest.mark.parametrize("backend", ["exact", "annoy", "pynndescent"])
+@pytest.mark.parametrize("backend", ["exact", "ivf", "annoy", "pynndescent"])
 def test_no_cell_is_its_own_neighbour_even_among_duplicates(points, backend, request):
     if backend == "pynndescent":
         found = request.getfixturevalue("by_pynndescent")["duplicates"]
@@ -151,9 +189,9 @@ def test_pynndescent_gets_the_metric_the_seed_and_the_threads(points, monkeypatc
     np.testing.assert_array_equal(found.indices, nearest_by_hand(points, 3))
 
 
-def test_auto_is_exact_for_small_data_and_pynndescent_for_large(points):
+def test_auto_is_exact_for_small_data_and_an_inverted_file_for_large(points):
     assert resolve("auto", EXACT_UP_TO) == "exact"
-    assert resolve("auto", EXACT_UP_TO + 1) == "pynndescent"
+    assert resolve("auto", EXACT_UP_TO + 1) == "ivf"
     assert resolve("annoy", 10**7) == "annoy"
     np.testing.assert_array_equal(find_neighbors(points, 15).indices, nearest_by_hand(points, 15))
 
@@ -170,11 +208,11 @@ def test_a_number_of_neighbours_the_data_cannot_give_is_refused(points, n_neighb
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones(points):
-    with pytest.raises(ValueError, match=r"backend='faiss' is not one of .*'exact'.*'pynndescent'.*'annoy'"):
+    with pytest.raises(ValueError, match=r"backend='faiss' is not one of .*'exact'.*'ivf'.*'pynndescent'.*'annoy'"):
         find_neighbors(points, 5, backend="faiss")
 
 
-@pytest.mark.parametrize("backend", ["exact", "annoy", "pynndescent"])
+@pytest.mark.parametrize("backend", ["exact", "ivf", "annoy", "pynndescent"])
 def test_an_unknown_metric_is_refused_with_the_known_ones(points, backend):
     with pytest.raises(ValueError, match=r"metric='bogus' is not one of .*'euclidean'"):
         find_neighbors(points, 5, backend=backend, metric="bogus")

@@ -65,7 +65,7 @@ def handed_on(monkeypatch):
 @pytest.fixture
 def no_search(monkeypatch):
     """Makes any search of neighbours fail the test."""
-    for name in ("_exact.search_exact", "_pynndescent.search_pynndescent", "_annoy.search_annoy"):
+    for name in ("_exact.search_exact", "_ivf.search_ivf", "_pynndescent.search_pynndescent", "_annoy.search_annoy"):
         monkeypatch.setattr(f"scivis.neighbors.{name}", lambda *_, **__: pytest.fail("a search was made"))
 
 
@@ -375,7 +375,7 @@ def test_without_a_graph_fifteen_neighbours_are_searched_and_none_is_written(ada
     assert "neighbors" not in adata.uns
 
 
-@pytest.mark.parametrize("backend", ["exact", "pynndescent", "annoy"])
+@pytest.mark.parametrize("backend", ["exact", "ivf", "pynndescent", "annoy"])
 def test_the_named_backend_searches(adata, monkeypatch, handed_on, backend):
     asked = []
 
@@ -383,7 +383,7 @@ def test_the_named_backend_searches(adata, monkeypatch, handed_on, backend):
         asked.append(backend)
         return np.argsort(cdist(x, x), axis=1)[:, 1 : n_neighbors + 1]
 
-    for name in ("exact", "pynndescent", "annoy"):
+    for name in ("exact", "ivf", "pynndescent", "annoy"):
         forbidden = lambda *_, **__: pytest.fail("another search was made")
         monkeypatch.setattr(f"scivis.neighbors._{name}.search_{name}", search if name == backend else forbidden)
     neighbors = handed_on(adata, backend=backend, n_neighbors=4)["neighbour_matrix"]

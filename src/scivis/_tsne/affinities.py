@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from scivis.neighbors._search import EXACT_UP_TO
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from openTSNE.affinity import Affinities
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
 
 # openTSNE's own for the two kernels that count neighbours.
 _N_NEIGHBORS = 30
+# Up to here comparing all pairs takes a few seconds, of minutes that the layout takes (benchmarks/tsne.py).
+_EXACT_UP_TO = 100_000
 
 
 def nearest(distances: Any, k: int | None = None, *, own: bool = False) -> Table:
@@ -114,7 +114,7 @@ def search_method(settings: Settings, n_cells: int) -> str:
     if settings.neighbors != "auto":
         return settings.neighbors
     known = callable(settings.metric) or settings.metric in Sklearn.VALID_METRICS
-    return "exact" if known and n_cells <= EXACT_UP_TO else "approx"
+    return "exact" if known and n_cells <= _EXACT_UP_TO else "approx"
 
 
 def _opentsne_index(x: NDArray[np.float32], settings: Settings) -> Any:

@@ -98,6 +98,16 @@ class Neighbors:
         return cls(table[:, : int(counts.max(initial=0))], counts)
 
 
+def with_own(indices: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The table, changed in place so that each row holds its own number.
+
+    Among duplicates a search for one neighbour more than wanted may miss the row itself: then its farthest one makes room.
+    """
+    own = (indices == np.arange(len(indices))[:, None]).any(axis=1)
+    indices[~own, -1] = np.flatnonzero(~own)
+    return indices
+
+
 def _repeated(table: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Where an entry has stood before in its row."""
     order = np.argsort(table, axis=1, kind="stable")

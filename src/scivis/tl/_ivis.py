@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scivis._checks import check_copy, check_positive_int, check_seed, is_whole
 from scivis._estimator import Ivis
 from scivis._input import model_input, training_rows
+from scivis._ivis_choices import check_arguments, check_files, choose_labels, is_search, train_size
 from scivis._keys import Keys
-from scivis._labels import Labels, pack_predictions, place_predictions, predictions_of, read_labels
-from scivis._neighbor_graph import check_graph, has_graph, stored_neighbors
+from scivis._labels import pack_predictions, place_predictions, predictions_of
+from scivis._neighbor_graph import stored_neighbors
 from scivis._plan import backbone, seed_of
 from scivis._presets import Preset, preset_params
 from scivis._progress import bar, verbose
@@ -21,7 +21,7 @@ from scivis._sampling import sample_rows
 from scivis._storage import pack_input, pack_model, pack_params, unpack_model
 from scivis._streaming import Rows
 from scivis.neighbors import Backend, Metric, Neighbors, find_neighbors
-from scivis.neighbors._search import check_n_neighbors, check_search, resolve
+from scivis.neighbors._search import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scivis._checkpoint import Checkpoint
+    from scivis._input import ModelInput
+    from scivis._labels import Predictions
     from scivis._representation import Representation
     from scivis.nn.losses import IvisLoss
-
-# Up to here all cells are trained on, of more a sample. At the border the sample costs half the time and keeps a tenth fewer
-# neighbours (benchmarks/huge.py).
-_ALL_UP_TO, _SAMPLE = 150_000, 100_000
 
 
 def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
@@ -106,7 +104,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     neighbors_key
         The graph to use, by the `key_added` of `sc.pp.neighbors`. A graph of other cells is refused.
     backend
-        Makes a search, with `exact`, `pynndescent` or `annoy`; `auto` takes `exact` up to 100,000 cells.
+        Makes a search, with `exact`, `ivf` (an inverted file), `pynndescent` or `annoy`; `auto` takes `exact` up to 20,000
+        cells and `ivf` above.
     metric
         Makes a search, by this distance: `euclidean` (the default), `cosine` or `manhattan`.
     preset
@@ -201,20 +200,19 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     start = logg.info("computing ivis")
     keys = Keys.of("ivis", key_added)
-    _check_arguments(adata, n_components, epochs, patience, max_train_cells, random_state, copy=copy)
-    _check_files(backend, annoy_index_path, checkpoint, random_state)
-    n_train = _n_train(adata.n_obs, max_train_cells)
-    settings = _settings(
-        preset, n_train, is_sample=n_train < adata.n_obs, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
-        linear_path=linear_path, batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience,
-        learning_rate=learning_rate,
+    check_arguments(adata, n_components, epochs, patience, max_train_cells, random_state, copy=copy)
+    check_files(backend, annoy_index_path, checkpoint, random_state)
+    n_train = train_size(adata.n_obs, max_train_cells)
+    settings = preset_params(preset, n_train, is_sample=n_train < adata.n_obs) | _given(
+        k=n_neighbors, model=network, distance=loss, global_weight=global_weight, linear_path=linear_path,
+        batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience, learning_rate=learning_rate,
     )  # fmt: skip
-    told = _labels(adata, labels, supervision_metric, unlabeled_category)
-    searching = _is_search(adata, neighbors_key, n_neighbors, backend, metric, settings["k"])
+    told = choose_labels(adata, labels, supervision_metric, unlabeled_category)
+    searching = is_search(adata, neighbors_key, n_neighbors, backend, metric, settings["k"])
     search, training, sampling = np.random.default_rng(random_state).spawn(3)
     model = Ivis(
         n_components, **settings, supervision_weight=supervision_weight, callbacks=list(callbacks), verbose=int(verbose()),
-        random_state=training,
+        random_state=training, **_given(supervision_metric=told and told.metric),
     )  # fmt: skip
     model.check_settings(n_train)
     adata = adata.copy() if copy else adata
@@ -224,9 +222,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     )
     cells = model_input(adata, representation, mask_var, n_train, seed_of(sampling))
     logg.info(f"    using {cells.description}")
-    sample = None if n_train == adata.n_obs else sample_rows(cells.matrix, n_train, sampling, cells.description)
-    if sample is not None:
-        logg.info(f"    training on {n_train:,} of {adata.n_obs:,} cells (max_train_cells)")
+    sample = _sample(cells, n_train, sampling)
     # A graph leads from the cells of the sample to all others; a search is made among those of the sample.
     x = training_rows(cells.matrix, cells.description, sample if searching else None)
     model.check_rows(x)
@@ -240,19 +236,13 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         neighbors, graph = stored_neighbors(adata, neighbors_key, x), f"the graph {neighbors_key or 'neighbors'!r}"
     logg.info(f"    neighbours: {graph}")
     model.set_params(neighbour_matrix=neighbors, anchors=None if searching else sample)
-    model.set_params(**({"supervision_metric": told.metric} if told else {}))
-    if point is not None:
-        model = point.resume(model.set_params(callbacks=[*callbacks, point.autosave()]))
-        logg.info(f"    continuing after epoch {len(model.loss_history_)}" if hasattr(model, "loss_history_") else "")
-    model.fit(x, values)
-    packed = pack_model(model)
-    everything = Rows(x if len(x) == adata.n_obs else cells.matrix, cells.description)
-    # What travels to the workers of a cluster is the stored model, without the data of its training.
-    fitted = unpack_model(packed, backbone=backbone(model)) if everything.is_dask else model
-    embedding = everything.map(fitted.transform, n_components, bar=bar("placing cells"))
-    named = predictions_of(told, adata) if told and supervision_weight else None
-    scores = everything.map(fitted.score_samples, max(len(named.categories), 1)) if named else None
+    model = _train(model, x, values, point)
 
+    packed = pack_model(model)
+    named = predictions_of(told, adata) if told and supervision_weight else None
+    embedding, scores = _place(
+        model, packed, Rows(x if len(x) == adata.n_obs else cells.matrix, cells.description), named
+    )
     adata.obsm[keys.obsm] = embedding
     adata.uns[keys.uns] = {
         "method": "ivis",
@@ -273,79 +263,42 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     return adata if copy else None
 
 
-def _check_arguments(
-    adata: AnnData,
-    n_components: int,
-    epochs: int | None,
-    patience: int | None,
-    max_train_cells: int | str | None,
-    random_state: Any,
-    *,
-    copy: bool,
-) -> None:
-    check_positive_int("n_components", n_components)
-    check_seed(random_state)
-    most = None if max_train_cells == "auto" else max_train_cells
-    for name, value in (("epochs", epochs), ("patience", patience), ("max_train_cells", most)):
-        if value is not None:
-            check_positive_int(name, value)
-    check_copy(adata, copy=copy)
+def _given(**settings: Any) -> dict[str, Any]:
+    """Those that are not left to the preset."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
-def _n_train(n_cells: int, max_train_cells: int | str | None) -> int:
-    """How many cells to train on."""
-    if max_train_cells == "auto":
-        return _SAMPLE if n_cells > _ALL_UP_TO else n_cells
-    return n_cells if max_train_cells is None else min(n_cells, int(max_train_cells))
+def _sample(cells: ModelInput, n_train: int, rng: np.random.Generator) -> NDArray[np.int64] | None:
+    """Numbers of the cells to train on, if these are not all."""
+    from scanpy import logging as logg
 
-
-def _check_files(backend: str | None, index_path: Any, checkpoint: Any, random_state: Any) -> None:
-    if index_path is not None and backend != "annoy":
-        msg = f"annoy_index_path={str(index_path)!r} is for backend='annoy', but backend is {backend!r}."
-        raise ValueError(msg)
-    if checkpoint is not None and not is_whole(random_state):
-        msg = f"checkpoint={str(checkpoint)!r} needs a whole number as random_state, by which the call can be repeated."
-        raise ValueError(msg)
-
-
-def _labels(adata: AnnData, key: str | None, metric: str | None, unlabeled_category: str | None) -> Labels | None:
-    """The labels asked for, checked."""
-    from scivis.nn.supervision import check_metric, make_targets
-
-    given = {"supervision_metric": metric, "unlabeled_category": unlabeled_category}
-    if key is None and (useless := [name for name, value in given.items() if value is not None]):
-        msg = f"{useless} say how to learn labels, but there are none: name them with labels=."
-        raise ValueError(msg)
-    if key is None:
+    n_cells = cells.matrix.shape[0]
+    if n_train == n_cells:
         return None
-    if metric is not None:
-        check_metric(metric)
-    labels = read_labels(adata, key, metric, unlabeled_category)
-    make_targets(labels.values, labels.metric, adata.n_obs)
-    return labels
+    sample = sample_rows(cells.matrix, n_train, rng, cells.description)
+    logg.info(f"    training on {n_train:,} of {n_cells:,} cells (max_train_cells)")
+    return sample
 
 
-def _settings(preset: Preset, n_cells: int, *, is_sample: bool, **changes: Any) -> dict[str, Any]:
-    """The preset's parameters of the estimator, with those that the user gave instead."""
-    own = {name: value for name, value in changes.items() if value is not None}
-    return preset_params(preset, n_cells, is_sample=is_sample) | own
+def _train(model: Ivis, x: NDArray[np.float32], values: Any, point: Checkpoint | None) -> Ivis:
+    """The model, trained; with a checkpoint from there on."""
+    from scanpy import logging as logg
+
+    if point is not None:
+        model = point.resume(model.set_params(callbacks=[*(model.callbacks or []), point.autosave()]))
+        if hasattr(model, "loss_history_"):
+            logg.info(f"    continuing after epoch {len(model.loss_history_)}")
+    return model.fit(x, values)
 
 
-def _is_search(
-    adata: AnnData, neighbors_key: str | None, n_neighbors: int | None, backend: str | None, metric: str | None, k: int
-) -> bool:
-    """Whether neighbours are searched: on request, or because there is no graph to reuse."""
-    asked = {"n_neighbors": n_neighbors, "backend": backend, "metric": metric}
-    asked = {name: value for name, value in asked.items() if value is not None}
-    check_search(backend or "auto", metric or "euclidean")
-    if neighbors_key is not None and asked:
-        msg = f"neighbors_key={neighbors_key!r} reuses a graph, {asked} asks for a search: leave one of them out."
-        raise ValueError(msg)
-    if not asked and (neighbors_key is not None or has_graph(adata)):
-        check_graph(adata, neighbors_key)
-        return False
-    check_n_neighbors(k, adata.n_obs)
-    return True
+def _place(
+    model: Ivis, packed: dict[str, Any], cells: Rows, named: Predictions | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Where all cells lie and, after learning labels, what the network says of each."""
+    # What travels to the workers of a cluster is the stored model, without the data of its training.
+    fitted = unpack_model(packed, backbone=backbone(model)) if cells.is_dask else model
+    embedding = cells.map(fitted.transform, model.embedding_dims, bar=bar("placing cells"))
+    return embedding, cells.map(fitted.score_samples, max(len(named.categories), 1)) if named else None
 
 
 def _search(
