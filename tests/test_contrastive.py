@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import pearsonr
 
-from scivis.nn._contrastive import distance_correlation, infonce, squared_distances
+from scivis.nn._contrastive import distance_correlation, infonce, similarity_sums, squared_distances
 
 pytestmark = pytest.mark.backend
 
@@ -107,6 +107,24 @@ def test_one_outlying_cell_does_not_decide_the_distance_correlation():
     assert pearsonr(*plain)[0] > 0.99
     assert before > 0.8
     assert float(distance_correlation(inputs, embeddings)) > 0.2
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3, 10])
+def test_the_gradient_of_infonce_is_that_of_its_formula(dims, gradient):
+    pairs, step = np.stack([rows(4, dims, 0), rows(4, dims, 1)]), 1e-5
+    found = gradient(lambda z: infonce(z[0], z[1]), pairs)
+    for at in np.ndindex(pairs.shape):
+        shift = np.zeros(pairs.shape)
+        shift[at] = step
+        above, below = (infonce_by_hand(*(pairs + sign * shift)) for sign in (1, -1))
+        assert found[at] == pytest.approx((above - below) / (2 * step), rel=1e-4, abs=1e-6)
+
+
+def test_similarity_sums_leave_out_the_row_itself():
+    x = rows(20, 2)
+    wanted = (1 / (1 + cdist(x, x, "sqeuclidean"))).sum(axis=1) - 1
+    np.testing.assert_allclose(np.asarray(similarity_sums(x)), wanted, rtol=1e-5)
+    assert (np.asarray(similarity_sums(np.array([[0.0], [1e5]], np.float32))) > 0).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 0.7])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from keras import ops
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .losses import Tensor
 
 # Added to squared distances before the logarithm, so that coinciding rows weigh like very near ones.
@@ -51,17 +53,38 @@ def infonce(anchors: Tensor, positives: Tensor) -> Tensor:
     True
     """
     near = 1.0 + ops.sum(ops.square(anchors - positives), axis=1)
-    across = _similarities(anchors, positives, 0.0)
-    # A row itself is no candidate: infinitely far, rather than masked out afterwards, which takes twice as long.
-    itself = _FAR * ops.eye(anchors.shape[0], dtype=anchors.dtype)
-    of_anchors, of_positives = (ops.sum(_similarities(rows, rows, itself), axis=1) for rows in (anchors, positives))
-    candidates = ops.log(of_anchors + ops.sum(across, axis=1)) + ops.log(of_positives + ops.sum(across, axis=0))
-    return ops.mean(ops.log(near) + candidates / 2)
+    # A row's partner and its negatives together are all other rows, and every row is asked once.
+    return ops.mean(ops.log(near)) + ops.mean(ops.log(similarity_sums(ops.concatenate([anchors, positives]))))
 
 
-def _similarities(x: Tensor, y: Tensor, added: Tensor) -> Tensor:
-    """Similarity of each row of `x` to each row of `y`."""
-    return 1.0 / (1.0 + added + squared_distances(x, y))
+@ops.custom_gradient  # type: ignore[untyped-decorator]  # Keras has no types
+def similarity_sums(rows: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+    """Sum of the similarities of each row to all other rows.
+
+    As ``∂q(x, y)/∂x = −2 q² (x − y)``, with a gradient ``u`` of the sums that of row x is
+    ``−2 Σ_y (u_x + u_y) q(x, y)² (x − y)``: one product of ``q²`` with a few columns, in place of the many matrices of all
+    pairs that automatic differentiation would write, which takes up to twice as long.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = np.array([[0.0], [1.0], [3.0]], "float32")
+    >>> np.asarray(similarity_sums(rows)).round(2)  # 1/2 + 1/10, 1/2 + 1/5, 1/10 + 1/5
+    array([0.6, 0.7, 0.3], dtype=float32)
+    """
+    # A row itself is infinitely far, rather than masked out afterwards, which takes twice as long.
+    itself = _FAR * ops.eye(rows.shape[0], dtype=rows.dtype)
+    similarities = 1.0 / (1.0 + itself + squared_distances(rows, rows))
+
+    def gradient(*arguments: Tensor, upstream: Tensor = None) -> Tensor:
+        of_sums = ops.reshape(arguments[0] if upstream is None else upstream, (-1, 1))  # torch names it
+        weighted = of_sums * rows
+        columns = ops.concatenate([ops.ones_like(of_sums), of_sums, rows, weighted], axis=1)
+        # Sums over y of q² times 1, u_y, y and u_y·y.
+        ones, u, y, uy = ops.split(ops.matmul(ops.square(similarities), columns), [1, 2, 2 + rows.shape[1]], axis=1)
+        return -2.0 * (weighted * ones + rows * u - of_sums * y - uy)
+
+    return ops.sum(similarities, axis=1), gradient
 
 
 def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
