@@ -254,6 +254,18 @@ def test_at_weight_zero_the_map_is_that_without_labels(cells):
         assert adata.uns["ivis"]["predictions"] == {}
 
 
+def test_labels_get_half_as_many_passes_more_but_not_at_weight_zero(cells, monkeypatch):
+    monkeypatch.setattr("scivis._presets._MOST_PASSES", 2)
+    monkeypatch.setattr("scivis._presets._FEWEST_PASSES", 2)
+    settings = {name: value for name, value in TINY.items() if name != "epochs"}
+    alone, none, half = (
+        scivis.tl.ivis(cells, copy=True, **settings, **labels)
+        for labels in ({}, {"labels": KEY, "supervision_weight": 0}, {"labels": KEY})
+    )
+    assert [len(adata.uns["ivis"]["history"]["loss"]) for adata in (alone, none, half)] == [2, 2, 3]
+    assert_array_equal(none.obsm["X_ivis"], alone.obsm["X_ivis"])
+
+
 def test_a_seed_repeats_the_bits(cells):
     first, again = (scivis.tl.ivis(cells, labels=KEY, copy=True, random_state=3, **TINY) for _ in range(2))
     assert_array_equal(first.obsm["X_ivis"], again.obsm["X_ivis"])

@@ -7,7 +7,7 @@ from typing import Any, Literal
 Preset = Literal["default", "classic"]
 
 # Anchors that training sees in all: large data need fewer passes, small data more, within these bounds.
-_ANCHORS, _FEWEST_PASSES, _MOST_PASSES = 1_260_000, 12, 36
+_ANCHORS, _FEWEST_PASSES, _MOST_PASSES = 1_400_000, 14, 36
 # The more other rows a batch holds, the finer the detail that InfoNCE shows; small data still need enough steps.
 _LARGEST_BATCH, _STEPS_PER_PASS = 1024, 5
 # Small data meet few random pairs in training, so that the distance term needs more weight to set the layout. Where cells
@@ -18,8 +18,9 @@ _SMALL_DATA, _LARGE_DATA = {"global_weight": 0.45, "k": 15}, {"global_weight": 0
 # Of a sample the network must not learn the cells but what they have in common with the others: half the passes do, and
 # the layout of many cells, which meet few random pairs, takes a firmer hand (benchmarks/huge.py).
 _OF_SAMPLE = {"epochs": 6, "global_weight": 0.6}
-# Of the data's standard deviation, while labels are learned (benchmarks/supervised.py).
-_INPUT_NOISE = 0.3
+# While labels are learned: noise, in the data's standard deviations, so that they are not learned by heart, and the passes that
+# it takes to learn beside it (benchmarks/supervised.py).
+_INPUT_NOISE, _PASSES_WITH_LABELS = 0.45, 1.5
 
 # ivis 2.0's own settings, as its documents give them (section 1.14).
 CLASSIC: dict[str, Any] = {
@@ -39,15 +40,28 @@ CLASSIC: dict[str, Any] = {
 }
 
 
-def preset_params(preset: Preset, n_cells: int, *, is_sample: bool = False) -> dict[str, Any]:
-    """Parameters of :class:`scivis.Ivis` for this preset at this number of cells, which may be a sample of many more.
+def preset_params(
+    preset: Preset, n_cells: int, *, is_sample: bool = False, is_labelled: bool = False
+) -> dict[str, Any]:
+    """Parameters of :class:`scivis.Ivis` for this preset at this number of cells.
+
+    Parameters
+    ----------
+    preset, n_cells
+        Which settings, and how many cells are trained on.
+    is_sample
+        Whether these are drawn from many more.
+    is_labelled
+        Whether labels are learned, too.
 
     Examples
     --------
     >>> preset_params("default", 2_000)["epochs"], preset_params("default", 1_000_000)["epochs"]
-    (36, 12)
+    (36, 14)
     >>> preset_params("default", 100_000, is_sample=True)["epochs"]
     6
+    >>> preset_params("default", 2_000, is_labelled=True)["epochs"]
+    54
     >>> preset_params("classic", 2_000)["distance"]
     'pn'
     """
@@ -55,7 +69,8 @@ def preset_params(preset: Preset, n_cells: int, *, is_sample: bool = False) -> d
         case "classic":
             return dict(CLASSIC)
         case "default":
-            return _default(n_cells) | (_OF_SAMPLE if is_sample else {})
+            params = _default(n_cells) | (_OF_SAMPLE if is_sample else {})
+            return params | ({"epochs": round(_PASSES_WITH_LABELS * params["epochs"])} if is_labelled else {})
     msg = f"preset={preset!r} is not one of ('default', 'classic')."
     raise ValueError(msg)
 

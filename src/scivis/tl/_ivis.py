@@ -125,7 +125,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Anchors per step, by default a fifth of the cells and at most 1,024. In InfoNCE all other rows of the batch are
         negatives: more of them sharpen local detail.
     epochs
-        Passes over the cells, at most. By default fewer the more cells there are (from 36 to 12), 6 over a sample.
+        Passes over the cells, at most. By default fewer the more cells there are (from 36 to 14), 6 over a
+        sample; half as many more to learn labels, too.
     patience
         Epochs without a lower loss before training stops; the best weights are kept. `default` runs all its epochs,
         at a rate that falls to zero; `classic` waits for 20.
@@ -203,7 +204,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     check_arguments(adata, n_components, epochs, patience, max_train_cells, random_state, copy=copy)
     check_files(backend, annoy_index_path, checkpoint, random_state)
     n_train = train_size(adata.n_obs, max_train_cells)
-    settings = preset_params(preset, n_train, is_sample=n_train < adata.n_obs) | _given(
+    is_labelled = labels is not None and supervision_weight != 0
+    settings = preset_params(preset, n_train, is_sample=n_train < adata.n_obs, is_labelled=is_labelled) | _given(
         k=n_neighbors, model=network, distance=loss, global_weight=global_weight, linear_path=linear_path,
         batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience, learning_rate=learning_rate,
     )  # fmt: skip
@@ -239,7 +241,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     model = _train(model, x, values, point)
 
     packed = pack_model(model)
-    named = predictions_of(told, adata) if told and supervision_weight else None
+    named = predictions_of(told, adata) if told and is_labelled else None
     embedding, scores = _place(
         model, packed, Rows(x if len(x) == adata.n_obs else cells.matrix, cells.description), named
     )
