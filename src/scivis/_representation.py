@@ -79,6 +79,11 @@ def choose_representation(
     return Representation(_columns(_lookup(adata.obsm, key, "obsm"), n_pcs, key), "obsm", key)
 
 
+def choose_expression(adata: AnnData, layer: str) -> Representation:
+    """The expression in a layer or, if its name is empty, in `.X`."""
+    return choose_representation(adata, layer=layer) if layer else choose_representation(adata, use_rep="X")
+
+
 def _x(adata: AnnData) -> Any:
     if adata.X is None:
         msg = "adata.X is None; name an embedding of the cells with use_rep, or a layer with layer."

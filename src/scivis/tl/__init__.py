@@ -1,9 +1,11 @@
 """Tools: fit maps, place new cells on them, and judge them."""
 
+from ._drift import drift
+from ._importance import feature_importance
 from ._ingest import ingest
 from ._ivis import ivis
 from ._n2d import n2d
 from ._quality import quality
 from ._tsne import tsne
 
-__all__ = ["ingest", "ivis", "n2d", "quality", "tsne"]
+__all__ = ["drift", "feature_importance", "ingest", "ivis", "n2d", "quality", "tsne"]

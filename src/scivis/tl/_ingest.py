@@ -11,7 +11,7 @@ from scivis._checks import is_real
 from scivis._genes import align_genes
 from scivis._keys import Keys
 from scivis._methods import entry_of, method_of
-from scivis._representation import choose_representation
+from scivis._representation import choose_expression, choose_representation
 from scivis._storage import fitted_on, unpack_input
 from scivis._streaming import Rows
 
@@ -159,10 +159,7 @@ def _expression_rows(adata: AnnData, source: ExpressionInput, layer: str | None,
     """The model's input out of expression, its genes aligned and, for a PCA, projected."""
     from scanpy import logging as logg
 
-    name = layer or source.layer
-    matrix = (
-        choose_representation(adata, layer=name).matrix if name else choose_representation(adata, use_rep="X").matrix
-    )
+    matrix = choose_expression(adata, layer or source.layer).matrix
     align = align_genes(adata.var_names, source.genes, source.means, min_share=min_genes)
     report = logg.info if align.n_found == len(source.genes) else logg.warning
     report(f"    found {align.n_found} of the {len(source.genes)} genes that the model reads in adata_new")

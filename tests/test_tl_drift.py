@@ -1,0 +1,63 @@
+"""`scivis.tl.drift` against SciPy, on cells drawn alike and on cells that were blurred."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import ks_2samp
+
+import scivis
+
+
+@pytest.fixture(scope="module")
+def halves(_pbmc):
+    """A reference and new cells, drawn alike."""
+    drawn = np.random.default_rng(0).permutation(_pbmc.n_obs)
+    reference, query = _pbmc[drawn[:350]].copy(), _pbmc[drawn[350:]].copy()
+    scivis.tl.ivis(reference, use_rep="X_pca", n_neighbors=15, epochs=8)
+    return reference, query
+
+
+def drift_of(query, reference):
+    scivis.tl.ingest(query, reference)
+    scivis.tl.drift(query, reference)
+    return query.uns["ivis_drift"]
+
+
+def test_it_is_the_test_of_scipy_on_each_axis(halves):
+    reference, query = halves
+    found = drift_of(query, reference)
+    tests = [ks_2samp(query.obsm["X_ivis"][:, axis], reference.obsm["X_ivis"][:, axis]) for axis in range(2)]
+    assert_allclose(found["statistic"], [test.statistic for test in tests])
+    assert_allclose(found["pvalue"], [test.pvalue for test in tests])
+    copy = scivis.tl.drift(query[:100].copy(), reference, inplace=False)
+    assert copy.uns["ivis_drift"]["statistic"].tolist() != found["statistic"].tolist()
+    assert found["pvalue_any"] == pytest.approx(min(1, 2 * found["pvalue"].min()))
+
+
+def test_cells_drawn_alike_do_not_drift(halves):
+    reference, query = halves
+    assert drift_of(query, reference)["pvalue_any"] > 0.01
+
+
+def test_blurred_cells_drift(halves):
+    reference, query = halves
+    blurred = query.copy()
+    # Each cell is the mean of twenty drawn at random, which are all alike.
+    drawn = np.random.default_rng(0).integers(query.n_obs, size=(query.n_obs, 20))
+    blurred.X = np.asarray(query.X)[drawn].mean(axis=1)
+    assert drift_of(blurred, reference)["pvalue_any"] < 1e-10
+
+
+def test_other_shares_of_types_drift(halves):
+    reference, query = halves
+    some = query[query.obs["bulk_labels"] != "Dendritic"].copy()
+    assert drift_of(some, reference)["pvalue_any"] < 1e-3
+
+
+def test_cells_that_are_not_placed_are_refused_and_so_is_none(halves, adata):
+    reference, query = halves
+    with pytest.raises(KeyError, match=r"holds no 'X_ivis': place the cells first, by scivis.tl.ingest"):
+        scivis.tl.drift(adata, reference)
+    scivis.tl.ingest(query, reference)
+    with pytest.raises(ValueError, match=r"shape \(0, 2\); cells with 2 finite coordinates are needed"):
+        scivis.tl.drift(query[:0].copy(), reference)
