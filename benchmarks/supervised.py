@@ -5,7 +5,8 @@ python benchmarks/supervised.py --data DIR --out runs-supervised
 MNIST (60,000 training and 10,000 test images, 50 principal components of pixels / 255, fitted on the training images):
 a softmax classifier and a linear support-vector machine, then with half and with 95 % of the labels hidden. Pen digits
 (7,494 and 3,498 rows): the end point of the pen from the fourteen numbers before it, and three properties of the digit at
-once. Default settings, `supervision_weight=0.9`. Writes `supervised.csv` and `supervised.md` into --out.
+once. The 700 blood cells of scanpy, five-fold, beside a logistic regression on the same principal components. Default
+settings, `supervision_weight=0.9`. Writes `supervised.csv` and `supervised.md` into --out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import csv
 import time
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,11 @@ import anndata
 import datasets
 import machine
 import numpy as np
+import scanpy as sc
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.model_selection import StratifiedKFold
 
 import scivis
 
@@ -132,10 +137,27 @@ def main() -> None:
     if args.data is None:
         parser.error("Give the folder of the h5ad files as --data, or set SCIVIS_DATA.")
     head, rows = machine.describe(), []
-    for case in cases(Path(args.data), args.cells):
-        rows += run(*case)
+    for measure in chain((partial(run, *case) for case in cases(Path(args.data), args.cells)), [blood]):
+        rows += measure()
         print("{} – {}: {:.4f} ({:.0f} s)".format(*rows[-1]), flush=True)
         write(args.out, head, rows)  # after each: a run that is cut short has measured something
+
+
+def blood() -> list[tuple[str, str, float, float]]:
+    """Held-out cells of five folds: the same score for a logistic regression and for the map."""
+    adata = sc.datasets.pbmc68k_reduced()
+    adata.obs["label"] = adata.obs["bulk_labels"]
+    found: dict[str, list[float]] = {"logistic regression": [], "softmax": []}
+    start = time.perf_counter()
+    for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(adata.X, adata.obs["label"]):
+        reference, query = adata[train].copy(), adata[test].copy()
+        regression = LogisticRegression(max_iter=2000).fit(reference.obsm["X_pca"], reference.obs["label"])
+        found["logistic regression"].append(regression.score(query.obsm["X_pca"], query.obs["label"]))
+        scivis.tl.ivis(reference, use_rep="X_pca", labels="label", supervision_weight=WEIGHT)
+        scivis.tl.ingest(query, reference, use_rep="X_pca")
+        found["softmax"].append(accuracy(query))
+    seconds = (time.perf_counter() - start) / 5
+    return [(f"700 blood cells, {name}", "accuracy", float(np.mean(of)), seconds) for name, of in found.items()]
 
 
 def write(out: Path, head: str, rows: list[tuple[str, str, float, float]]) -> None:
