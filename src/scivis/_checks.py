@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,11 @@ from ._rows import BLOCK, check_finite
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
+
+
+def given_settings(**settings: Any) -> dict[str, Any]:
+    """Those that the caller gave."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def is_whole(value: object) -> bool:

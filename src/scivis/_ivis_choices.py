@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._checks import check_copy, check_positive_int, check_seed, is_whole
+from ._checks import check_copy, check_positive_int, check_seed, given_settings, is_whole
 from ._labels import Labels, read_labels
 from ._neighbor_graph import check_graph, has_graph
 from .neighbors._search import check_n_neighbors, check_search
@@ -58,8 +58,8 @@ def choose_labels(adata: AnnData, key: str | None, metric: str | None, unlabeled
     """The labels asked for, checked."""
     from .nn.supervision import check_metric, make_targets
 
-    given = {"supervision_metric": metric, "unlabeled_category": unlabeled_category}
-    if key is None and (useless := [name for name, value in given.items() if value is not None]):
+    useless = list(given_settings(supervision_metric=metric, unlabeled_category=unlabeled_category))
+    if key is None and useless:
         msg = f"{useless} say how to learn labels, but there are none: name them with labels=."
         raise ValueError(msg)
     if key is None:
@@ -75,8 +75,7 @@ def is_search(
     adata: AnnData, neighbors_key: str | None, n_neighbors: int | None, backend: str | None, metric: str | None, k: int
 ) -> bool:
     """Whether neighbours are searched: on request, or because there is no graph to reuse."""
-    asked = {"n_neighbors": n_neighbors, "backend": backend, "metric": metric}
-    asked = {name: value for name, value in asked.items() if value is not None}
+    asked = given_settings(n_neighbors=n_neighbors, backend=backend, metric=metric)
     check_search(backend or "auto", metric or "euclidean")
     if neighbors_key is not None and asked:
         msg = f"neighbors_key={neighbors_key!r} reuses a graph, {asked} asks for a search: leave one of them out."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_DERIVED = ("novelty", "label", "certainty", "scores", "proba", "drift", "importance")
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -13,7 +15,8 @@ class Keys:
     --------
     >>> Keys.of("ivis", None)
     Keys(obsm='X_ivis', uns='ivis', latent='X_ivis_latent', novelty='ivis_novelty', label='ivis_label',
-         certainty='ivis_certainty', scores='ivis_scores', proba='ivis_proba')
+         certainty='ivis_certainty', scores='ivis_scores', proba='ivis_proba', drift='ivis_drift',
+         importance='ivis_importance')
     >>> Keys.of("ivis", "mine").obsm
     'mine'
     """
@@ -26,6 +29,8 @@ class Keys:
     certainty: str
     scores: str
     proba: str
+    drift: str
+    importance: str
 
     @classmethod
     def of(cls, method: str, key_added: str | None) -> Keys:
@@ -34,6 +39,6 @@ class Keys:
         if "/" in key:
             msg = f"key_added={key!r} holds a '/', which neither h5ad nor zarr can store."
             raise ValueError(msg)
-        derived = {name: f"{key}_{name}" for name in ("novelty", "label", "certainty", "scores", "proba")}
+        derived = {name: f"{key}_{name}" for name in _DERIVED}
         obsm = f"X_{method}" if key == method else key
         return cls(obsm=obsm, uns=key, latent=f"{obsm}_latent", **derived)

@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 _SEARCHES = ("neighbors", "metric", "metric_params", "knn_kwargs")
 
 
-def given_settings(**settings: Any) -> dict[str, Any]:
-    """Those that the caller gave."""
-    return {name: value for name, value in settings.items() if value is not None}
-
-
 def plain_tuple(perplexity: Any) -> Any:
     """Several perplexities as a tuple of plain numbers."""
     several = perplexity is not None and np.ndim(perplexity) == 1 and len(perplexity)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._table import with_own
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -30,7 +32,5 @@ def _by_tree(x: NDArray[np.float32], n_neighbors: int, n_jobs: int) -> NDArray[n
 
     # Not balanced: the medians cost more than they save.
     tree = KDTree(x, balanced_tree=False, compact_nodes=False)
-    found = tree.query(x, n_neighbors + 1, workers=n_jobs)[1]
-    itself = found == np.arange(len(x))[:, None]
-    itself[:, -1] |= ~itself.any(axis=1)  # as many duplicates: the row itself was not among them
-    return found[~itself].reshape(len(x), n_neighbors)
+    found = with_own(tree.query(x, n_neighbors + 1, workers=n_jobs)[1])
+    return found[found != np.arange(len(x))[:, None]].reshape(len(x), n_neighbors)

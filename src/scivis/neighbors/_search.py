@@ -50,7 +50,7 @@ def find_neighbors(
         Neighbours per cell, the cell itself not counted. At most n − 1.
     backend
         `exact` compares every pair; `ivf` compares each row with those around its nearest centres (an inverted file, of
-        which it finds .98 and more of the neighbours, ten times as fast); `pynndescent` and `annoy` approximate by graph
+        which it finds about .98 of the neighbours, several times as fast); `pynndescent` and `annoy` approximate by graph
         and trees. `auto` takes `exact` up to 20,000 cells and `ivf` above.
     metric
         Distance between rows.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -98,7 +98,7 @@ class Neighbors:
         return cls(table[:, : int(counts.max(initial=0))], counts)
 
 
-def with_own(indices: NDArray[np.int32]) -> NDArray[np.int32]:
+def with_own(indices: NDArray[Any]) -> NDArray[Any]:
     """The table, changed in place so that each row holds its own number.
 
     Among duplicates a search for one neighbour more than wanted may miss the row itself: then its farthest one makes room.

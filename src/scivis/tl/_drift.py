@@ -63,16 +63,16 @@ def drift(adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", inplace:
     from scipy.stats import ks_2samp
 
     name, _ = method_of(entry_of(adata_ref, key))
-    where = Keys.of(name, key).obsm
-    new, reference = _coordinates(adata_new, adata_ref, where)
+    keys = Keys.of(name, key)
+    new, reference = _coordinates(adata_new, adata_ref, keys.obsm)
     tests = [ks_2samp(new[:, axis], reference[:, axis]) for axis in range(new.shape[1])]
     statistic, pvalue = (np.array([getattr(test, part) for test in tests]) for part in ("statistic", "pvalue"))
     pvalue_any = float(min(1.0, len(tests) * pvalue.min()))
     adata_new = adata_new if inplace else adata_new.copy()
-    adata_new.uns[f"{key}_drift"] = {"statistic": statistic, "pvalue": pvalue, "pvalue_any": pvalue_any}
+    adata_new.uns[keys.drift] = {"statistic": statistic, "pvalue": pvalue, "pvalue_any": pvalue_any}
     logg.info(
         f"new cells and reference differ by {statistic.max():.2f} on one axis or the other, p = {pvalue_any:.2g}",
-        deep=f"added\n    {f'{key}_drift'!r}, differences between new cells and reference (adata_new.uns)",
+        deep=f"added\n    {keys.drift!r}, differences between new cells and reference (adata_new.uns)",
     )
     return None if inplace else adata_new
 

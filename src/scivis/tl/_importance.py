@@ -10,6 +10,7 @@ import pandas as pd
 from scivis._checks import check_copy, check_positive_int, check_seed
 from scivis._genes import align_genes
 from scivis._importance import permutation_importance
+from scivis._keys import Keys
 from scivis._methods import entry_of, method_of
 from scivis._progress import verbose
 from scivis._representation import choose_expression, choose_representation
@@ -105,7 +106,7 @@ def feature_importance(
     values, inputs, loadings = _of_genes(adata, source, rows) if source else _of_columns(adata, entry, rows)
     moved = permutation_importance(model.transform, inputs, _of_others(values, rng) - values, loadings, _bar)
 
-    written, place = f"{key}_importance", "adata.var" if source else "adata.uns"
+    written, place = Keys.of(name, key).importance, "adata.var" if source else "adata.uns"
     if source:
         adata.var[written] = pd.Series(moved, index=source.genes).reindex(adata.var_names).astype(np.float32)
     else:

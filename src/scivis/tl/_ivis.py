@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scivis._checks import given_settings
 from scivis._estimator import Ivis
 from scivis._input import model_input, training_rows
 from scivis._ivis_choices import check_arguments, check_files, choose_labels, is_search, train_size
@@ -205,7 +206,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     check_files(backend, annoy_index_path, checkpoint, random_state)
     n_train = train_size(adata.n_obs, max_train_cells)
     is_labelled = labels is not None and supervision_weight != 0
-    settings = preset_params(preset, n_train, is_sample=n_train < adata.n_obs, is_labelled=is_labelled) | _given(
+    settings = preset_params(preset, n_train, is_sample=n_train < adata.n_obs, is_labelled=is_labelled) | given_settings(
         k=n_neighbors, model=network, distance=loss, global_weight=global_weight, linear_path=linear_path,
         batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience, learning_rate=learning_rate,
     )  # fmt: skip
@@ -214,7 +215,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     search, training, sampling = np.random.default_rng(random_state).spawn(3)
     model = Ivis(
         n_components, **settings, supervision_weight=supervision_weight, callbacks=list(callbacks), verbose=int(verbose()),
-        random_state=training, **_given(supervision_metric=told and told.metric),
+        random_state=training, **given_settings(supervision_metric=told and told.metric),
     )  # fmt: skip
     model.check_settings(n_train)
     adata = adata.copy() if copy else adata
@@ -263,11 +264,6 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         deep=f"added\n    {keys.obsm!r}, ivis coordinates (adata.obsm)\n    {keys.uns!r}, ivis model (adata.uns){written}",
     )
     return adata if copy else None
-
-
-def _given(**settings: Any) -> dict[str, Any]:
-    """Those that are not left to the preset."""
-    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _sample(cells: ModelInput, n_train: int, rng: np.random.Generator) -> NDArray[np.int64] | None:

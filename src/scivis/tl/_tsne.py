@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scivis._checks import check_copy, check_rows, check_seed
+from scivis._checks import check_copy, check_rows, check_seed, given_settings
 from scivis._expression import expression_input, gene_input
 from scivis._keys import Keys
 from scivis._methods import entry_of
@@ -25,7 +25,6 @@ from scivis._tsne_choices import (
     check_resumed,
     choose_graph,
     choose_settings,
-    given_settings,
     listed_callbacks,
     own_metric,
     plain_seed,
