@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from keras import ops
 from scipy.spatial.distance import cdist
 from scipy.stats import pearsonr
 
@@ -18,19 +19,18 @@ def rows(n, dims, seed=0, scale=1.0):
     return (scale * np.random.default_rng(seed).normal(size=(n, dims))).astype(np.float32)
 
 
-def infonce_by_hand(anchors, positives):
-    """The mean of −log(q(x, y) / (q(x, y) + Σ q(x, n))) over both rows x of each pair, n over all rows but the pair."""
+PAIRS = np.array([[0, 1, 5, 5, 2, 6], [1, 3, 4, 0, 1, 2]], np.int32)  # of seven rows, some in many pairs
+
+
+def infonce_by_hand(z, pairs):
+    """The mean of −log q over pairs, plus the mean over rows of the log of the sum of q to all other rows."""
 
     def q(x, y):
         return 1 / (1 + sum((a - b) ** 2 for a, b in zip(x, y, strict=True)))
 
-    total = 0.0
-    for i, (anchor, positive) in enumerate(zip(anchors, positives, strict=True)):
-        near = q(anchor, positive)
-        for row in (anchor, positive):
-            others = sum(q(row, anchors[j]) + q(row, positives[j]) for j in range(len(anchors)) if j != i)
-            total -= math.log(near / (near + others)) / 2
-    return total / len(anchors)
+    near = [-math.log(q(z[i], z[j])) for i, j in pairs.T]
+    all_others = [math.log(sum(q(x, y) for j, y in enumerate(z) if j != i)) for i, x in enumerate(z)]
+    return sum(near) / len(near) + sum(all_others) / len(z)
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3, 10])
@@ -42,27 +42,41 @@ def test_squared_distances_are_scipys(dims):
 @pytest.mark.parametrize("dims", [1, 2, 3, 10])
 @pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
 def test_infonce_is_its_formula(dims, scale):
-    anchors, positives = rows(7, dims, 0, scale), rows(7, dims, 1, scale)
-    wanted = infonce_by_hand(anchors.astype(float), positives.astype(float))
-    assert float(infonce(anchors, positives)) == pytest.approx(wanted, rel=2e-6)
+    z = rows(7, dims, 0, scale)
+    assert float(infonce(z, PAIRS)) == pytest.approx(infonce_by_hand(z.astype(float), PAIRS), rel=2e-6)
+
+
+def test_infonce_is_the_cross_entropy_of_finding_a_partner_where_each_row_has_one():
+    z = rows(8, 2).astype(float)
+    q = 1 / (1 + cdist(z, z, "sqeuclidean")) - np.eye(8)
+    chance = (q / q.sum(axis=1, keepdims=True))[np.arange(8), (np.arange(8) + 4) % 8]
+    pairs = np.arange(8, dtype=np.int32).reshape(2, 4)
+    assert float(infonce(z.astype(np.float32), pairs)) == pytest.approx(-np.log(chance).mean(), rel=1e-6)
 
 
 def test_infonce_of_coinciding_rows_is_the_log_of_the_number_of_candidates():
-    same = np.ones((5, 2), np.float32)  # every similarity is 1: one positive and eight negatives
-    assert float(infonce(same, same)) == pytest.approx(math.log(9), rel=1e-6)
+    assert float(infonce(np.ones((7, 2), np.float32), PAIRS)) == pytest.approx(math.log(6), rel=1e-6)
 
 
-def test_infonce_falls_as_the_positive_nears():
-    anchors, positives = rows(20, 2, 0), rows(20, 2, 1)
-    at = [float(infonce(anchors, anchors + t * (positives - anchors))) for t in (1.0, 0.5, 0.0)]
+def test_infonce_falls_as_neighbours_near():
+    first, second = rows(20, 2, 0), rows(20, 2, 1)
+    pairs = np.arange(40, dtype=np.int32).reshape(2, 20)
+    moved = [np.concatenate([first, first + t * (second - first)]) for t in (1.0, 0.5, 0.0)]
+    at = [float(infonce(z, pairs)) for z in moved]
     assert at == sorted(at, reverse=True)
 
 
 def test_infonce_does_not_depend_on_where_the_map_lies_or_how_it_is_turned():
-    anchors, positives = rows(10, 2, 0), rows(10, 2, 1)
+    z = rows(10, 2)
     turn = np.array([[0.6, -0.8], [0.8, 0.6]], np.float32)
-    moved = float(infonce(anchors @ turn + 3, positives @ turn + 3))
-    assert moved == pytest.approx(float(infonce(anchors, positives)), rel=1e-5)
+    assert float(infonce(z @ turn + 3, PAIRS)) == pytest.approx(float(infonce(z, PAIRS)), rel=1e-5)
+
+
+def test_a_row_paired_with_itself_is_not_pulled(gradient):
+    z, nothing = rows(6, 2), np.zeros((2, 4), np.int32)
+    found = gradient(lambda rows: infonce(rows, nothing), z)
+    pushed = gradient(lambda rows: ops.mean(ops.log(similarity_sums(rows))), z)
+    np.testing.assert_allclose(found, pushed, rtol=1e-5, atol=1e-7)
 
 
 def correlation_by_hand(inputs, embeddings):
@@ -111,12 +125,12 @@ def test_one_outlying_cell_does_not_decide_the_distance_correlation():
 
 @pytest.mark.parametrize("dims", [1, 2, 3, 10])
 def test_the_gradient_of_infonce_is_that_of_its_formula(dims, gradient):
-    pairs, step = np.stack([rows(4, dims, 0), rows(4, dims, 1)]), 1e-5
-    found = gradient(lambda z: infonce(z[0], z[1]), pairs)
-    for at in np.ndindex(pairs.shape):
-        shift = np.zeros(pairs.shape)
+    z, step = rows(7, dims), 1e-5
+    found = gradient(lambda rows: infonce(rows, PAIRS), z)
+    for at in np.ndindex(z.shape):
+        shift = np.zeros(z.shape)
         shift[at] = step
-        above, below = (infonce_by_hand(*(pairs + sign * shift)) for sign in (1, -1))
+        above, below = (infonce_by_hand(z + sign * shift, PAIRS) for sign in (1, -1))
         assert found[at] == pytest.approx((above - below) / (2 * step), rel=1e-4, abs=1e-6)
 
 
@@ -129,11 +143,10 @@ def test_similarity_sums_leave_out_the_row_itself():
 
 @pytest.mark.parametrize("value", [0.0, 0.7])
 def test_gradients_stay_finite_where_embeddings_coincide(value, gradient):
-    at, inputs = np.full((2, 6, 2), value, np.float32), rows(6, 4)
-    assert np.isfinite(gradient(lambda z: infonce(z[0], z[1]), at)).all()
-    assert np.isfinite(gradient(lambda z: distance_correlation(inputs, z[0]), at)).all()
+    at, inputs = np.full((7, 2), value, np.float32), rows(7, 4)
+    assert np.isfinite(gradient(lambda z: infonce(z, PAIRS), at)).all()
+    assert np.isfinite(gradient(lambda z: distance_correlation(inputs, z), at)).all()
 
 
 def test_gradients_stay_finite_far_out(gradient):
-    at = rows(12, 2, scale=1e6).reshape(2, 6, 2)
-    assert np.isfinite(gradient(lambda z: infonce(z[0], z[1]), at)).all()
+    assert np.isfinite(gradient(lambda z: infonce(z, PAIRS), rows(7, 2, scale=1e6))).all()

@@ -533,7 +533,7 @@ def draws(neighbors):
         assert indices.dtype == counts.dtype == np.int32
         assert ((indices >= 0) == (np.arange(indices.shape[1]) < counts[:, None])).all()
         found += [
-            draw_positives(anchors, indices, counts, rng),
+            *draw_positives(anchors, indices, counts, rng, 3),
             draw_negatives(anchors, indices, counts, neighbors.n_cells, rng),
         ]
     return np.concatenate(found).tolist()

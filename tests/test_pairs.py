@@ -32,7 +32,7 @@ def allowed_negatives(neighbors, cell):
 
 def positives(neighbors, anchors, seed=0):
     anchors = np.asarray(anchors, np.int32)
-    return pairs.draw_positives(anchors, *neighbors.take(anchors), np.random.default_rng(seed))
+    return pairs.draw_positives(anchors, *neighbors.take(anchors), np.random.default_rng(seed))[0]
 
 
 def negatives(neighbors, anchors, seed=0):

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import metrics
 
 from scivis.nn import Architecture, build_encoder, make_targets
+from scivis.nn._batches import Batch
 from scivis.nn._contrastive import distance_correlation, infonce
 from scivis.nn._siamese import Siamese, Supervision
 from scivis.nn._training import embed
@@ -312,6 +313,10 @@ def test_rows_without_a_label_have_no_gradient_and_the_others_the_whole(metric, 
 # --- the loss of a batch
 
 
+# Of fifty anchors and what came with each, the place of both.
+BESIDE = np.arange(100, dtype=np.int32).reshape(2, 50)
+
+
 def siamese(points, metric, weight, *, loss="infonce", global_weight=0.3, missing=()):
     """A model whose third batch is known, with its anchors and partners."""
     rng = np.random.default_rng(0)
@@ -323,12 +328,14 @@ def siamese(points, metric, weight, *, loss="infonce", global_weight=0.3, missin
     penalized = keras.layers.Dense(4, activation="tanh", kernel_regularizer=keras.regularizers.L2(0.05))(inputs)
     encoder = build_encoder(Architecture("custom", 8, 2), backbone=keras.Model(inputs, penalized))
     supervision = Supervision(targets, build_head(3, metric, 2, seed=1), metric, weight)
+    batch = Batch(50, 1, 50) if loss == "infonce" else Batch(50, 2)
     model = Siamese(
-        encoder, points, loss=loss, global_weight=global_weight, n_batches=8, batch_size=50, supervision=supervision
+        encoder, points, loss=loss, global_weight=global_weight, n_batches=8, batch=batch, supervision=supervision
     )
     rows = rng.permutation(400).astype(np.int32).reshape(8, 1, 50)
-    views = 2 if loss == "infonce" else 3
-    model.rows.assign(np.concatenate([(rows + shift) % 400 for shift in range(views)], axis=1))
+    model.rows.assign(np.concatenate([(rows + shift) % 400 for shift in range(batch.n_views)], axis=1))
+    if batch.n_pairs:
+        model.pairs.assign(np.tile(BESIDE, (8, 1, 1)))
     return model, rows[2, 0]
 
 
@@ -347,24 +354,26 @@ def test_the_loss_of_a_batch_is_the_weighted_mean_of_neighbours_and_labels_plus_
     model, anchors = siamese(points, metric, weight, loss=loss, missing=range(0, 400, 3))
     shifts = range(2 if loss == "infonce" else 3)
     views = [embed(model.encoder, points[(anchors + shift) % 400]) for shift in shifts]
-    neighbours = float(infonce(*views) if loss == "infonce" else triplet_loss("pn")(None, views))
-    neighbours += 0.3 * float(distance_correlation(points[anchors], views[0]))
+    neighbours = float(infonce(np.concatenate(views), BESIDE) if loss == "infonce" else triplet_loss("pn")(None, views))
+    judged = np.concatenate([anchors, (anchors + 1) % 400]) if loss == "infonce" else anchors
+    embeddings = embed(model.encoder, points[judged])
+    neighbours += 0.3 * float(distance_correlation(points[judged], embeddings))
     neighbours += 0.05 * (model.encoder.get_weights()[0] ** 2).sum()
-    known = anchors % 3 != 0
-    y = ops.convert_to_numpy(model.labels)[anchors[known]]
+    known = judged % 3 != 0
+    y = ops.convert_to_numpy(model.labels)[judged[known]]
     y = np.eye(3)[y] if metric == SPARSE else y
     by_hand = BY_HAND["categorical_crossentropy" if metric == SPARSE else metric]
-    labels = by_hand(y, embed(model.head, views[0])[known].astype(np.float64)).mean()
+    labels = by_hand(y, embed(model.head, embeddings)[known].astype(np.float64)).mean()
     penalty = 0.01 * (model.head.get_weights()[0] ** 2).sum() if metric in HINGES else 0
-    assert 10 < known.sum() < 50
+    assert 10 < known.sum() < len(judged)
     assert loss_of(model) == pytest.approx((1 - weight) * neighbours + weight * labels + penalty, rel=1e-4)
 
 
 def test_fewer_labels_do_not_weigh_less(points):
-    """All rows but one of the batch lose their label: what remains is that row's loss, not a fiftieth of it."""
+    """All rows but one lose their label: what remains is that row's loss, not a fiftieth of it."""
     model, anchors = siamese(points, SPARSE, 1.0)
     one = anchors[7]
-    alone, _ = siamese(points, SPARSE, 1.0, missing=np.setdiff1d(anchors, [one]))
+    alone, _ = siamese(points, SPARSE, 1.0, missing=np.setdiff1d(np.arange(400), [one]))
     predicted = embed(model.head, embed(model.encoder, points[[one]]))[0]
     wanted = -np.log(predicted[ops.convert_to_numpy(model.labels)[one]])
     alone.encoder.set_weights(model.encoder.get_weights())
@@ -373,7 +382,7 @@ def test_fewer_labels_do_not_weigh_less(points):
 
 def test_a_batch_without_labels_only_follows_neighbours(points):
     model, anchors = siamese(points, SPARSE, 0.2)
-    blind, _ = siamese(points, SPARSE, 0.2, missing=anchors)
+    blind, _ = siamese(points, SPARSE, 0.2, missing=[*anchors, *(anchors + 1) % 400])
     neighbours, _ = siamese(points, SPARSE, 0.0)
     for other in (blind, neighbours):
         other.encoder.set_weights(model.encoder.get_weights())

@@ -15,6 +15,7 @@ from scivis.neighbors import Neighbors, find_neighbors
 from scivis.nn import Architecture, build_encoder
 from scivis.nn import _epochs as epochs_module
 from scivis.nn import _training as training
+from scivis.nn._batches import Batch
 from scivis.nn._contrastive import distance_correlation, infonce
 from scivis.nn._epochs import Draw, EarlyStopping, Plan
 from scivis.nn._siamese import Siamese, Supervision
@@ -92,6 +93,10 @@ def global_states():
     return numpy_state, random.getstate(), ops.convert_to_numpy(keras.random.normal((2,))).tolist()
 
 
+def zeros(*shape):
+    return keras.Variable(np.zeros(shape, np.int32), dtype="int32")
+
+
 # --- one epoch
 
 
@@ -99,8 +104,11 @@ def global_states():
 def test_every_epoch_has_each_row_once_in_a_new_order_with_partners_of_its_own(loss, views):
     """Of ten cells in a ring, each has the next one as neighbour."""
     neighbors = Neighbors.from_indices((np.arange(10)[:, None] + 1) % 10)
-    model = SimpleNamespace(rows=keras.Variable(np.zeros((3, views, 4), np.int32), dtype="int32"))
-    draw = Draw(np.zeros((10, 2)), neighbors, Plan(10, 4, 1, 3, 3, resident=True), True, np.random.default_rng(0), None)  # noqa: FBT003
+    batch = Batch(4, 1, 8) if loss == "infonce" else Batch(4, 2)
+    assert batch.n_views == views
+    model = SimpleNamespace(rows=zeros(3, views, 4), pairs=zeros(3, 2, 8))
+    plan = Plan(10, 4, 1, 3, 3, resident=True)
+    draw = Draw(np.zeros((10, 2)), neighbors, plan, batch, True, np.random.default_rng(0), None)  # noqa: FBT003
     draw.set_model(model)
     epochs = []
     for epoch in range(3):
@@ -147,12 +155,12 @@ def test_an_epoch_is_rounded_up_to_whole_calls_of_at_most_32_steps(n_rows, batch
 
 
 @pytest.mark.parametrize(
-    ("backend", "n_anchors", "wanted"),
-    [("tensorflow", 149_999, False), ("tensorflow", 150_000, True), ("jax", 10, True), ("torch", 10**6, False)],
+    ("backend", "n_rows", "wanted"),
+    [("tensorflow", 299_999, False), ("tensorflow", 300_000, True), ("jax", 10, True), ("torch", 10**6, False)],
 )
-def test_xla_compiles_long_trainings_only(backend, n_anchors, wanted, monkeypatch):
+def test_xla_compiles_long_trainings_only(backend, n_rows, wanted, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-    assert _xla(n_anchors) == {"jit_compile": wanted}
+    assert _xla(n_rows) == {"jit_compile": wanted}
 
 
 def test_xla_trains_as_the_plain_graph_does(blobs, monkeypatch):
@@ -183,15 +191,17 @@ def test_the_last_batch_is_filled_up_with_rows_from_the_front(run):
 def test_the_loss_of_a_batch_is_infonce_plus_the_weighted_distance_correlation(points, weight):
     only = np.roll(np.arange(400, dtype=np.int32), 1)
     encoder = build_encoder(Architecture((5,), 8, 2))
-    model = Siamese(encoder, points, loss="infonce", global_weight=weight, n_batches=8, batch_size=50)
+    model = Siamese(encoder, points, loss="infonce", global_weight=weight, n_batches=8, batch=Batch(50, 1, 50))
     order = np.random.default_rng(0).permutation(400).astype(np.int32).reshape(8, 50)
     model.rows.assign(np.stack([order, only[order]], axis=1))
+    pairs = np.random.default_rng(1).integers(0, 100, (8, 2, 50)).astype(np.int32)
+    model.pairs.assign(pairs)
     batch = np.array([2], np.int32)
     rows, embeddings = model(batch)
-    anchors = order[2]
-    np.testing.assert_array_equal(ops.convert_to_numpy(rows), points[np.concatenate([anchors, only[anchors]])])
-    a, p = embed(encoder, points[anchors]), embed(encoder, points[only[anchors]])
-    wanted = float(infonce(a, p)) + weight * float(distance_correlation(points[anchors], a))
+    given = points[np.concatenate([order[2], only[order[2]]])]
+    np.testing.assert_array_equal(ops.convert_to_numpy(rows), given)
+    z = embed(encoder, given)
+    wanted = float(infonce(z, pairs[2])) + weight * float(distance_correlation(given, z))
     found = float(ops.convert_to_numpy(model.compute_loss(x=batch, y_pred=(rows, embeddings))))
     assert found == pytest.approx(wanted, rel=1e-5)
 
@@ -200,11 +210,11 @@ def test_penalties_of_the_users_layers_are_added_to_the_loss(points):
     inputs = layers.Input((8,))
     backbone = keras.Model(inputs, layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.5))(inputs))
     encoder = build_encoder(Architecture("custom", 8, 2), backbone=backbone)
-    model = Siamese(encoder, points, loss="infonce", global_weight=0.0, n_batches=8, batch_size=50)
+    model = Siamese(encoder, points, loss="infonce", global_weight=0.0, n_batches=8, batch=Batch(50, 1, 50))
     batch = np.array([0], np.int32)
     rows, embeddings = model(batch)
-    a, p = ops.split(embeddings, 2)
-    wanted = float(infonce(a, p)) + 0.5 * float((backbone.get_weights()[0] ** 2).sum())
+    itself = np.zeros((2, 50), np.int32)
+    wanted = float(infonce(embeddings, itself)) + 0.5 * float((backbone.get_weights()[0] ** 2).sum())
     assert float(ops.convert_to_numpy(model.compute_loss(x=batch, y_pred=(rows, embeddings)))) == pytest.approx(
         wanted, rel=1e-5
     )
@@ -292,15 +302,16 @@ def test_a_table_without_negatives_is_refused_for_triplets_but_not_for_infonce(p
 
 def test_noise_of_the_size_asked_for_is_added_to_the_input_in_training_only():
     """An encoder that passes on what it is given, of rows that are all zero."""
-    zeros = np.zeros((40, 3), np.float32)
+    nothing = np.zeros((40, 3), np.float32)
     encoder = keras.Sequential([layers.Input((3,)), layers.Identity()])
     targets = make_targets(np.arange(40) % 2, "sparse_categorical_crossentropy", 40)
     supervision = Supervision(targets, build_head(2, "sparse_categorical_crossentropy", 3), "mae", 0.5, noise=2.0)
-    sizes = {"n_batches": 2, "batch_size": 20}
-    model = Siamese(encoder, zeros, loss="infonce", global_weight=0.0, supervision=supervision, **sizes)
+    batch = Batch(20, 1, 40)
+    sizes = {"n_batches": 2, "batch": batch}
+    model = Siamese(encoder, nothing, loss="infonce", global_weight=0.0, supervision=supervision, **sizes)
     neighbors = Neighbors.from_indices(np.roll(np.arange(40), 1)[:, None])
     plan = Plan(40, 20, 1, 2, 2, resident=True)
-    draw, seen = Draw(zeros, neighbors, plan, True, np.random.default_rng(0), supervision), []  # noqa: FBT003
+    draw, seen = Draw(nothing, neighbors, plan, batch, True, np.random.default_rng(0), supervision), []  # noqa: FBT003
     draw.set_model(model)
     for epoch in range(2):
         draw.on_epoch_begin(epoch)
@@ -337,10 +348,11 @@ def test_rows_in_a_file_are_loaded_for_each_round_where_the_batches_find_them(ma
     targets = make_targets(numbers, "mae", 270)
     told = Supervision(targets, build_head(1, "mae", 2), "mae", 0.5)
     encoder = build_encoder(Architecture((4,), 10, 2))
-    room = np.zeros((plan.n_rows(2), 10), np.float32)
-    sizes = {"n_batches": 5, "batch_size": 20}
+    batch = Batch(20, 1, 20)
+    room = np.zeros((plan.n_rows(batch), 10), np.float32)
+    sizes = {"n_batches": 5, "batch": batch}
     model = Siamese(encoder, room, loss="infonce", global_weight=0.0, supervision=told, **sizes)
-    draw = Draw(mapped, neighbors, plan, True, np.random.default_rng(0), told)  # noqa: FBT003
+    draw = Draw(mapped, neighbors, plan, batch, True, np.random.default_rng(0), told)  # noqa: FBT003
     draw.set_model(model)
     draw.on_epoch_begin(0)
     met = []
@@ -367,9 +379,9 @@ def test_training_on_rows_in_a_file_is_training_on_the_same_rows_in_memory(blobs
 def test_only_anchors_are_drawn_with_neighbours_among_all_rows():
     neighbors = Neighbors.from_indices((np.arange(40)[:, None] + 1) % 40)
     anchors = np.array([3, 11, 20, 39])
-    model = SimpleNamespace(rows=keras.Variable(np.zeros((2, 2, 2), np.int32), dtype="int32"))
+    model = SimpleNamespace(rows=zeros(2, 2, 2), pairs=zeros(2, 2, 2))
     plan = Plan.of(4, 2, resident=True)
-    draw = Draw(np.zeros((40, 1)), neighbors, plan, True, np.random.default_rng(0), None, anchors)  # noqa: FBT003
+    draw = Draw(np.zeros((40, 1)), neighbors, plan, Batch(2, 1, 2), True, np.random.default_rng(0), None, anchors)  # noqa: FBT003
     draw.set_model(model)
     draw.on_epoch_begin(0)
     first, second = ops.convert_to_numpy(model.rows).swapaxes(0, 1).reshape(2, 4)

@@ -6,18 +6,19 @@ from typing import Any, Literal
 
 Preset = Literal["default", "classic"]
 
-# Anchors that training sees in all: large data need fewer passes, small data more, within these bounds.
-_ANCHORS, _FEWEST_PASSES, _MOST_PASSES = 1_400_000, 14, 36
-# The more other rows a batch holds, the finer the detail that InfoNCE shows; small data still need enough steps.
-_LARGEST_BATCH, _STEPS_PER_PASS = 1024, 5
-# Small data meet few random pairs in training, so that the distance term needs more weight to set the layout. Where cells
-# lie densely a cell's nearest few show most detail; where they do not, types stay together better with some more.
+# Small data: rows of one batch are neighbours often enough to come alone. Few random pairs are met in training, so that the
+# distance term needs more weight to set the layout.
 _SMALL = 10_000
-_SMALL_DATA, _LARGE_DATA = {"global_weight": 0.45, "k": 15}, {"global_weight": 0.22, "k": 10}
+_SMALL_DATA = {"epochs": 24, "global_weight": 0.4, "k": 20, "learning_rate": 8e-3}
+_STEPS_PER_PASS = 5
+# Large data: each anchor comes with neighbours. A cell's nearest few show most detail where cells lie densely. Training
+# sees so many anchors in all: larger data need fewer passes, within these bounds.
+_LARGE_DATA = {"batch_size": 512, "global_weight": 0.22, "k": 10, "learning_rate": 5e-3}
+_ANCHORS, _FEWEST_PASSES, _MOST_PASSES = 560_000, 5, 14
 
 # Of a sample the network must not learn the cells but what they have in common with the others: half the passes do, and
 # the layout of many cells, which meet few random pairs, takes a firmer hand (benchmarks/huge.py).
-_OF_SAMPLE = {"epochs": 6, "global_weight": 0.6}
+_OF_SAMPLE = {"epochs": 3, "global_weight": 0.6}
 # While labels are learned: noise, in the data's standard deviations, so that they are not learned by heart, and the passes that
 # it takes to learn beside it (benchmarks/supervised.py).
 _INPUT_NOISE, _PASSES_WITH_LABELS = 0.45, 1.5
@@ -57,11 +58,11 @@ def preset_params(
     Examples
     --------
     >>> preset_params("default", 2_000)["epochs"], preset_params("default", 1_000_000)["epochs"]
-    (36, 14)
+    (24, 5)
     >>> preset_params("default", 100_000, is_sample=True)["epochs"]
-    6
+    3
     >>> preset_params("default", 2_000, is_labelled=True)["epochs"]
-    54
+    36
     >>> preset_params("classic", 2_000)["distance"]
     'pn'
     """
@@ -77,16 +78,17 @@ def preset_params(
 
 def _default(n_cells: int) -> dict[str, Any]:
     """One rule for all data: what measured best over the data sets of benchmarks/ together, by number of cells."""
-    return {
+    if n_cells <= _SMALL:
+        sizes = _SMALL_DATA | {"batch_size": max(n_cells // _STEPS_PER_PASS, 2)}
+    else:
+        sizes = _LARGE_DATA | {"epochs": min(max(_ANCHORS // n_cells, _FEWEST_PASSES), _MOST_PASSES)}
+    return sizes | {
         "distance": "infonce",
-        "batch_size": min(_LARGEST_BATCH, max(n_cells // _STEPS_PER_PASS, 2)),
-        "epochs": min(max(_ANCHORS // max(n_cells, 1), _FEWEST_PASSES), _MOST_PASSES),
         "n_epochs_without_progress": None,
         "model": "residual",
         "optimizer": "muon",
-        "learning_rate": 5e-3,
         "learning_rate_decay": True,
         "linear_path": True,
         "standardize": True,
         "input_noise": _INPUT_NOISE,
-    } | (_SMALL_DATA if n_cells <= _SMALL else _LARGE_DATA)
+    }

@@ -26,35 +26,36 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     return sum(ops.square(x[:, None, axis] - y[None, :, axis]) for axis in range(x.shape[1]))
 
 
-def infonce(anchors: Tensor, positives: Tensor) -> Tensor:
-    """How well each row tells its partner from the other rows of the batch.
+def infonce(rows: Tensor, pairs: Tensor) -> Tensor:
+    """How well rows are told from the other rows of a batch by their neighbours among them.
 
-    With ``q(x, y) = 1 / (1 + |x − y|²)`` and all rows but the pair itself as negatives ``N``, the mean over pairs of
-
-    ``−½ log( q(a, p) / (q(a, p) + Σ_{n ∈ N} q(a, n)) ) − ½ log( q(a, p) / (q(a, p) + Σ_{n ∈ N} q(p, n)) )``.
-
-    Both rows of a pair are embedded anyway; asking both costs little and steadies the gradient.
+    With ``q(x, y) = 1 / (1 + |x − y|²)``, pairs of neighbours ``P`` and rows ``R``, the mean over pairs of ``−log q(x, y)``
+    plus the mean over rows of ``log Σ_{y ∈ R∖x} q(x, y)``. Where each row is in as many pairs as any other, that is the
+    cross-entropy of finding a row's neighbour among all others.
 
     Sources: Damrich et al., From t-SNE to UMAP with contrastive learning (ICLR 2023); Böhm et al., Unsupervised
-    visualization of image datasets using contrastive learning (ICLR 2023).
+    visualization of image datasets using contrastive learning (ICLR 2023). There a batch has one pair for each row; here it
+    has all pairs of neighbours that meet in it, so that a step's gradient is less a matter of chance.
 
     Parameters
     ----------
-    anchors, positives
-        Embeddings, shape (batch, dims); row i of one belongs to row i of the other.
+    rows
+        Embeddings, shape (batch, dims).
+    pairs
+        Row numbers of neighbours, shape (2, pairs).
 
     Examples
     --------
     >>> import numpy as np
-    >>> a, p = np.array([[0.0], [3.0]], "float32"), np.array([[1.0], [3.0]], "float32")
-    >>> # Similarities to partner and negatives. 0: 1/2, 1/10, 1/10; 1: 1/2, 1/5, 1/5; both 3: 1, 1/10, 1/5.
-    >>> by_hand = (np.log(0.7 / 0.5) + np.log(0.9 / 0.5) + 2 * np.log(1.3 / 1)) / 4
-    >>> bool(np.isclose(infonce(a, p), by_hand))
+    >>> rows, pairs = np.array([[0.0], [1.0], [3.0]], "float32"), np.array([[0, 1], [1, 2]])
+    >>> # Similarities: 1/2 between the first two, 1/5 between the last two, 1/10 between first and last.
+    >>> by_hand = (np.log(2) + np.log(5)) / 2 + (np.log(0.6) + np.log(0.7) + np.log(0.3)) / 3
+    >>> bool(np.isclose(infonce(rows, pairs), by_hand))
     True
     """
-    near = 1.0 + ops.sum(ops.square(anchors - positives), axis=1)
-    # A row's partner and its negatives together are all other rows, and every row is asked once.
-    return ops.mean(ops.log(near)) + ops.mean(ops.log(similarity_sums(ops.concatenate([anchors, positives]))))
+    between = ops.take(rows, pairs[0], axis=0) - ops.take(rows, pairs[1], axis=0)
+    near = 1.0 + ops.sum(ops.square(between), axis=1)
+    return ops.mean(ops.log(near)) + ops.mean(ops.log(similarity_sums(rows)))
 
 
 @ops.custom_gradient  # type: ignore[untyped-decorator]  # Keras has no types

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from scivis.neighbors import LazyNeighbors, Neighbors
 
+    from ._batches import Batch
     from ._siamese import Siamese, Supervision
     from ._training import Trained
     from .pairs import Shuffle
@@ -67,9 +68,9 @@ class Plan:
         per_call = -(-n_batches // n_calls)
         return cls(n_anchors, batch_size, n_rounds, n_calls * per_call, per_call, resident)
 
-    def n_rows(self, n_views: int) -> int:
+    def n_rows(self, batch: Batch) -> int:
         """Rows of a round, if all are different."""
-        return self.n_batches * n_views * self.batch_size
+        return self.n_batches * batch.n_rows
 
 
 class Draw(keras.callbacks.Callback):
@@ -83,13 +84,14 @@ class Draw(keras.callbacks.Callback):
         x: NDArray[np.float32],
         neighbors: Neighbors | LazyNeighbors,
         plan: Plan,
+        batch: Batch,
         shuffle: Shuffle,
         rng: np.random.Generator,
         supervision: Supervision | None,
         anchors: NDArray[np.integer] | None = None,
     ) -> None:
         super().__init__()
-        self.x, self.neighbors, self.plan, self.shuffle, self.rng = x, neighbors, plan, shuffle, rng
+        self.x, self.neighbors, self.plan, self.batch, self.shuffle, self.rng = x, neighbors, plan, batch, shuffle, rng
         self.supervision, self.anchors = supervision, anchors
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -108,13 +110,14 @@ class Draw(keras.callbacks.Callback):
     def _next_round(self, number: int) -> None:
         n_batches = self.plan.n_batches
         anchors = self.order[number * n_batches : (number + 1) * n_batches]
-        rows = np.stack([self._partners(batch, self.model.rows.shape[1]) for batch in anchors])
+        rows = np.stack([self.batch.draw_rows(batch, self.neighbors, self.rng) for batch in anchors])
+        if self.batch.n_pairs:
+            self.model.pairs.assign(
+                np.stack([self.batch.draw_pairs(batch, self.neighbors, self.rng) for batch in rows])
+            )
         self.model.rows.assign(rows if self.plan.resident else self._load(rows))
         if self.supervision is not None and self.supervision.noise:
             self.model.noise.assign(self.rng.normal(0.0, self.supervision.noise, self.model.noise.shape))
-
-    def _partners(self, anchors: NDArray[np.int32], n_views: int) -> NDArray[np.int32]:
-        return np.stack([anchors, *pairs.draw_partners(self.neighbors, anchors, self.rng, negatives=n_views == 3)])
 
     def _load(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         """Put these rows, and their labels, into the model; gives where they are now."""

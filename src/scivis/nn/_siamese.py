@@ -16,6 +16,7 @@ from .supervision import supervised_loss
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ._batches import Batch
     from .losses import IvisLoss, Tensor
     from .supervision import Targets
 
@@ -50,7 +51,8 @@ class Siamese(keras.Model):
     """Trains an encoder on pairs or triplets of rows that it gathers itself.
 
     The representation and the rows of an epoch are variables of the model, so that a batch is only a number: batch
-    `i` has the rows `rows[i]`, anchors first, then positives, then negatives. With labels, `noise` is added to the rows of every batch; it is one draw per epoch, as each row then meets another part of it.
+    `i` has the rows `rows[i]`, anchors first, then what came with them, and the pairs `pairs[i]` of places among them. With
+    labels, `noise` is added to the rows of every batch; it is one draw per epoch, as each row then meets another part of it.
 
     Parameters
     ----------
@@ -62,8 +64,8 @@ class Siamese(keras.Model):
         `infonce`, which takes pairs, or a triplet loss: its name, or a callable with ivis's signature.
     global_weight
         Weight of the distance-correlation term.
-    n_batches, batch_size
-        Steps of an epoch, and anchors in each.
+    n_batches, batch
+        Steps of an epoch, and what each of them embeds.
     supervision
         What labels add to the loss, if there are any.
     """
@@ -76,7 +78,7 @@ class Siamese(keras.Model):
         loss: str | IvisLoss,
         global_weight: float,
         n_batches: int,
-        batch_size: int,
+        batch: Batch,
         supervision: Supervision | None = None,
     ) -> None:
         super().__init__(name="siamese")
@@ -84,12 +86,14 @@ class Siamese(keras.Model):
         self.global_weight = global_weight
         self.triplet_loss = None if loss == "infonce" else triplet_loss(loss)
         self.x = self._constant(x)
-        n_views = 2 if loss == "infonce" else 3
-        self.rows = self._constant(np.zeros((n_batches, n_views, batch_size), np.int32))
+        self.rows = self._constant(np.zeros((n_batches, batch.n_views, batch.n_anchors), np.int32))
+        self.pairs = self._constant(np.zeros((n_batches, 2, batch.n_pairs), np.int32))
+        # With triplets anchors alone, as in ivis: positives and negatives are there to be compared with.
+        self.n_judged = batch.n_rows if self.triplet_loss is None else batch.n_anchors
         self.supervision: Any = supervision
         if supervision is not None:
             self.head = supervision.head
-            self.noise = self._constant(np.zeros((n_views * batch_size, *x.shape[1:]), np.float32))
+            self.noise = self._constant(np.zeros((batch.n_rows, *x.shape[1:]), np.float32))
             # As many as rows: where these are read from a file a few at a time, so are their labels.
             values, labelled = supervision.targets.values, supervision.targets.labelled.astype(np.float32)
             self.labels = self._constant(np.resize(values, (len(x), *values.shape[1:])))
@@ -122,20 +126,19 @@ class Siamese(keras.Model):
         """The local loss of the batch, plus the weighted distance correlation."""
         inputs, embeddings = y_pred
         if self.triplet_loss is None:
-            anchors, positives = ops.split(embeddings, 2)
-            loss = infonce(anchors, positives)
+            loss = infonce(embeddings, ops.take(self.pairs, x[0], axis=0))
         else:
             loss = ops.mean(self.triplet_loss(None, ops.stack(ops.split(embeddings, 3))))
-        n_anchors = self.rows.shape[2]
+        inputs, embeddings = inputs[: self.n_judged], embeddings[: self.n_judged]
         if self.global_weight:
-            loss += self.global_weight * distance_correlation(inputs[:n_anchors], embeddings[:n_anchors])
+            loss += self.global_weight * distance_correlation(inputs, embeddings)
         loss += sum(self.encoder.losses)
-        return self._supervised(x, loss, embeddings[:n_anchors]) if self.supervision else loss
+        return self._supervised(x, loss, embeddings) if self.supervision else loss
 
     def _supervised(self, batch: Tensor, loss: Tensor, embeddings: Tensor) -> Tensor:
-        """The weighted mean of what neighbours and what labels say about the anchors."""
-        anchors = ops.take(self.rows, batch[0], axis=0)[0]
-        y, labelled = (ops.take(values, anchors, axis=0) for values in (self.labels, self.labelled))
+        """The weighted mean of what neighbours and what labels say about these rows."""
+        rows = ops.ravel(ops.take(self.rows, batch[0], axis=0))[: self.n_judged]
+        y, labelled = (ops.take(values, rows, axis=0) for values in (self.labels, self.labelled))
         metric, weight = self.supervision.metric, self.supervision.weight
         told = supervised_loss(metric, y, self.head(embeddings), labelled)
         return (1.0 - weight) * loss + weight * told + sum(self.head.losses)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from ._batches import Batch
 from ._epochs import Draw, EarlyStopping, Plan
 from ._feeding import feed
 from ._optimizer import build_optimizer, restore, state_values
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from .losses import IvisLoss
     from .pairs import Shuffle
 
-# Anchors, over all epochs, from which XLA's faster steps repay the seconds that it takes to compile them.
-_XLA_REPAYS = 150_000
+# Rows, over all epochs, from which XLA's faster steps repay the seconds that it takes to compile them.
+_XLA_REPAYS = 300_000
 # Rows embedded at once: large enough for the matrix products, small enough for the cache.
 _EMBED_BLOCK = 8192
 # Rows from which a compiled graph is worth the quarter of a second that it takes to make.
@@ -136,13 +137,14 @@ def train(
         If the loss is no longer finite.
     """
     plan = Plan.of(len(x) if anchors is None else len(anchors), schedule.batch_size, resident=not is_mapped(x))
+    batch = Batch.of(schedule.loss, neighbors, schedule.batch_size, all_rows=anchors is None)
     model = Siamese(
         encoder,
-        x if plan.resident else np.zeros((plan.n_rows(_n_views(schedule)), *x.shape[1:]), np.float32),
+        x if plan.resident else np.zeros((plan.n_rows(batch), *x.shape[1:]), np.float32),
         loss=schedule.loss,
         global_weight=schedule.global_weight,
         n_batches=plan.n_batches,
-        batch_size=schedule.batch_size,
+        batch=batch,
         supervision=supervision,
     )
     steps = plan.n_rounds * plan.n_batches
@@ -152,11 +154,13 @@ def train(
         model.trainable_variables,
         decay_steps=schedule.epochs * steps if schedule.decay else None,
     )
-    model.compile(optimizer, steps_per_execution=plan.per_call, **_xla(plan.n_anchors * schedule.epochs))
+    model.compile(
+        optimizer, steps_per_execution=plan.per_call, **_xla(plan.n_anchors * batch.n_views * schedule.epochs)
+    )
     if before:
         restore(model.optimizer, before.optimizer, restart=schedule.decay and not before.interrupted)
     done = len(before.losses) if before and before.interrupted else 0
-    draw = Draw(x, neighbors, plan, schedule.shuffle, rng, supervision, anchors)
+    draw = Draw(x, neighbors, plan, batch, schedule.shuffle, rng, supervision, anchors)
     losses = list(before.losses) if before else []
     stopping = [EarlyStopping(schedule.patience, before)] if schedule.patience is not None else []
     if before and before.interrupted and (done >= schedule.epochs or any(rule.is_over for rule in stopping)):
@@ -188,17 +192,13 @@ def is_mapped(x: NDArray[np.float32]) -> bool:
     return isinstance(x, np.memmap)
 
 
-def _n_views(schedule: Schedule) -> int:
-    return 2 if schedule.loss == "infonce" else 3
-
-
 def _trained(losses: list[float], optimizer: keras.optimizers.Optimizer, best: Sequence[NDArray[Any]] = ()) -> Trained:
     return Trained(losses, state_values(optimizer), list(best))
 
 
-def _xla(n_anchors: int) -> dict[str, bool]:
+def _xla(n_rows: int) -> dict[str, bool]:
     backend = keras.backend.backend()
-    return {"jit_compile": backend == "jax" or (backend == "tensorflow" and n_anchors >= _XLA_REPAYS)}
+    return {"jit_compile": backend == "jax" or (backend == "tensorflow" and n_rows >= _XLA_REPAYS)}
 
 
 class _Report(keras.callbacks.Callback):

@@ -29,16 +29,46 @@ def draw_anchors(
     return rng.permutation(batches) if shuffle == "batch" else batches
 
 
+def are_classes(neighbors: Neighbors | LazyNeighbors) -> bool:
+    """Whether rows of one class are each other's neighbours, too many to list."""
+    # Not a subclass, which may have other neighbours.
+    return type(getattr(neighbors, "matrix", None)) is LabeledNeighbourMap
+
+
 def draw_partners(
-    neighbors: Neighbors | LazyNeighbors, anchors: NDArray[np.int32], rng: np.random.Generator, *, negatives: bool
+    neighbors: Neighbors | LazyNeighbors,
+    anchors: NDArray[np.int32],
+    rng: np.random.Generator,
+    *,
+    positives: int = 1,
+    negatives: bool,
 ) -> list[NDArray[np.int32]]:
-    """A positive of each anchor and, if asked for, a negative; each shape (batch,)."""
-    n_cells, labels = neighbors.n_cells, getattr(neighbors, "matrix", None)
-    if type(labels) is LabeledNeighbourMap:  # not a subclass, which may have other neighbours
-        return _partners_by_label(labels, anchors, rng, negatives=negatives)
+    """So many positives of each anchor and, if asked for, a negative; each shape (batch,)."""
+    if are_classes(neighbors):
+        return _partners_by_label(neighbors.matrix, anchors, rng, negatives=negatives)  # type: ignore[union-attr, arg-type]
     indices, counts = neighbors.take(anchors)
-    partners = [draw_positives(anchors, indices, counts, rng)]
-    return [*partners, draw_negatives(anchors, indices, counts, n_cells, rng)] if negatives else partners
+    partners = list(draw_positives(anchors, indices, counts, rng, positives))
+    return [*partners, draw_negatives(anchors, indices, counts, neighbors.n_cells, rng)] if negatives else partners
+
+
+def pairs_within(rows: NDArray[np.int32], neighbors: Neighbors | LazyNeighbors) -> NDArray[np.int32]:
+    """Which of these rows are neighbours of which others, as places in `rows`, shape (2, pairs).
+
+    Of a row that is there twice, the last is the one that others find.
+
+    Examples
+    --------
+    >>> from scivis.neighbors import Neighbors
+    >>> ring = Neighbors.from_indices([[1, 4], [2, 0], [3, 1], [4, 2], [0, 3]])
+    >>> pairs_within(np.array([3, 0, 4]), ring)  # 3 and 0 are neighbours of 4, and it is theirs
+    array([[0, 1, 2, 2],
+           [2, 2, 1, 0]], dtype=int32)
+    """
+    place = np.full(neighbors.n_cells + 1, -1, np.int32)  # one more: where −1, for no neighbour, looks
+    place[rows] = np.arange(len(rows))
+    found = place[neighbors.take(rows)[0]]
+    row, column = np.nonzero(found >= 0)
+    return np.stack([row.astype(np.int32), found[row, column]])
 
 
 def _partners_by_label(
@@ -58,11 +88,16 @@ def _partners_by_label(
 
 
 def draw_positives(
-    anchors: NDArray[np.int32], indices: NDArray[np.int32], counts: NDArray[np.int32], rng: np.random.Generator
+    anchors: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    counts: NDArray[np.int32],
+    rng: np.random.Generator,
+    n: int = 1,
 ) -> NDArray[np.int32]:
-    """One neighbour of each anchor, each of its neighbours with equal chance, drawn for each anchor anew.
+    """Neighbours of each anchor, shape (n, batch): each neighbour with equal chance, drawn for each anchor anew.
 
-    An anchor without neighbours is its own positive: nothing draws it anywhere, and the others still keep their
+    Several are evenly spaced in the row, from a place drawn by chance: near and far ones together, none twice unless there
+    are fewer. An anchor without neighbours is its own positive: nothing draws it anywhere, and the others still keep their
     distance. ivis draws one rank for a whole batch instead.
 
     Parameters
@@ -73,17 +108,20 @@ def draw_positives(
         Their neighbours, as :meth:`scivis.neighbors.Neighbors.take` gives them.
     rng
         Where chance comes from.
+    n
+        How many of each.
 
     Examples
     --------
     >>> anchors, indices, counts = np.array([7, 8]), np.array([[8], [-1]]), np.array([1, 0])
     >>> draw_positives(anchors, indices, counts, np.random.default_rng(0))
-    array([8, 8], dtype=int32)
+    array([[8, 8]], dtype=int32)
     """
     if not indices.shape[1]:
-        return anchors.astype(np.int32)
-    rank = rng.integers(0, np.maximum(counts, 1))
-    return np.where(counts > 0, indices[np.arange(len(anchors)), rank], anchors).astype(np.int32)
+        return np.tile(anchors.astype(np.int32), (n, 1))
+    some = np.maximum(counts, 1)
+    ranks = (rng.integers(0, some) + np.arange(n)[:, None] * some // n) % some
+    return np.where(counts > 0, indices[np.arange(len(anchors)), ranks], anchors).astype(np.int32)
 
 
 def draw_negatives(

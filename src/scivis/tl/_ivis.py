@@ -89,7 +89,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Axes of the map.
     n_neighbors
         Neighbours per cell, the cell itself not counted. Giving it makes a search; without it a graph of
-        `sc.pp.neighbors` is reused or, if there is none, 15 neighbours are searched, 10 among more than 10,000 cells, whose
+        `sc.pp.neighbors` is reused or, if there is none, 20 neighbours are searched, 10 among more than 10,000 cells, whose
         nearest are nearer (150 for `classic`).
     use_rep
         What stands for the cells: a key of `.obsm`, or `X`. By default the PCA, or `.X` for at most 50 genes. If
@@ -118,16 +118,16 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         `infonce`, or a triplet loss: `pn`, `euclidean`, `manhattan`, `chebyshev`, `cosine`, `softmax_ratio`, each
         also as `…_pn` (`euclidean_pn` is `pn`); a registered name; or a callable `(y_true, y_pred)`.
     global_weight
-        Weight of the correlation of distances; by default 0.45 up to 10,000 cells and 0.22 above, where training meets
+        Weight of the correlation of distances; by default 0.4 up to 10,000 cells and 0.22 above, where training meets
         more random pairs, 0.6 for a sample. More shows the global layout better and the neighbourhoods worse.
     linear_path
         Whether training starts at the principal components.
     batch_size
-        Anchors per step, by default a fifth of the cells and at most 1,024. In InfoNCE all other rows of the batch are
-        negatives: more of them sharpen local detail.
+        Anchors per step: by default a fifth of the cells, which come alone, or 512 of more than 10,000 cells, which bring
+        three neighbours each. In InfoNCE all other rows of the batch are negatives: more of them sharpen local detail.
     epochs
-        Passes over the cells, at most. By default fewer the more cells there are (from 36 to 14), 6 over a
-        sample; half as many more to learn labels, too.
+        Passes over the cells, at most. By default 24 up to 10,000 cells, from 14 to 5 above, 3 over a sample;
+        half as many more to learn labels, too.
     patience
         Epochs without a lower loss before training stops; the best weights are kept. `default` runs all its epochs,
         at a rate that falls to zero; `classic` waits for 20.
