@@ -201,7 +201,7 @@ def test_the_loss_of_a_batch_is_infonce_plus_the_weighted_distance_correlation(p
     given = points[np.concatenate([order[2], only[order[2]]])]
     np.testing.assert_array_equal(ops.convert_to_numpy(rows), given)
     z = embed(encoder, given)
-    wanted = float(infonce(z, pairs[2])) + weight * float(distance_correlation(given, z))
+    wanted = float(infonce(z, pairs[2])) + weight * float(distance_correlation(given[:50], z[:50]))
     found = float(ops.convert_to_numpy(model.compute_loss(x=batch, y_pred=(rows, embeddings))))
     assert found == pytest.approx(wanted, rel=1e-5)
 

@@ -20,8 +20,10 @@ _ANCHORS, _FEWEST_PASSES, _MOST_PASSES = 560_000, 5, 14
 # the layout of many cells, which meet few random pairs, takes a firmer hand (benchmarks/huge.py).
 _OF_SAMPLE = {"epochs": 3, "global_weight": 0.6}
 # While labels are learned: noise, in the data's standard deviations, so that they are not learned by heart, and the passes that
-# it takes to learn beside it (benchmarks/supervised.py).
-_INPUT_NOISE, _PASSES_WITH_LABELS = 0.45, 1.5
+# it takes to learn beside it. With many cells, more anchors at a time, as their neighbours mostly have their label
+# (benchmarks/supervised.py).
+_INPUT_NOISE = 0.45
+_PASSES_WITH_LABELS, _PASSES_WITH_MANY_LABELS, _ANCHORS_WITH_LABELS = 1.5, 4.0, 1024
 
 # ivis 2.0's own settings, as its documents give them (section 1.14).
 CLASSIC: dict[str, Any] = {
@@ -71,7 +73,7 @@ def preset_params(
             return dict(CLASSIC)
         case "default":
             params = _default(n_cells) | (_OF_SAMPLE if is_sample else {})
-            return params | ({"epochs": round(_PASSES_WITH_LABELS * params["epochs"])} if is_labelled else {})
+            return params | (_with_labels(n_cells, params["epochs"]) if is_labelled else {})
     msg = f"preset={preset!r} is not one of ('default', 'classic')."
     raise ValueError(msg)
 
@@ -92,3 +94,9 @@ def _default(n_cells: int) -> dict[str, Any]:
         "standardize": True,
         "input_noise": _INPUT_NOISE,
     }
+
+
+def _with_labels(n_cells: int, epochs: int) -> dict[str, Any]:
+    if n_cells <= _SMALL:
+        return {"epochs": round(_PASSES_WITH_LABELS * epochs)}
+    return {"epochs": round(_PASSES_WITH_MANY_LABELS * epochs), "batch_size": _ANCHORS_WITH_LABELS}

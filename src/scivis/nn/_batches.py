@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from .losses import IvisLoss
 
 # Neighbours that come with each anchor where few of them would meet by chance. They are often neighbours of each other, so
-# that three bring about two pairs for each row.
-_PARTNERS, _PAIRS_WITH_PARTNERS = 3, 2
+# that three bring about two pairs for each row. They often share its label, too, so that labels are learned better from
+# more anchors with one neighbour each (benchmarks/supervised.py).
+_PARTNERS, _PARTNERS_WITH_LABELS = 3, 1
 # Of rows that come alone, the loss compares about as many pairs as there are, but no more for each row than this.
 _MOST_PAIRS = 4
 
@@ -43,7 +44,13 @@ class Batch:
 
     @classmethod
     def of(
-        cls, loss: str | IvisLoss, neighbors: Neighbors | LazyNeighbors, n_anchors: int, *, all_rows: bool = True
+        cls,
+        loss: str | IvisLoss,
+        neighbors: Neighbors | LazyNeighbors,
+        n_anchors: int,
+        *,
+        all_rows: bool = True,
+        labels: bool = False,
     ) -> Self:
         """The batch of so many anchors for this loss.
 
@@ -67,8 +74,9 @@ class Batch:
         met = neighbors.take(some)[1].mean() * n_anchors / neighbors.n_cells
         if all_rows and met >= 1:
             return cls(n_anchors, 0, n_anchors * min(int(met), _MOST_PAIRS))
-        n_rows = n_anchors * (1 + _PARTNERS)
-        return cls(n_anchors, _PARTNERS, n_rows * _PAIRS_WITH_PARTNERS)
+        n_partners = _PARTNERS_WITH_LABELS if labels else _PARTNERS
+        # Two pairs for each row with three partners, one with one.
+        return cls(n_anchors, n_partners, n_anchors * (1 + n_partners) * (1 + n_partners) // 2)
 
     @property
     def n_views(self) -> int:

@@ -88,8 +88,7 @@ class Siamese(keras.Model):
         self.x = self._constant(x)
         self.rows = self._constant(np.zeros((n_batches, batch.n_views, batch.n_anchors), np.int32))
         self.pairs = self._constant(np.zeros((n_batches, 2, batch.n_pairs), np.int32))
-        # With triplets anchors alone, as in ivis: positives and negatives are there to be compared with.
-        self.n_judged = batch.n_rows if self.triplet_loss is None else batch.n_anchors
+        self.n_anchors = batch.n_anchors
         self.supervision: Any = supervision
         if supervision is not None:
             self.head = supervision.head
@@ -129,16 +128,16 @@ class Siamese(keras.Model):
             loss = infonce(embeddings, ops.take(self.pairs, x[0], axis=0))
         else:
             loss = ops.mean(self.triplet_loss(None, ops.stack(ops.split(embeddings, 3))))
-        inputs, embeddings = inputs[: self.n_judged], embeddings[: self.n_judged]
+        inputs, embeddings = inputs[: self.n_anchors], embeddings[: self.n_anchors]
         if self.global_weight:
             loss += self.global_weight * distance_correlation(inputs, embeddings)
         loss += sum(self.encoder.losses)
         return self._supervised(x, loss, embeddings) if self.supervision else loss
 
     def _supervised(self, batch: Tensor, loss: Tensor, embeddings: Tensor) -> Tensor:
-        """The weighted mean of what neighbours and what labels say about these rows."""
-        rows = ops.ravel(ops.take(self.rows, batch[0], axis=0))[: self.n_judged]
-        y, labelled = (ops.take(values, rows, axis=0) for values in (self.labels, self.labelled))
+        """The weighted mean of what neighbours and what labels say about the anchors."""
+        anchors = ops.take(self.rows, batch[0], axis=0)[0]
+        y, labelled = (ops.take(values, anchors, axis=0) for values in (self.labels, self.labelled))
         metric, weight = self.supervision.metric, self.supervision.weight
         told = supervised_loss(metric, y, self.head(embeddings), labelled)
         return (1.0 - weight) * loss + weight * told + sum(self.head.losses)

@@ -137,7 +137,9 @@ def train(
         If the loss is no longer finite.
     """
     plan = Plan.of(len(x) if anchors is None else len(anchors), schedule.batch_size, resident=not is_mapped(x))
-    batch = Batch.of(schedule.loss, neighbors, schedule.batch_size, all_rows=anchors is None)
+    batch = Batch.of(
+        schedule.loss, neighbors, schedule.batch_size, all_rows=anchors is None, labels=supervision is not None
+    )
     model = Siamese(
         encoder,
         x if plan.resident else np.zeros((plan.n_rows(batch), *x.shape[1:]), np.float32),
