@@ -78,6 +78,11 @@ def test_anchors_that_are_not_all_rows_bring_neighbours():
     assert Batch.of("infonce", ring(100, 50), 20, all_rows=False) == Batch(20, 3, 160)
 
 
+def test_labels_are_learned_from_anchors_with_one_neighbour():
+    assert Batch.of("infonce", ring(100, 9), 10, labels=True) == Batch(10, 1, 20)
+    assert Batch.of("infonce", ring(100, 50), 20, labels=True) == Batch(20, 0, 80)
+
+
 def test_rows_of_one_class_are_paired_one_by_one():
     neighbors = LazyNeighbors(LabeledNeighbourMap(np.arange(60) % 3))
     batch, rng = Batch.of("infonce", neighbors, 12), np.random.default_rng(0)
