@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 import scivis
+from scivis import _presets
 
 TINY = {"network": [8], "epochs": 1, "batch_size": 250, "n_neighbors": 5}
 KEY = "bulk_labels"
@@ -255,8 +256,7 @@ def test_at_weight_zero_the_map_is_that_without_labels(cells):
 
 
 def test_labels_get_half_as_many_passes_more_but_not_at_weight_zero(cells, monkeypatch):
-    monkeypatch.setattr("scivis._presets._MOST_PASSES", 2)
-    monkeypatch.setattr("scivis._presets._FEWEST_PASSES", 2)
+    monkeypatch.setitem(_presets._SMALL_DATA, "epochs", 2)
     settings = {name: value for name, value in TINY.items() if name != "epochs"}
     alone, none, half = (
         scivis.tl.ivis(cells, copy=True, **settings, **labels)
