@@ -124,7 +124,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Whether training starts at the principal components.
     batch_size
         Anchors per step: by default a fifth of the cells, which come alone, or 512 of more than 10,000 cells, which bring
-        three neighbours each (with labels 1,024, which bring one). In InfoNCE all other rows of the batch are negatives: more of them sharpen local detail.
+        three neighbours each (with labels 1,024, which bring one). In InfoNCE all other rows of the batch are
+        negatives: more of them sharpen local detail.
     epochs
         Passes over the cells, at most. By default 28 up to 10,000 cells, from 14 to 5 above, 3 over a sample;
         to learn labels, too, half as many more, or four times as many of more than 10,000 cells.
