@@ -185,7 +185,7 @@ def test_too_few_cells(adata, n_cells):
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize(("preset", "k"), [("default", 20), ("classic", 150)])
+@pytest.mark.parametrize(("preset", "k"), [("default", 25), ("classic", 150)])
 def test_fewer_cells_than_the_presets_neighbours(adata, preset, k):
     cells = without_pca(adata[:12].copy())
     message = f"n_neighbors={k} must lie between 1 and 11, one less than the 12 cells"
@@ -195,7 +195,7 @@ def test_fewer_cells_than_the_presets_neighbours(adata, preset, k):
 
 @pytest.mark.usefixtures("no_training")
 def test_three_cells_are_the_least(adata):
-    refused(adata[:3].copy(), ValueError, "n_neighbors=20 must lie between 1 and 2", backend="exact")
+    refused(adata[:3].copy(), ValueError, "n_neighbors=25 must lie between 1 and 2", backend="exact")
 
 
 @pytest.mark.usefixtures("no_training")

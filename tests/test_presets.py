@@ -66,7 +66,7 @@ def test_an_unknown_preset_is_refused_with_the_known_ones():
         preset_params("fast", 100)
 
 
-@pytest.mark.parametrize(("n_cells", "epochs", "batch_size"), [(5000, 42, 1000), (60_000, 36, 1024), (10**6, 20, 1024)])
+@pytest.mark.parametrize(("n_cells", "epochs", "batch_size"), [(5000, 48, 1000), (60_000, 36, 1024), (10**6, 20, 1024)])
 def test_labels_take_more_passes_and_of_many_cells_more_anchors_at_a_time(n_cells, epochs, batch_size):
     plain, told = (preset_params("default", n_cells, is_labelled=labelled) for labelled in (False, True))
     assert (told["epochs"], told["batch_size"]) == (epochs, batch_size)

@@ -364,13 +364,13 @@ def test_a_search_that_is_asked_for_finds_the_nearest(adata, handed_on, metric):
 @pytest.mark.parametrize("arguments", [{"n_neighbors": 5}, {"backend": "exact"}, {"metric": "cosine"}])
 def test_naming_a_setting_of_the_search_makes_one(adata, handed_on, arguments):
     counts = handed_on(adata, **arguments)["neighbour_matrix"].counts
-    assert set(counts) == {arguments.get("n_neighbors", 20)}
+    assert set(counts) == {arguments.get("n_neighbors", 25)}
 
 
 def test_without_a_graph_twenty_neighbours_are_searched_and_none_is_written(adata):
     del adata.uns["neighbors"], adata.obsp["distances"], adata.obsp["connectivities"]
     scivis.tl.ivis(adata, **TINY)
-    assert adata.uns["ivis"]["params"]["neighbors"] == "20 per cell, searched by exact, euclidean"
+    assert adata.uns["ivis"]["params"]["neighbors"] == "25 per cell, searched by exact, euclidean"
     assert not adata.obsp
     assert "neighbors" not in adata.uns
 

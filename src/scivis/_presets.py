@@ -9,7 +9,7 @@ Preset = Literal["default", "classic"]
 # Small data: rows of one batch are neighbours often enough to come alone. Few random pairs are met in training, so that the
 # distance term needs more weight to set the layout.
 _SMALL = 10_000
-_SMALL_DATA = {"epochs": 28, "global_weight": 0.4, "k": 20, "learning_rate": 8e-3}
+_SMALL_DATA = {"epochs": 32, "global_weight": 0.33, "k": 25, "learning_rate": 8e-3}
 _STEPS_PER_PASS = 5
 # Large data: each anchor comes with neighbours. A cell's nearest few show most detail where cells lie densely. Training
 # sees so many anchors in all: larger data need fewer passes, within these bounds.
@@ -60,11 +60,11 @@ def preset_params(
     Examples
     --------
     >>> preset_params("default", 2_000)["epochs"], preset_params("default", 1_000_000)["epochs"]
-    (28, 5)
+    (32, 5)
     >>> preset_params("default", 100_000, is_sample=True)["epochs"]
     3
     >>> preset_params("default", 2_000, is_labelled=True)["epochs"]
-    42
+    48
     >>> preset_params("classic", 2_000)["distance"]
     'pn'
     """

@@ -89,7 +89,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Axes of the map.
     n_neighbors
         Neighbours per cell, the cell itself not counted. Giving it makes a search; without it a graph of
-        `sc.pp.neighbors` is reused or, if there is none, 20 neighbours are searched, 10 among more than 10,000 cells, whose
+        `sc.pp.neighbors` is reused or, if there is none, 25 neighbours are searched, 10 among more than 10,000 cells, whose
         nearest are nearer (150 for `classic`).
     use_rep
         What stands for the cells: a key of `.obsm`, or `X`. By default the PCA, or `.X` for at most 50 genes. If
@@ -118,7 +118,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         `infonce`, or a triplet loss: `pn`, `euclidean`, `manhattan`, `chebyshev`, `cosine`, `softmax_ratio`, each
         also as `…_pn` (`euclidean_pn` is `pn`); a registered name; or a callable `(y_true, y_pred)`.
     global_weight
-        Weight of the correlation of distances; by default 0.4 up to 10,000 cells and 0.27 above, where training meets
+        Weight of the correlation of distances; by default 0.33 up to 10,000 cells and 0.27 above, where training meets
         more random pairs, 0.6 for a sample. More shows the global layout better and the neighbourhoods worse.
     linear_path
         Whether training starts at the principal components.
@@ -127,7 +127,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         three neighbours each (with labels 1,024, which bring one). In InfoNCE all other rows of the batch are
         negatives: more of them sharpen local detail.
     epochs
-        Passes over the cells, at most. By default 28 up to 10,000 cells, from 14 to 5 above, 3 over a sample;
+        Passes over the cells, at most. By default 32 up to 10,000 cells, from 14 to 5 above, 3 over a sample;
         to learn labels, too, half as many more, or four times as many of more than 10,000 cells.
     patience
         Epochs without a lower loss before training stops; the best weights are kept. `default` runs all its epochs,
