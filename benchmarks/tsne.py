@@ -25,10 +25,12 @@ import machine
 import measures
 import numpy as np
 import scanpy as sc
+from openTSNE import TSNE
 from sklearn.neighbors import KNeighborsClassifier
 
 import scivis
 from scivis._storage import unpack_input
+from scivis._tsne import affinities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,19 +53,17 @@ def judged(cells: datasets.Cells, embedding: np.ndarray) -> Row:
 
 
 def same(cells: datasets.Cells, seed: int) -> Iterator[Row]:
-    """Both with their defaults; openTSNE is given all cores."""
-    from openTSNE import TSNE
-
-    found: dict[str, Any] = {}
-    seconds = timed(lambda: found.update(map=TSNE(random_state=seed, n_jobs=-1).fit(cells.x)))
-    embedding = found["map"]
-    yield {"what": "openTSNE", "s": round(seconds, 1), "kl": embedding.kl_divergence} | judged(
-        cells, np.asarray(embedding)
-    )
+    """Both with their defaults, and openTSNE with the neighbours that scivis searches; openTSNE is given all cores."""
     adata = cells.adata()
     seconds = timed(lambda: scivis.tl.tsne(adata, use_rep="X_pca", random_state=seed))
     kl = adata.uns["tsne"]["kl_divergence"]
     yield {"what": "scivis", "s": round(seconds, 1), "kl": kl} | judged(cells, adata.obsm["X_tsne"])
+    for neighbors in ("auto", "exact") if len(cells.x) <= affinities._EXACT_UP_TO else ("auto",):
+        found: dict[str, Any] = {}
+        direct = TSNE(random_state=seed, n_jobs=-1, neighbors=neighbors)
+        seconds = timed(lambda direct=direct, found=found: found.update(map=direct.fit(cells.x)))
+        row = {"what": f"openTSNE, neighbors={neighbors}", "s": round(seconds, 1), "kl": found["map"].kl_divergence}
+        yield row | judged(cells, np.asarray(found["map"]))
 
 
 def cost(cells: datasets.Cells, seed: int) -> Iterator[Row]:
@@ -111,8 +111,12 @@ def settings(cells: datasets.Cells, seed: int) -> Iterator[Row]:
         yield {"what": what, "s": round(seconds, 1)} | judged(cells, adata.obsm["X_tsne"])
 
 
-def split(name: str, data: Path) -> tuple[anndata.AnnData, anndata.AnnData]:
-    """Control and stimulated cells, or three quarters and one quarter at random; genes, a PCA of the reference."""
+def split(name: str, data: Path, *, scaled: bool) -> tuple[anndata.AnnData, anndata.AnnData]:
+    """Control and stimulated cells, or three quarters and one quarter at random; genes, a PCA of the reference.
+
+    Of all genes as they are, or of 2,000 variable genes in units of their standard deviation: scanpy's usual steps, of
+    which new cells get the reference's numbers.
+    """
     adata = anndata.read_h5ad(data / f"{name}.h5ad")
     adata.X = adata.X.astype(np.float32)
     if name == "cbmc_citeseq":
@@ -123,8 +127,22 @@ def split(name: str, data: Path) -> tuple[anndata.AnnData, anndata.AnnData]:
         held_out = (adata.obs["condition"] == "stimulated").to_numpy()
     reference, query = adata[~held_out].copy(), adata[held_out].copy()
     del reference.obsm, query.obsm
+    if scaled:
+        sc.pp.highly_variable_genes(reference, n_top_genes=2000, subset=True)
+        sc.pp.scale(reference, max_value=10)
+        query = query[:, reference.var_names].copy()
+        units = (datasets._dense(query.X) - reference.var["mean"].to_numpy()) / reference.var["std"].to_numpy()
+        query.X = np.clip(units, -10, 10).astype(np.float32)
     sc.pp.pca(reference, n_comps=50)
     return reference, query
+
+
+def placed(name: str, data: Path, seeds: range) -> Iterator[Row]:
+    """The same of both representations."""
+    for scaled in (True, False):
+        genes = "2,000 variable, scaled" if scaled else "all"
+        for row in place(*split(name, data, scaled=scaled), seeds):
+            yield {"genes": genes} | row
 
 
 def place(reference: anndata.AnnData, query: anndata.AnnData, seeds: range) -> Iterator[Row]:
@@ -162,7 +180,7 @@ def main() -> None:
     args = parser.parse_args()
     print(machine.describe(), flush=True)
     if args.case == "place":
-        rows = place(*split(args.dataset, Path(args.data)), range(args.seed, args.seed + args.seeds))
+        rows = placed(args.dataset, Path(args.data), range(args.seed, args.seed + args.seeds))
     else:
         rows = CASES[args.case](datasets.read(datasets.prepared(args.dataset, args)), args.seed)
     args.out.mkdir(parents=True, exist_ok=True)

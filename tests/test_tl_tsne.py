@@ -7,12 +7,16 @@ import joblib
 import numpy as np
 import openTSNE
 import openTSNE.affinity
+import openTSNE.sklearn
 import pytest
 import scanpy as sc
 from anndata import AnnData, read_h5ad, read_zarr
 from numpy.testing import assert_allclose, assert_array_equal
 from openTSNE.callbacks import ErrorApproximations, VerifyExaggerationError
+from sklearn.base import clone
 from sklearn.neighbors import kneighbors_graph
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import scivis
 
@@ -69,6 +73,15 @@ def test_the_map_is_openTSNEs(cells, method, initialization):  # noqa: N802
     assert_array_equal(cells.obsm["X_tsne"], np.asarray(direct))
     # Threads add up the divergence in any order.
     assert_allclose(cells.uns["tsne"]["kl_divergence"], direct.kl_divergence, rtol=1e-10)
+
+
+def test_openTSNEs_estimator_draws_the_same_map_in_a_pipeline(cells):  # noqa: N802
+    settings = SHORT | {"negative_gradient_method": "bh", "random_state": 3}
+    estimator = openTSNE.sklearn.TSNE(**settings, neighbors="exact", n_jobs=-1)
+    assert clone(estimator).get_params() == estimator.get_params()
+    scivis.tl.tsne(cells, **settings)
+    steps = make_pipeline(FunctionTransformer(), estimator)
+    assert_array_equal(steps.fit_transform(cells.obsm["X_pca"]), cells.obsm["X_tsne"])
 
 
 def test_every_parameter_of_the_reference_is_a_parameter_here():
