@@ -25,7 +25,6 @@ import machine
 import measures
 import numpy as np
 import scanpy as sc
-from openTSNE import TSNE
 from sklearn.neighbors import KNeighborsClassifier
 
 import scivis
@@ -54,6 +53,8 @@ def judged(cells: datasets.Cells, embedding: np.ndarray) -> Row:
 
 def same(cells: datasets.Cells, seed: int) -> Iterator[Row]:
     """Both with their defaults, and openTSNE with the neighbours that scivis searches; openTSNE is given all cores."""
+    from openTSNE import TSNE
+
     adata = cells.adata()
     seconds = timed(lambda: scivis.tl.tsne(adata, use_rep="X_pca", random_state=seed))
     kl = adata.uns["tsne"]["kl_divergence"]
