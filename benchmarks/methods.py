@@ -96,8 +96,8 @@ METHODS = {
     "UMAP-all-cores": Method(("scanpy", "umap"), umap_all_cores),
     "PaCMAP": Method(("pacmap",), pacmap),
     "openTSNE": Method(("openTSNE",), opentsne),
-    "scivis": Method(("scanpy", "tensorflow", "keras", "scivis"), scivis),
-    "scivis-classic": Method(("scanpy", "tensorflow", "keras", "scivis"), scivis_classic),
+    "scivis": Method(("scanpy", "sklearn.neighbors", "tensorflow", "keras", "scivis"), scivis),
+    "scivis-classic": Method(("scanpy", "sklearn.neighbors", "tensorflow", "keras", "scivis"), scivis_classic),
 }
 # The others only when they are asked for: the one differs little, the other takes long on large data.
 USUAL = tuple(name for name in METHODS if name not in {"UMAP-all-cores", "scivis-classic"})
