@@ -2,11 +2,14 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import joblib
 import numpy as np
 import openTSNE
 import openTSNE.affinity
+import openTSNE.nearest_neighbors
 import openTSNE.sklearn
 import pytest
 import scanpy as sc
@@ -64,12 +67,19 @@ def logged():
 
 
 @pytest.mark.parametrize(
-    ("method", "initialization"), [("bh", "pca"), ("bh", "spectral"), ("bh", "random"), ("fft", "pca")]
+    ("neighbors", "method", "initialization"),
+    [
+        ("exact", "bh", "pca"),
+        ("annoy", "bh", "pca"),
+        ("exact", "bh", "spectral"),
+        ("exact", "bh", "random"),
+        ("exact", "fft", "pca"),
+    ],
 )
-def test_the_map_is_openTSNEs(cells, method, initialization):  # noqa: N802
+def test_the_map_is_openTSNEs(cells, neighbors, method, initialization):  # noqa: N802
     settings = SHORT | {"negative_gradient_method": method, "initialization": initialization, "random_state": 3}
-    scivis.tl.tsne(cells, **settings)
-    direct = openTSNE.TSNE(**settings, neighbors="exact", n_jobs=-1).fit(cells.obsm["X_pca"])
+    scivis.tl.tsne(cells, neighbors=neighbors, **settings)
+    direct = openTSNE.TSNE(**settings, neighbors=neighbors, n_jobs=-1).fit(cells.obsm["X_pca"])
     assert_array_equal(cells.obsm["X_tsne"], np.asarray(direct))
     # Threads add up the divergence in any order.
     assert_allclose(cells.uns["tsne"]["kl_divergence"], direct.kl_divergence, rtol=1e-10)
@@ -109,19 +119,44 @@ def test_every_setting_reaches_openTSNE(cells, monkeypatch):  # noqa: N802
     assert seen["momentum"] == 0.6
 
 
-@pytest.mark.parametrize("neighbors", ["exact", "annoy", "pynndescent", "hnsw", "approx", "auto"])
-def test_the_search_is_the_one_that_was_asked_for(cells, monkeypatch, neighbors):
+@pytest.mark.parametrize(
+    ("neighbors", "metric", "kind"),
+    [
+        ("exact", "euclidean", "Sklearn"),
+        ("annoy", "euclidean", "Annoy"),
+        ("pynndescent", "euclidean", "NNDescent"),
+        ("hnsw", "euclidean", "HNSW"),
+        ("approx", "euclidean", "Annoy"),
+        ("approx", "correlation", "NNDescent"),  # which Annoy does not know
+        ("auto", "euclidean", "Sklearn"),
+    ],
+)
+def test_the_search_is_the_one_that_was_asked_for(cells, monkeypatch, neighbors, metric, kind):
     seen = {}
-    real = openTSNE.affinity.get_knn_index
+    exact = openTSNE.nearest_neighbors.Sklearn
 
-    def spy(data, method, **kwargs):
-        seen.update(kwargs, method=method)
-        return real(data, "exact", **kwargs | {"knn_kwargs": None})
+    class Spy(getattr(openTSNE.nearest_neighbors, kind)):
+        def __new__(cls, x, k, **kwargs):
+            seen.update(kwargs, k=k)
+            return exact(x, k)
 
-    monkeypatch.setattr(openTSNE.affinity, "get_knn_index", spy)
-    scivis.tl.tsne(cells, neighbors=neighbors, knn_kwargs={"n_trees": 3}, random_state=5, n_jobs=1, n_iter=0)
-    assert seen["method"] == ("exact" if neighbors == "auto" else neighbors)
-    assert (seen["k"], seen["knn_kwargs"], seen["random_state"], seen["n_jobs"]) == (90, {"n_trees": 3}, 5, 1)
+    monkeypatch.setattr(openTSNE.nearest_neighbors, kind, Spy)
+    scivis.tl.tsne(
+        cells, neighbors=neighbors, metric=metric, knn_kwargs={"n_trees": 3}, random_state=5, n_jobs=1, n_iter=0
+    )
+    expected = {"k": 90, "metric": metric, "metric_params": None, "knn_kwargs": {"n_trees": 3}}
+    assert seen == expected | {"random_state": 5, "n_jobs": 1}
+
+
+def test_pynndescent_is_not_loaded_where_another_search_is_taken():
+    program = """
+import sys, numpy as np, scivis
+from anndata import AnnData
+adata = AnnData(obsm={"X_pca": np.random.default_rng(0).normal(size=(30, 3))})
+scivis.tl.tsne(adata, use_rep="X_pca", n_iter=0)
+assert "openTSNE" in sys.modules and "pynndescent" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_auto_searches_approximately_where_comparing_all_pairs_takes_long():
@@ -269,7 +304,7 @@ def test_a_graph_replaces_the_search(cells, monkeypatch):
     scivis.tl.tsne(cells, n_iter=0, perplexity=10)
     searched = scivis.get.model(cells, "tsne").affinities.P.toarray()
     add_graph(cells, 30)
-    monkeypatch.setattr(openTSNE.affinity, "get_knn_index", None)
+    monkeypatch.setattr("scivis._tsne.affinities.opentsne_index", None)
     for key in ("neighbors", None):  # named, and because it is wide enough
         scivis.tl.tsne(cells, n_iter=2, perplexity=10, neighbors_key=key)
         p = scivis.get.model(cells, "tsne").affinities.P.toarray()

@@ -13,6 +13,7 @@ from scipy import sparse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from openTSNE.affinity import Affinities
+    from openTSNE.nearest_neighbors import KNNIndex
 
     from .settings import Settings
 
@@ -100,7 +101,7 @@ class Index:
 
         metric, params = self.settings.metric, self.settings.metric_params
         if not callable(metric) and metric not in VALID_METRICS["brute"]:
-            index = _opentsne_index(self.x, self.settings)
+            index = opentsne_index(self.x, self.settings, k=1)
             index.build()
             return index.query
         search = NearestNeighbors(metric=metric, metric_params=params, n_jobs=self.settings.n_jobs).fit(self.x)
@@ -117,15 +118,20 @@ def search_method(settings: Settings, n_cells: int) -> str:
     return "exact" if known and n_cells <= _EXACT_UP_TO else "approx"
 
 
-def _opentsne_index(x: NDArray[np.float32], settings: Settings) -> Any:
-    from openTSNE.affinity import get_knn_index
+def opentsne_index(x: NDArray[np.float32], settings: Settings, k: int) -> KNNIndex:
+    """The search that the settings name, not made yet.
 
-    return get_knn_index(x, search_method(settings, len(x)), k=1, **_search_settings(settings))
+    openTSNE itself would first import PyNNDescent, to see whether it is there, and that takes longer than the map of a
+    thousand cells.
+    """
+    from openTSNE import nearest_neighbors as searches
 
-
-def _search_settings(settings: Settings) -> dict[str, Any]:
+    method = search_method(settings, len(x))
+    if method == "approx":
+        method = "annoy" if settings.metric in searches.Annoy.VALID_METRICS else "pynndescent"
+    kinds = {"exact": "Sklearn", "annoy": "Annoy", "pynndescent": "NNDescent", "hnsw": "HNSW"}
     names = ("metric", "metric_params", "n_jobs", "random_state", "knn_kwargs")
-    return {name: getattr(settings, name) for name in names}
+    return getattr(searches, kinds[method])(x, k, **{name: getattr(settings, name) for name in names})
 
 
 def make_affinities(x: NDArray[np.float32], settings: Settings, graph: Any = None) -> Affinities:
@@ -160,13 +166,13 @@ def _affinities(x: NDArray[np.float32], settings: Settings, graph: Any) -> Affin
 
     if settings.affinity == "connectivities":
         return affinity.PrecomputedAffinities(sparse.csr_matrix(graph, dtype=float, copy=True))
-    source = _source(x, settings, graph)
-    k = source["knn_index"].k if graph is not None else settings.n_neighbors or min(_N_NEIGHBORS, len(x) - 1)
+    index = _index(x, settings, graph)
+    source = {"knn_index": index, "n_jobs": settings.n_jobs}
     match settings.affinity, settings.perplexity:
         case "uniform", _:
-            return affinity.Uniform(k_neighbors=k, **source)
+            return affinity.Uniform(**source)
         case "fixed_sigma", _:
-            return affinity.FixedSigmaNN(sigma=settings.sigma, k=k, **source)
+            return affinity.FixedSigmaNN(sigma=settings.sigma, k=index.k, **source)
         case "multiscale", _:
             return affinity.Multiscale(perplexities=list(settings.perplexities), **source)
         case _, tuple(perplexities):
@@ -174,9 +180,8 @@ def _affinities(x: NDArray[np.float32], settings: Settings, graph: Any) -> Affin
     return affinity.PerplexityBasedNN(perplexity=settings.perplexity, **source)
 
 
-def _source(x: NDArray[np.float32], settings: Settings, graph: Any) -> dict[str, Any]:
+def _index(x: NDArray[np.float32], settings: Settings, graph: Any) -> Index | KNNIndex:
     """Where an affinity finds neighbours."""
-    if graph is None:
-        return {"data": x, "method": search_method(settings, len(x)), **_search_settings(settings)}
-    table = nearest(graph, settings.width, own=True)
-    return {"knn_index": Index(x, settings, table), "n_jobs": settings.n_jobs}
+    if graph is not None:
+        return Index(x, settings, nearest(graph, settings.width, own=True))
+    return opentsne_index(x, settings, k=min(settings.width or _N_NEIGHBORS, len(x) - 1))
