@@ -65,10 +65,9 @@ def color_numbers(values: NDArray[np.floating], low: float | None = None, high: 
     from matplotlib.colors import Normalize
 
     known = values[np.isfinite(values)]
-    limits = Normalize(
-        known.min(initial=np.inf) if low is None else low, known.max(initial=-np.inf) if high is None else high
-    )
-    scale = ScalarMappable(limits, colormaps["viridis"].with_extremes(bad=_MISSING))
+    low = float(known.min(initial=np.inf)) if low is None else low
+    high = float(known.max(initial=-np.inf)) if high is None else high
+    scale = ScalarMappable(Normalize(low, high), colormaps["viridis"].with_extremes(bad=_MISSING))
     return CellColors(scale.to_rgba(np.ma.masked_invalid(values))[:, :3], scale=scale)
 
 
