@@ -367,7 +367,7 @@ def test_naming_a_setting_of_the_search_makes_one(adata, handed_on, arguments):
     assert set(counts) == {arguments.get("n_neighbors", 25)}
 
 
-def test_without_a_graph_twenty_neighbours_are_searched_and_none_is_written(adata):
+def test_without_a_graph_neighbours_are_searched_and_no_graph_is_written(adata):
     del adata.uns["neighbors"], adata.obsp["distances"], adata.obsp["connectivities"]
     scivis.tl.ivis(adata, **TINY)
     assert adata.uns["ivis"]["params"]["neighbors"] == "25 per cell, searched by exact, euclidean"

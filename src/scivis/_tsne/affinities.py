@@ -121,8 +121,7 @@ def search_method(settings: Settings, n_cells: int) -> str:
 def opentsne_index(x: NDArray[np.float32], settings: Settings, k: int) -> KNNIndex:
     """The search that the settings name, not made yet.
 
-    openTSNE itself would first import PyNNDescent, to see whether it is there, and that takes longer than the map of a
-    thousand cells.
+    openTSNE itself would first import PyNNDescent, to see whether it is there, and that compiles for seconds.
     """
     from openTSNE import nearest_neighbors as searches
 
