@@ -152,8 +152,8 @@ def sampled(args: argparse.Namespace) -> str:
     from sklearn.neighbors import KNeighborsClassifier
 
     from scivis import Ivis
-    from scivis._presets import preset_params
-    from scivis._sampling import sample_rows
+    from scivis._ivis.presets import preset_params
+    from scivis.data._sampling import sample_rows
     from scivis.neighbors import find_neighbors
 
     cells = datasets.read(datasets.prepared("huimm_cytof", args))

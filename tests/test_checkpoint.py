@@ -12,7 +12,7 @@ import pytest
 import scanpy as sc
 
 import scivis
-from scivis import _checkpoint
+from scivis._ivis import checkpoint as _checkpoint
 
 CALL = {"network": [8], "batch_size": 140, "n_neighbors": 5, "random_state": 3}
 
@@ -41,7 +41,7 @@ class StopAfter(keras.callbacks.Callback):
 KILLED = """
 import os, signal, sys
 import keras, scanpy as sc, scivis
-from scivis import _checkpoint
+from scivis._ivis import checkpoint as _checkpoint
 
 class Kill(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):

@@ -18,7 +18,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 import scivis
-from scivis import _cli
+from scivis import cli
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def without_training(monkeypatch):
 
 
 def run(*arguments):
-    return _cli.main([str(argument) for argument in arguments])
+    return cli.main([str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -303,7 +303,7 @@ def test_the_module_and_the_script_are_the_command():
     assert module.returncode == 0
     assert all(command in module.stdout for command in ("embed", "ingest", "demo"))
     (script,) = entry_points(group="console_scripts", name="scivis")
-    assert script.load() is _cli.main
+    assert script.load() is cli.main
 
 
 def test_an_error_is_the_exit_status_of_the_process(tmp_path):

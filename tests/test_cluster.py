@@ -11,8 +11,8 @@ from distributed import Client, LocalCluster
 from scipy import sparse
 
 import scivis
-from scivis import _input
-from scivis._streaming import Rows
+from scivis._adata import model_input as _input
+from scivis.data._streaming import Rows
 
 TINY = {"network": [8], "epochs": 1, "n_neighbors": 5, "use_rep": "X"}
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

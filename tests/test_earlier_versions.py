@@ -93,9 +93,7 @@ def test_a_saved_estimator_embeds_predicts_and_trains_on(
     np.testing.assert_allclose(model.transform(rows), expected["model/embedding_after_another_fit"], rtol=0, atol=1e-2)
 
 
-def test_a_saved_n2d_embeds_and_clusters(
-    folder: Path, expected: Mapping[str, np.ndarray], rows: np.ndarray
-) -> None:
+def test_a_saved_n2d_embeds_and_clusters(folder: Path, expected: Mapping[str, np.ndarray], rows: np.ndarray) -> None:
     model = scivis.n2d.load_n2d(folder / "n2d_model.h5")
     np.testing.assert_allclose(model.transform(rows), expected["n2d_model/embedding"], **_TOLERANCE)
     assert model.predict(rows).tolist() == expected["n2d_model/clusters"].tolist()

@@ -9,11 +9,11 @@ import pytest
 import scanpy as sc
 from scipy import sparse
 
-from scivis import _expression
-from scivis._expression import ExpressionInput, expression_input
-from scivis._input import model_input
-from scivis._representation import choose_representation
-from scivis._rows import dense
+from scivis._adata import expression as _expression
+from scivis._adata.expression import ExpressionInput, expression_input
+from scivis._adata.model_input import model_input
+from scivis._adata.representation import choose_representation
+from scivis.data._rows import dense
 
 N_CELLS, N_GENES, N_PCS = 240, 60, 10
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from scivis._genes import align_genes
+from scivis._adata.genes import align_genes
 
 GENES = list("abcdef")
 FILL = np.array([10, 20, 30, 40, 50, 60], np.float32)

@@ -38,7 +38,7 @@ def test_naming_the_functions_loads_no_backend_and_no_search(fresh_process):
 
 
 def test_the_command_line_starts_without_a_backend(fresh_process):
-    assert loaded_after(fresh_process, "import scivis._cli; scivis._cli._parser()") == []
+    assert loaded_after(fresh_process, "import scivis.cli; scivis.cli._parser()") == []
 
 
 @pytest.mark.parametrize("name", scivis.__all__)

@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from scivis._keys import Keys
-from scivis._labels import (
+from scivis._adata.keys import Keys
+from scivis._adata.labels import (
     Predictions,
     pack_predictions,
     place_predictions,

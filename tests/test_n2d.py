@@ -18,7 +18,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture
 
 from scivis import N2D
-from scivis._digest import sign
+from scivis._store.digest import sign
 from scivis.n2d import (
     AutoEncoder,
     CustomAutoEncoder,
@@ -380,7 +380,7 @@ def test_a_saved_model_predicts_and_can_be_trained_again(blobs, tmp_path):
 
 
 def test_umap_is_set_up_again_without_a_new_layout(mapped, blobs):
-    from scivis.n2d._storing_learners import pack_manifold, unpack_manifold
+    from scivis.n2d._pack_learners import pack_manifold, unpack_manifold
 
     config, arrays = pack_manifold(mapped.manifold_, blobs[0], mapped.embedding_)
     _, again = unpack_manifold(json.loads(json.dumps(config)), arrays, None)
@@ -420,7 +420,7 @@ def test_what_the_file_cannot_hold_is_asked_for(fitted, tmp_path, blobs):
 
 
 def test_kmeans_is_stored_as_its_centres(blobs):
-    from scivis.n2d._storing_learners import pack_clusterer, unpack_clusterer
+    from scivis.n2d._pack_learners import pack_clusterer, unpack_clusterer
 
     places = blobs[0][:, :2].astype(float)
     clusterer = KMeans(K, n_init=1, random_state=0).fit(places)

@@ -12,7 +12,7 @@ from scipy.stats import norm
 from sklearn.decomposition import PCA
 
 from scivis import Ivis
-from scivis._storage import pack_model, unpack_model
+from scivis._ivis.pack import pack_model, unpack_model
 from scivis.nn import Architecture, build_encoder, networks, register_network
 from scivis.nn._linear import principal_axes, start_at_pca
 from scivis.nn.networks import check_network

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scivis import _novelty
-from scivis._novelty import Reference, fit_reference, novelty
+from scivis.neighbors import _novelty
+from scivis.neighbors._novelty import Reference, fit_reference, novelty
 
 
 def five_nearest_by_hand(x, landmarks, *, itself=False):

@@ -8,7 +8,7 @@ import pytest
 
 import scivis
 from scivis._checks import check_settings
-from scivis._presets import preset_params
+from scivis._ivis.presets import preset_params
 
 
 def test_classic_has_the_defaults_that_ivis_documents():

@@ -9,7 +9,7 @@ import pytest
 import scanpy as sc
 from scipy import sparse
 
-from scivis._representation import choose_representation
+from scivis._adata.representation import choose_representation
 
 
 @pytest.fixture

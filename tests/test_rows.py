@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from scivis._rows import check_finite, dense, iter_blocks, read_dense, take_rows
+from scivis.data._rows import check_finite, dense, iter_blocks, read_dense, take_rows
 
 VALUES = sparse.random_array((57, 9), density=0.4, rng=0).toarray().astype(np.float32)
 
@@ -86,7 +86,7 @@ def test_all_rows_as_one_array(matrix):
 
 
 def test_reading_by_blocks_changes_nothing(matrix, monkeypatch):
-    from scivis import _rows
+    from scivis.data import _rows
 
     monkeypatch.setattr(_rows.iter_blocks, "__defaults__", (8,))
     np.testing.assert_array_equal(read_dense(matrix, "it"), VALUES)
@@ -138,7 +138,7 @@ def test_csr_on_disk_is_read_in_slices_never_row_by_row(tmp_path, monkeypatch):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
 def test_a_value_that_is_not_finite_is_named_with_its_row(value, kind, monkeypatch):
-    from scivis import _rows
+    from scivis.data import _rows
 
     monkeypatch.setattr(_rows.iter_blocks, "__defaults__", (10,))
     values = VALUES.copy()

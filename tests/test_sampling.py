@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from scivis import _sampling
-from scivis._sampling import sample_rows
+from scivis.data import _sampling
+from scivis.data._sampling import sample_rows
 
 
 @pytest.fixture(scope="module")

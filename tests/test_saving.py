@@ -20,8 +20,8 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from scivis import Ivis
-from scivis import _saving as saving
-from scivis._digest import sign
+from scivis._ivis import save as saving
+from scivis._store.digest import sign
 from scivis.nn import register_network
 from scivis.nn.networks import REGISTERED
 

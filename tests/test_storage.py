@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 import scivis
-from scivis._storage import FORMAT
+from scivis._ivis.pack import FORMAT
 
 TINY = {"network": [8], "epochs": 2, "batch_size": 350}
 

@@ -10,11 +10,11 @@ import pytest
 from scipy import sparse
 from sklearn.decomposition import PCA
 
-from scivis import _row_file
-from scivis._projection import fit_projection, project
-from scivis._row_file import RowFile
-from scivis._rows import BLOCK, spread_rows, take_rows
-from scivis._streaming import Rows
+from scivis.data import _spill as _row_file
+from scivis.data._projection import fit_projection, project
+from scivis.data._rows import BLOCK, spread_rows, take_rows
+from scivis.data._spill import RowFile
+from scivis.data._streaming import Rows
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_all_rows_known_the_axes_are_those_of_pca(counts):
 
 def test_axes_from_a_part_are_nearly_those_of_all(counts, monkeypatch):
     everything = fit_projection(counts, np.ones(60, bool), 0)
-    monkeypatch.setattr("scivis._projection._RUNS", 20)
+    monkeypatch.setattr("scivis.data._projection._RUNS", 20)
     part = fit_projection(counts, np.ones(60, bool), 0)
     overlap = np.linalg.svd(everything.loadings[:, :2].T @ part.loadings[:, :2])[1]
     assert overlap.min() > 0.99  # cosines of the angles between the planes
@@ -149,8 +149,8 @@ def test_a_function_of_rows_is_applied_to_all_blocks(tmp_path):
 
 def test_no_more_than_a_block_is_in_memory(counts, tmp_path, monkeypatch):
     """The dense matrix would take 19 MB; a block of 1,000 rows takes 1, beside the sparse rows that it is made of."""
-    monkeypatch.setattr("scivis._streaming._BLOCK_VALUES", 1)
-    monkeypatch.setattr("scivis._streaming.BLOCK", 1000)
+    monkeypatch.setattr("scivis.data._streaming._BLOCK_VALUES", 1)
+    monkeypatch.setattr("scivis.data._streaming.BLOCK", 1000)
     backed = on_disk(sparse.hstack([counts] * 4, format="csr"), tmp_path / "x.h5ad")
     Rows(backed.X, "X").map(lambda rows: rows[:, :1], 1)  # imports, caches
     tracemalloc.start()

@@ -309,7 +309,7 @@ def test_noise_on_the_input_is_for_learning_labels_only(few, labelled):
     ids=str,
 )
 def test_labels_that_cannot_be_learned_are_refused_before_any_work(few, monkeypatch, change, labels, message):
-    monkeypatch.setattr("scivis._estimator.neighbors_of", lambda *_: pytest.fail("a search was made"))
+    monkeypatch.setattr("scivis._ivis.estimator.neighbors_of", lambda *_: pytest.fail("a search was made"))
     model = Ivis(**SMALL | change)
     with pytest.raises(ValueError, match=message):
         model.fit(few[0], labels)

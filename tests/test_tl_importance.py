@@ -91,7 +91,7 @@ def test_blocks_change_nothing(cells, monkeypatch):
     adata = cells.copy()
     scivis.tl.ivis(adata, use_rep="X", **TINY)
     whole = scivis.tl.feature_importance(adata, n_cells=50, copy=True).var["ivis_importance"]
-    monkeypatch.setattr("scivis._importance._VALUES", 3 * 50 * 20)
+    monkeypatch.setattr("scivis._quality.importance._VALUES", 3 * 50 * 20)
     blocks = scivis.tl.feature_importance(adata, n_cells=50, copy=True).var["ivis_importance"]
     assert_allclose(blocks, whole, rtol=1e-5)
 

@@ -271,7 +271,7 @@ def test_no_cell_is_fine(query, reference):
 def test_more_cells_than_one_block(query, reference, monkeypatch):
     scivis.tl.ingest(query, reference)
     expected = query.obsm["X_ivis"].copy()
-    monkeypatch.setattr("scivis._rows.iter_blocks.__defaults__", (64,))
+    monkeypatch.setattr("scivis.data._rows.iter_blocks.__defaults__", (64,))
     scivis.tl.ingest(query, reference)
     assert_allclose(query.obsm["X_ivis"], expected, atol=1e-5)
 

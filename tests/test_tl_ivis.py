@@ -18,7 +18,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 
 import scivis
-from scivis._presets import CLASSIC
+from scivis._ivis.presets import CLASSIC
 from scivis.nn.losses import TRIPLET_LOSSES
 
 TINY = {"network": [8], "epochs": 1, "batch_size": 350}

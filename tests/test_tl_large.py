@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy import sparse
 
 import scivis
-from scivis import _input
+from scivis._adata import model_input as _input
 from scivis.neighbors import find_neighbors
 
 TINY = {"network": [8], "epochs": 1, "n_neighbors": 5}
@@ -184,8 +184,8 @@ def test_auto_takes_a_sample_of_many_cells_only(expressed, in_memory, monkeypatc
     adata = expressed.copy()
     scivis.tl.ivis(adata, use_rep="X_pca", **TINY)
     np.testing.assert_array_equal(adata.obsm["X_ivis"], in_memory["obsm"])
-    monkeypatch.setattr("scivis._ivis_choices._ALL_UP_TO", 699)
-    monkeypatch.setattr("scivis._ivis_choices._SAMPLE", 250)
+    monkeypatch.setattr("scivis._ivis.arguments._ALL_UP_TO", 699)
+    monkeypatch.setattr("scivis._ivis.arguments._SAMPLE", 250)
     scivis.tl.ivis(adata, use_rep="X_pca", **TINY)
     assert adata.uns["ivis"]["params"]["n_train_cells"] == 250
     assert adata.uns["ivis"]["params"]["global_weight"] == 0.6

@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 import scivis
-from scivis import _presets
+from scivis._ivis import presets as _presets
 
 TINY = {"network": [8], "epochs": 1, "batch_size": 250, "n_neighbors": 5}
 KEY = "bulk_labels"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import data, datasets, get, n2d, neighbors, nn, pl, tl
-    from ._estimator import Ivis
+    from ._ivis.estimator import Ivis
     from .n2d import N2D
 
 __version__ = version("scivis")
@@ -23,7 +23,7 @@ __all__ = ["N2D", "Ivis", "data", "datasets", "get", "n2d", "neighbors", "nn", "
 
 def __getattr__(name: str) -> Any:
     if name == "Ivis":
-        return import_module("scivis._estimator").Ivis
+        return import_module("scivis._ivis.estimator").Ivis
     if name == "N2D":
         return import_module("scivis.n2d").N2D
     if name in __all__:

@@ -1,4 +1,4 @@
-"""Refusing what cannot be embedded, before any work, with the argument's name, its value and the remedy."""
+"""Validation of single arguments: errors that name the argument, its value, and what to do."""
 
 from __future__ import annotations
 
@@ -6,86 +6,85 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._rows import BLOCK, check_finite
-
 if TYPE_CHECKING:
-    from anndata import AnnData
-    from numpy.typing import NDArray
+    from collections.abc import Collection
 
 
 def given_settings(**settings: Any) -> dict[str, Any]:
-    """Those that the caller gave."""
+    """Arguments that the caller set, that is, those that are not `None`."""
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def is_whole(value: object) -> bool:
-    """Whether a value is an integer, and not a truth value."""
+def is_integer(value: object) -> bool:
+    """Whether a value is an integer. Booleans do not count."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def is_real(value: object) -> bool:
-    """Whether a value is a finite number, and not a truth value."""
+    """Whether a value is a finite real number. Booleans do not count."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
-def check_rows(x: NDArray[np.float32]) -> None:
-    """Refuse rows from which nothing can be learned."""
-    if x.ndim < 2 or x.shape[0] < 3 or 0 in x.shape:
-        msg = f"The data have shape {x.shape}; at least 3 rows of features are needed."
-        raise ValueError(msg)
-    varies = False
-    for start in range(0, len(x), BLOCK):
-        block = x[start : start + BLOCK]
-        check_finite(block, "The data", first_row=start)
-        varies = varies or bool((block != x[:1]).any())
-    if not varies:
-        msg = f"All {len(x)} rows are equal: there is nothing to embed. Is this the matrix you meant?"
+def check_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """Raise unless a value is one of the choices."""
+    if value not in choices:
+        msg = f"{name}={value!r} is not one of {tuple(choices)}."
         raise ValueError(msg)
 
 
-def check_settings(
-    n_rows: int, *, n_components: int, batch_size: int, epochs: int, learning_rate: float, global_weight: float
-) -> None:
-    """Refuse numbers that training could not use on `n_rows` rows."""
-    check_positive_int("n_components", n_components)
-    check_positive_int("epochs", epochs)
-    if not is_whole(batch_size) or not 2 <= batch_size <= n_rows:
-        msg = f"batch_size={batch_size!r} must be a whole number between 2 and the number of cells, {n_rows}."
-        raise ValueError(msg)
-    if not is_real(learning_rate) or learning_rate <= 0:
-        msg = f"learning_rate={learning_rate!r} must be a number above 0."
-        raise ValueError(msg)
-    if not is_real(global_weight) or global_weight < 0:
-        msg = f"global_weight={global_weight!r} must be a number of at least 0."
+def check_integer(name: str, value: object, *, at_least: int) -> None:
+    """Raise unless a value is an integer of at least `at_least`."""
+    if not is_integer(value) or value < at_least:  # type: ignore[operator]  # an integer by then
+        msg = f"{name}={value!r} must be an integer of at least {at_least}."
         raise ValueError(msg)
 
 
 def check_positive_int(name: str, value: object) -> None:
-    """Refuse anything but a whole number of at least 1."""
-    if not is_whole(value) or value < 1:  # type: ignore[operator]  # a whole number by then
-        msg = f"{name}={value!r} must be a whole number of at least 1."
+    """Raise unless a value is an integer of at least 1."""
+    check_integer(name, value, at_least=1)
+
+
+def check_real(name: str, value: object, *, at_least: float) -> None:
+    """Raise unless a value is a finite number of at least `at_least`."""
+    if not is_real(value) or value < at_least:  # type: ignore[operator]  # a number by then
+        msg = f"{name}={value!r} must be a number of at least {at_least}."
         raise ValueError(msg)
 
 
-def check_shape(given: tuple[int, ...], fitted: tuple[int | None, ...]) -> None:
-    """Refuse rows of another shape than the model was fitted on."""
-    rows = given[1:]
-    if len(rows) != len(fitted) or any(want not in (None, have) for have, want in zip(rows, fitted, strict=True)):
-        msg = f"The model was fitted on rows of shape {fitted}, but these have shape {rows}."
+def check_positive(name: str, value: object) -> None:
+    """Raise unless a value is a finite number above 0."""
+    if not is_real(value) or value <= 0:  # type: ignore[operator]  # a number by then
+        msg = f"{name}={value!r} must be a number above 0."
         raise ValueError(msg)
 
 
-def check_copy(adata: AnnData, *, copy: bool) -> None:
-    """Refuse to copy what lies in a file."""
-    if copy and adata.isbacked:
-        msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
+def check_fraction(name: str, value: object) -> None:
+    """Raise unless a value is a number between 0 and 1."""
+    if not is_real(value) or not 0 <= value <= 1:  # type: ignore[operator]  # a number by then
+        msg = f"{name}={value!r} must be a number between 0 and 1."
         raise ValueError(msg)
 
 
 def check_seed(random_state: object) -> None:
-    """Refuse what is neither a seed nor a generator."""
+    """Raise unless a value is a non-negative integer or a NumPy generator."""
     if isinstance(random_state, np.random.Generator):
         return
-    if not is_whole(random_state) or random_state < 0:  # type: ignore[operator]  # a whole number by then
-        msg = f"random_state={random_state!r} must be a whole number of at least 0, or a NumPy Generator."
+    if not is_integer(random_state) or random_state < 0:  # type: ignore[operator]  # an integer by then
+        msg = f"random_state={random_state!r} must be an integer of at least 0, or a NumPy Generator."
+        raise ValueError(msg)
+
+
+def check_shape(given: tuple[int, ...], fitted: tuple[int | None, ...]) -> None:
+    """Raise unless rows have the shape that a model was fitted on.
+
+    Parameters
+    ----------
+    given
+        Shape of an array, its number of rows first.
+    fitted
+        Shape of one row; `None` allows any length of an axis.
+    """
+    rows = given[1:]
+    if len(rows) != len(fitted) or any(want not in (None, have) for have, want in zip(rows, fitted, strict=True)):
+        msg = f"The model was fitted on rows of shape {fitted}, but these have shape {rows}."
         raise ValueError(msg)

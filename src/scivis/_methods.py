@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._keys import Keys
-    from ._streaming import Rows
+    from ._adata.keys import Keys
+    from .data._streaming import Rows
 
 # Each module offers `load` and `place`, as `Method` describes them, and is imported when a model of it is met.
-MODULES = {"ivis": "scivis._ivis_model", "n2d": "scivis._n2d_model", "tsne": "scivis._tsne_model"}
+MODULES = {"ivis": "scivis._ivis.place", "n2d": "scivis.n2d._place", "tsne": "scivis._tsne.place"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def method_of(entry: dict[str, Any]) -> tuple[str, Method]:
     """
     name = str(entry.get("method", "ivis"))
     if name not in MODULES:
-        from ._storage import fail
+        from ._ivis.pack import fail
 
         fail(f"its method is {name[:80]!r}, which is not one of {sorted(MODULES)}")
     return name, cast("Method", import_module(MODULES[name]))

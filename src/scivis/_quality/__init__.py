@@ -4,11 +4,11 @@ Everywhere `x` is the representation, cells × features, and `z` the map, cells 
 large is sampled, and the samples are arguments, so that every map is judged by the same cells.
 """
 
-from ._card import Measure, Samples, draw_samples, judge, pca
-from ._distances import Boxes, correlations, distance_boxes, triplets_kept
-from ._everywhere import trust_everywhere
-from ._labels import centroids, label_accuracy, mantel, nearest_classes_kept
-from ._neighbors import density_kept, nearest, neighbors_kept, ranks, trust
+from .card import Measure, Samples, draw_samples, judge, pca
+from .distances import Boxes, correlations, distance_boxes, triplets_kept
+from .labels import centroids, label_accuracy, mantel, nearest_classes_kept
+from .neighbors import density_kept, nearest, neighbors_kept, ranks, trust
+from .per_cell import trust_everywhere
 
 __all__ = [
     "Boxes",

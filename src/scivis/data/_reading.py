@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from scivis._row_file import check_room
-from scivis._rows import _by_rows, dense
+from ._rows import _by_rows, dense
+from ._spill import check_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

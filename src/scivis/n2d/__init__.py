@@ -9,7 +9,7 @@ from ._assess import cluster_accuracy, match_clusters
 from ._autoencoder import AutoEncoder, CustomAutoEncoder, autoencoder_generator
 from ._clustering import ManifoldClusterer, UmapGMM, manifold_cluster_generator
 from ._estimator import N2D
-from ._storing import load_n2d, save_n2d
+from ._pack import load_n2d, save_n2d
 
 __all__ = [
     "N2D",

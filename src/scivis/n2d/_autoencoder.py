@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from scivis._checks import check_positive_int, check_rows, check_shape
-from scivis._plan import seed_of
-from scivis._rows import check_finite
+from scivis._ivis.plan import seed_of
 from scivis.data._reading import iter_rows, read_rows, shape_of
+from scivis.data._rows import check_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,12 +137,12 @@ class _Trainable(TransformerMixin, BaseEstimator):
             raise NotFittedError(msg)
 
     def _save_weights(self, path: Path) -> None:
-        from ._storing import write_file
+        from ._pack import write_file
 
         write_file(path, self.autoencoder_.get_weights())
 
     def _load_weights(self, path: Path) -> None:
-        from ._storing import read_file, set_weights
+        from ._pack import read_file, set_weights
 
         set_weights(self.autoencoder_, read_file(path))
 

@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import NotFittedError
 
 from scivis._checks import check_rows, check_seed
-from scivis._novelty import Reference, fit_reference, novelty
 from scivis.data._reading import iter_rows, read_rows
+from scivis.neighbors._novelty import Reference, fit_reference, novelty
 
 from ._assess import assess
 from ._clustering import check_can_place, check_can_predict

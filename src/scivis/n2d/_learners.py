@@ -45,8 +45,8 @@ def make_umap(**params: Any) -> Any:
 
 
 def _ivis(n_rows: int, n_components: int, k: int, seed: int) -> Any:
-    from scivis._estimator import Ivis
-    from scivis._presets import preset_params
+    from scivis._ivis.estimator import Ivis
+    from scivis._ivis.presets import preset_params
 
     settings = preset_params("default", n_rows) | {"k": k}
     return Ivis(n_components, **settings, knn_distance_metric="euclidean", verbose=0, random_state=seed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from scivis._rows import dense
+from scivis.data._rows import dense
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

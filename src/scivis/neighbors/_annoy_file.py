@@ -10,10 +10,10 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from scivis._atomic import replacing
 from scivis._checks import check_positive_int, is_whole
-from scivis._rows import check_finite
+from scivis._store.files import replacing
 from scivis.data._reading import iter_rows, shape_of
+from scivis.data._rows import check_finite
 
 from ._annoy import build_index
 

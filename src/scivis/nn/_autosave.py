@@ -10,7 +10,7 @@ import keras
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scivis._estimator import Ivis
+    from scivis._ivis.estimator import Ivis
 
 
 class Autosave(keras.callbacks.Callback):

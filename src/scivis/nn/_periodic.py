@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from scivis._estimator import Ivis
+    from scivis._ivis.estimator import Ivis
 
 
 class Periodic(keras.callbacks.Callback):

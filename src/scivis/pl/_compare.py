@@ -56,7 +56,7 @@ def compare(
     >>> [ax.get_title() for ax in scivis.pl.compare(adata, ["pca", "umap"], color="louvain", show=False)]
     ['pca', 'umap']
     """
-    from scivis._bases import drawable_maps
+    from scivis._adata.maps import drawable_maps
 
     from ._cells import draw_cells, explain, grid
     from ._colors import color_cells

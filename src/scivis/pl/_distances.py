@@ -58,7 +58,7 @@ def distances(
     >>> [ax.get_title() for ax in scivis.pl.distances(adata, show=False)]
     ['PCA: r = 0.54, ρ = 0.58', 'umap: r = 0.24, ρ = 0.29']
     """
-    from scivis._card_storage import pick, read_boxes, read_table
+    from scivis._adata.card import pick, read_boxes, read_table
 
     from ._cells import grid
     from ._show import show_or_return

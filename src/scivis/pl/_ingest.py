@@ -55,7 +55,7 @@ def ingest(
     import matplotlib.pyplot as plt
     import scanpy as sc
 
-    from scivis._keys import Keys
+    from scivis._adata.keys import Keys
 
     from ._ivis import map_key
     from ._show import show_or_return

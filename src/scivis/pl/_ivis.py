@@ -50,7 +50,7 @@ def ivis(adata: AnnData, *, key: str = "ivis", **kwargs: Any) -> Figure | Axes |
 
 def map_key(adata: AnnData, key: str) -> str:
     """The name in `.obsm` of the map called `key`, or of the method of that name."""
-    from scivis._keys import Keys
+    from scivis._adata.keys import Keys
     from scivis._methods import MODULES
 
     tool = key if key in MODULES else "ivis"

@@ -54,7 +54,7 @@ def probability(
     import scanpy as sc
     from anndata import AnnData
 
-    from scivis._bases import drawable_maps
+    from scivis._adata.maps import drawable_maps
 
     [(name, xy)] = drawable_maps(adata, key).items()
     # A light object, so that plotting adds nothing to the user's.
@@ -68,7 +68,7 @@ def _probabilities(adata: AnnData, key: str, classes: str | Sequence[str] | None
     """A column per panel."""
     import pandas as pd
 
-    from scivis._keys import Keys
+    from scivis._adata.keys import Keys
 
     keys = Keys.of(key, None)
     if keys.certainty not in adata.obs:

@@ -67,7 +67,7 @@ def quality(
     """
     import matplotlib.pyplot as plt
 
-    from scivis._card_storage import pick, read_table
+    from scivis._adata.card import pick, read_table
 
     from ._show import show_or_return
 

@@ -59,7 +59,7 @@ def raster(
     >>> ax.images[0].get_array().shape
     (94, 100, 4)
     """
-    from scivis._bases import drawable_maps
+    from scivis._adata.maps import drawable_maps
     from scivis._checks import check_positive_int
 
     from ._cells import draw_cells, explain, grid

@@ -57,8 +57,8 @@ def trust(
     """
     import numpy as np
 
-    from scivis._bases import drawable_maps
-    from scivis._card_storage import judged, read_trust
+    from scivis._adata.card import judged, read_trust
+    from scivis._adata.maps import drawable_maps
 
     from ._cells import draw_cells, explain, grid
     from ._colors import color_numbers

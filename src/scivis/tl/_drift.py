@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scivis._keys import Keys
+from scivis._adata.keys import Keys
 from scivis._methods import entry_of, method_of
 
 if TYPE_CHECKING:

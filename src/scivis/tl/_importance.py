@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scivis._adata.genes import align_genes
+from scivis._adata.keys import Keys
+from scivis._adata.representation import choose_expression, choose_representation
 from scivis._checks import check_copy, check_positive_int, check_seed
-from scivis._genes import align_genes
-from scivis._importance import permutation_importance
-from scivis._keys import Keys
+from scivis._ivis.pack import fitted_on, unpack_input
 from scivis._methods import entry_of, method_of
 from scivis._progress import verbose
-from scivis._representation import choose_expression, choose_representation
-from scivis._rows import take_rows
-from scivis._storage import fitted_on, unpack_input
+from scivis._quality.importance import permutation_importance
+from scivis.data._rows import take_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scivis._expression import ExpressionInput
+    from scivis._adata.expression import ExpressionInput
 
     Rows = NDArray[np.float32]
 

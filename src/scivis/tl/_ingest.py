@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.genes import align_genes
+from scivis._adata.keys import Keys
+from scivis._adata.representation import choose_expression, choose_representation
 from scivis._checks import is_real
-from scivis._genes import align_genes
-from scivis._keys import Keys
+from scivis._ivis.pack import fitted_on, unpack_input
 from scivis._methods import entry_of, method_of
-from scivis._representation import choose_expression, choose_representation
-from scivis._storage import fitted_on, unpack_input
-from scivis._streaming import Rows
+from scivis.data._streaming import Rows
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scivis._expression import ExpressionInput
-    from scivis._genes import GeneAlignment
+    from scivis._adata.expression import ExpressionInput
+    from scivis._adata.genes import GeneAlignment
 
 
 def ingest(

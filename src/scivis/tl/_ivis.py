@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scivis._adata.graph import stored_neighbors
+from scivis._adata.keys import Keys
+from scivis._adata.labels import pack_predictions, place_predictions, predictions_of
+from scivis._adata.model_input import model_input, training_rows
+from scivis._adata.representation import choose_representation
 from scivis._checks import given_settings
-from scivis._estimator import Ivis
-from scivis._input import model_input, training_rows
-from scivis._ivis_choices import check_arguments, check_files, choose_labels, is_search, train_size
-from scivis._keys import Keys
-from scivis._labels import pack_predictions, place_predictions, predictions_of
-from scivis._neighbor_graph import stored_neighbors
-from scivis._plan import backbone, seed_of
-from scivis._presets import Preset, preset_params
+from scivis._ivis.arguments import check_arguments, check_files, choose_labels, is_search, train_size
+from scivis._ivis.estimator import Ivis
+from scivis._ivis.pack import pack_input, pack_model, pack_params, unpack_model
+from scivis._ivis.plan import backbone, seed_of
+from scivis._ivis.presets import Preset, preset_params
 from scivis._progress import bar, verbose
-from scivis._representation import choose_representation
-from scivis._sampling import sample_rows
-from scivis._storage import pack_input, pack_model, pack_params, unpack_model
-from scivis._streaming import Rows
+from scivis.data._sampling import sample_rows
+from scivis.data._streaming import Rows
 from scivis.neighbors import Backend, Metric, Neighbors, find_neighbors
 from scivis.neighbors._search import resolve
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scivis._checkpoint import Checkpoint
-    from scivis._input import ModelInput
-    from scivis._labels import Predictions
-    from scivis._representation import Representation
+    from scivis._adata.labels import Predictions
+    from scivis._adata.model_input import ModelInput
+    from scivis._adata.representation import Representation
+    from scivis._ivis.checkpoint import Checkpoint
     from scivis.nn.losses import IvisLoss
 
 
@@ -325,7 +325,7 @@ def _search(
 
 def _checkpoint(folder: str | Path, model: Ivis, x: NDArray[np.float32], values: Any, random_state: Any) -> Checkpoint:
     """The folder of this call, which is known by its settings and its data."""
-    from scivis._checkpoint import Checkpoint, digest
+    from scivis._ivis.checkpoint import Checkpoint, digest
 
     data = {"cells": x.shape, "rows": digest(x), "labels": None if values is None else digest(np.asarray(values))}
     call = pack_params(model) | {"network": str(model.model), "random_state": random_state} | data

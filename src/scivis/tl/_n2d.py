@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.keys import Keys
+from scivis._adata.model_input import model_input, training_rows
+from scivis._adata.representation import choose_representation
 from scivis._checks import check_copy, check_positive_int, check_rows, check_seed
-from scivis._input import model_input, training_rows
-from scivis._keys import Keys
-from scivis._n2d_model import place_clusters, place_map, place_probabilities
-from scivis._plan import seed_of
+from scivis._ivis.pack import pack_input
+from scivis._ivis.plan import seed_of
 from scivis._progress import verbose
-from scivis._representation import choose_representation
-from scivis._storage import pack_input
 from scivis.n2d import N2D, AutoEncoder, ManifoldClusterer
 from scivis.n2d._learners import make_clusterer, make_manifold
-from scivis.n2d._storing import pack
+from scivis.n2d._pack import pack
+from scivis.n2d._place import place_clusters, place_map, place_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
-    from scivis._representation import Representation
+    from scivis._adata.representation import Representation
     from scivis.n2d import CustomAutoEncoder
 
 # Steps of training in all: on pen digits 2,150 gave clusters hardly better than 860 (benchmarks/n2d.py, one seed). And the

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._bases import basis_keys
-from scivis._card_storage import PCA, pack_card, trust_key
+from scivis._adata.card import PCA, pack_card, trust_key
+from scivis._adata.labels import read_classes
+from scivis._adata.maps import basis_keys
+from scivis._adata.representation import choose_representation
 from scivis._checks import check_copy, check_seed, is_whole
-from scivis._labels import read_classes
 from scivis._quality import draw_samples, judge, pca, trust_everywhere
-from scivis._representation import choose_representation
-from scivis._rows import read_dense
+from scivis.data._rows import read_dense
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scivis._representation import Representation
+    from scivis._adata.representation import Representation
 
 _USUAL_NEIGHBORS = (15, 50, 150)
 _FEWEST = 3

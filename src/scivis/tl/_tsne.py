@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scivis._adata.expression import expression_input, gene_input
+from scivis._adata.keys import Keys
+from scivis._adata.representation import choose_representation
 from scivis._checks import check_copy, check_rows, check_seed, given_settings
-from scivis._expression import expression_input, gene_input
-from scivis._keys import Keys
+from scivis._ivis.pack import pack_input
 from scivis._methods import entry_of
-from scivis._novelty import fit_reference
 from scivis._progress import verbose
-from scivis._representation import choose_representation
-from scivis._rows import read_dense
-from scivis._storage import pack_input
 from scivis._tsne.affinities import make_affinities, search_method
-from scivis._tsne.initialization import initial_positions
-from scivis._tsne.optimization import Record, optimize, start_embedding
-from scivis._tsne_choices import (
+from scivis._tsne.arguments import (
     change_settings,
     check_resumed,
     choose_graph,
@@ -32,7 +28,9 @@ from scivis._tsne_choices import (
     resolve_settings,
     suit_graph,
 )
-from scivis._tsne_model import (
+from scivis._tsne.initialization import initial_positions
+from scivis._tsne.optimization import Record, optimize, start_embedding
+from scivis._tsne.place import (
     Config,
     pack_model,
     reference_rows,
@@ -41,6 +39,8 @@ from scivis._tsne_model import (
     unpack_positions,
     used_graph,
 )
+from scivis.data._rows import read_dense
+from scivis.neighbors._novelty import fit_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from openTSNE import TSNEEmbedding
 
-    from scivis._representation import Representation
+    from scivis._adata.representation import Representation
     from scivis._tsne.optimization import Callback
     from scivis._tsne.presets import Preset
     from scivis._tsne.settings import Affinity, GradientMethod, Search, Settings

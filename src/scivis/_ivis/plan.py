@@ -6,27 +6,28 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ._checks import check_positive_int, check_settings, is_real
-from .neighbors import AnnoyKnnMatrix, LazyNeighbors, Neighbors
-from .neighbors._search import check_n_neighbors
+from scivis._checks import check_positive_int, check_settings, is_real
+from scivis.neighbors import AnnoyKnnMatrix, LazyNeighbors, Neighbors
+from scivis.neighbors._search import check_n_neighbors
 
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from ._estimator import Ivis
-    from .nn import Architecture
-    from .nn._training import Schedule
-    from .nn.pairs import Shuffle
+    from scivis.nn import Architecture
+    from scivis.nn._training import Schedule
+    from scivis.nn.pairs import Shuffle
+
+    from .estimator import Ivis
 
 _METRICS = ("angular", "euclidean", "manhattan", "hamming", "dot")
 
 
 def check_plan(model: Ivis, n_rows: int) -> None:
     """Refuse, before any work, parameters that could not be used on `n_rows` rows."""
-    from .nn._optimizer import OPTIMIZERS
-    from .nn.losses import triplet_loss
-    from .nn.networks import check_backbone, check_network
+    from scivis.nn._optimizer import OPTIMIZERS
+    from scivis.nn.losses import triplet_loss
+    from scivis.nn.networks import check_backbone, check_network
 
     if model.distance != "infonce":
         triplet_loss(model.distance)
@@ -109,7 +110,7 @@ def backbone(model: Ivis) -> keras.Model | None:
 
 def architecture_of(model: Ivis, x: NDArray[np.float32]) -> Architecture:
     """The network for these rows."""
-    from .nn import Architecture
+    from scivis.nn import Architecture
 
     named = model.model if isinstance(model.model, str) else None
     network = "custom" if backbone(model) is not None else named or tuple(model.model)
@@ -125,7 +126,7 @@ def architecture_of(model: Ivis, x: NDArray[np.float32]) -> Architecture:
 
 def schedule_of(model: Ivis, shuffle: Shuffle) -> Schedule:
     """How long and how fast to train, and in which order the rows come."""
-    from .nn._training import Schedule
+    from scivis.nn._training import Schedule
 
     return Schedule(
         loss=model.distance,

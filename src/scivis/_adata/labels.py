@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ._methods import Placement
-from ._storage import fail
+from scivis._ivis.pack import fail
+from scivis._methods import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._keys import Keys
+    from .keys import Keys
 
 _SOFTMAX = "sparse_categorical_crossentropy"
 # More whole numbers than this are rather counts than classes; the user has to say.
@@ -110,7 +110,7 @@ def _is_measured(column: pd.Series, metric: str | None) -> bool:
     ValueError
         If they could be either.
     """
-    from .nn.supervision import CLASSIFICATION
+    from scivis.nn.supervision import CLASSIFICATION
 
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if metric is not None:
@@ -206,7 +206,7 @@ def place_predictions(keys: Keys, named: Predictions, scores: NDArray[np.float32
     the certainty, which is the largest of them. Several labels per cell: their probabilities in `.obsm`. Values: a column
     of `.obs` if there is one, a matrix in `.obsm` if there are several.
     """
-    from .nn.supervision import CLASSIFICATION, HINGES
+    from scivis.nn.supervision import CLASSIFICATION, HINGES
 
     n_outputs = scores.shape[1]
     check_predictions(named, n_outputs)

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._checks import check_shape
-from ._plan import architecture_of, backbone, seed_of
+from scivis._checks import check_shape
+
+from .plan import architecture_of, backbone, seed_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._estimator import Ivis
-    from .nn._siamese import Supervision
-    from .nn.supervision import Targets
+    from scivis.nn._siamese import Supervision
+    from scivis.nn.supervision import Targets
+
+    from .estimator import Ivis
 
 # Standard deviation of a map trained with InfoNCE, whose own unit (the width of its kernel) means nothing to a reader.
 _MAP_SPREAD = 5.0
@@ -30,7 +32,7 @@ def some_rows(x: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def read_targets(model: Ivis, y: Any, n_rows: int) -> Targets | None:
     """The labels as training wants them; none at weight 0, where training must be that without labels, bit for bit."""
-    from .nn.supervision import make_targets
+    from scivis.nn.supervision import make_targets
 
     if y is None:
         return None
@@ -46,8 +48,8 @@ def start(
     labels: np.random.Generator,
 ) -> None:
     """A new encoder and, if there are labels, a new head."""
-    from .nn import build_encoder
-    from .nn._linear import start_at_pca
+    from scivis.nn import build_encoder
+    from scivis.nn._linear import start_at_pca
 
     model._architecture = architecture_of(model, x)
     model.n_features_in_ = model._architecture.n_features
@@ -59,7 +61,7 @@ def start(
 
 
 def _start_head(model: Ivis, targets: Targets, seed: int) -> None:
-    from .nn.supervision import CLASSIFICATION, build_head, value_scale
+    from scivis.nn.supervision import CLASSIFICATION, build_head, value_scale
 
     model._scale = value_scale(targets, model.supervision_metric, standardize=model.standardize)
     model._head = build_head(targets.n_outputs, model.supervision_metric, model.embedding_dims, seed)
@@ -97,8 +99,8 @@ def resume(model: Ivis, x: NDArray[np.float32], targets: Targets | None) -> None
 
 def supervision_of(model: Ivis, targets: Targets | None, x: NDArray[np.float32]) -> Supervision | None:
     """What the labels add to the loss."""
-    from .nn._siamese import Supervision
-    from .nn.supervision import scaled
+    from scivis.nn._siamese import Supervision
+    from scivis.nn.supervision import scaled
 
     if targets is None or model._head is None:
         return None
@@ -113,7 +115,7 @@ def supervision_of(model: Ivis, targets: Targets | None, x: NDArray[np.float32])
 
 def finish(model: Ivis, x: NDArray[np.float32]) -> None:
     """A map trained with InfoNCE is scaled to a fixed spread."""
-    from .nn._training import embed
+    from scivis.nn._training import embed
 
     if model.distance == "infonce":
         _rescale(model, _MAP_SPREAD / float(embed(model.encoder_, x).std()))
@@ -121,8 +123,8 @@ def finish(model: Ivis, x: NDArray[np.float32]) -> None:
 
 def _rescale(model: Ivis, scale: float) -> None:
     """Give the map another unit; the network itself, its random states included, stays as it is."""
-    from .nn import build_encoder
-    from .nn.networks import random_states
+    from scivis.nn import build_encoder
+    from scivis.nn.networks import random_states
 
     if scale == model._architecture.output_scale:
         return

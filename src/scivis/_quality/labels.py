@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial.distance import squareform
 
-from ._neighbors import nearest, neighbors_kept
+from .neighbors import nearest, neighbors_kept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._methods import Placement
-from ._progress import bar
-from .n2d._clustering import check_can_place, check_can_predict
-from .n2d._storing import unpack
+from scivis._methods import Placement
+from scivis._progress import bar
+
+from ._clustering import check_can_place, check_can_predict
+from ._pack import unpack
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._keys import Keys
-    from ._streaming import Rows
-    from .n2d import N2D, CustomAutoEncoder
+    from scivis._adata.keys import Keys
+    from scivis.data._streaming import Rows
+
+    from . import N2D, CustomAutoEncoder
 
 
 def load(

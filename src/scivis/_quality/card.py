@@ -9,9 +9,9 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from scipy.stats import rankdata
 
-from ._distances import Boxes, correlations, distance_boxes, triplets_kept
-from ._labels import centroids, label_accuracy, mantel, nearest_classes_kept
-from ._neighbors import density_kept, nearest, neighbors_kept, ranks, trust
+from .distances import Boxes, correlations, distance_boxes, triplets_kept
+from .labels import centroids, label_accuracy, mantel, nearest_classes_kept
+from .neighbors import density_kept, nearest, neighbors_kept, ranks, trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

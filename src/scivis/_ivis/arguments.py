@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._checks import check_copy, check_positive_int, check_seed, given_settings, is_whole
-from ._labels import Labels, read_labels
-from ._neighbor_graph import check_graph, has_graph
-from .neighbors._search import check_n_neighbors, check_search
+from scivis._adata.graph import check_graph, has_graph
+from scivis._adata.labels import Labels, read_labels
+from scivis._checks import check_copy, check_positive_int, check_seed, given_settings, is_whole
+from scivis.neighbors._search import check_n_neighbors, check_search
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -56,7 +56,7 @@ def check_files(backend: str | None, index_path: Any, checkpoint: Any, random_st
 
 def choose_labels(adata: AnnData, key: str | None, metric: str | None, unlabeled_category: str | None) -> Labels | None:
     """The labels asked for, checked."""
-    from .nn.supervision import check_metric, make_targets
+    from scivis.nn.supervision import check_metric, make_targets
 
     useless = list(given_settings(supervision_metric=metric, unlabeled_category=unlabeled_category))
     if key is None and useless:

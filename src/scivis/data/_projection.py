@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from ._row_file import RowFile
 from ._rows import check_finite, iter_blocks, spread_rows
+from ._spill import RowFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._files import entries, open_backed, write, write_added
+from ._adata.files import entries, open_backed, write, write_added
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

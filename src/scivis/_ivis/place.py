@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._labels import check_predictions, place_predictions, unpack_predictions
-from ._methods import Placement
-from ._progress import bar
-from ._storage import unpack_model
+from scivis._adata.labels import check_predictions, place_predictions, unpack_predictions
+from scivis._methods import Placement
+from scivis._progress import bar
+
+from .pack import unpack_model
 
 if TYPE_CHECKING:
     import keras
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._estimator import Ivis
-    from ._keys import Keys
-    from ._streaming import Rows
+    from scivis._adata.keys import Keys
+    from scivis.data._streaming import Rows
+
+    from .estimator import Ivis
 
 
 def load(adata: AnnData, entry: Any, *, backbone: keras.Model | None = None) -> Ivis:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from ._rows import dense, iter_blocks
+from scivis.data._rows import dense, iter_blocks
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._representation import Representation
+    from .representation import Representation
 
 # Blocks looked at, evenly spread over the cells, to learn means and offset: all of a small matrix.
 _BLOCKS, _BLOCK = 20, 1000

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
-from ._checks import check_shape
-from ._novelty import novelty
-from ._rows import check_finite
-from .data._reading import iter_rows, shape_of
+from scivis._checks import check_shape
+from scivis.data._reading import iter_rows, shape_of
+from scivis.data._rows import check_finite
+from scivis.neighbors._novelty import novelty
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from ._estimator import Ivis
+    from .estimator import Ivis
 
 
 def embed_rows(model: Ivis, rows: Any) -> NDArray[np.float32]:
@@ -28,7 +28,7 @@ def embed_rows(model: Ivis, rows: Any) -> NDArray[np.float32]:
 
 def score_rows(model: Ivis, rows: Any) -> NDArray[np.float32]:
     """What the head predicts for them, in the unit of the labels, shape (n, n_outputs)."""
-    from .nn._training import embed
+    from scivis.nn._training import embed
 
     head = model._head
     if head is None:
@@ -68,7 +68,7 @@ def siamese_model(model: Ivis) -> keras.Model:
 
 
 def _embed(model: Ivis, block: NDArray[np.float32]) -> NDArray[np.float32]:
-    from .nn._training import embed
+    from scivis.nn._training import embed
 
     return embed(model.encoder_, block)
 

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     import keras
 
-    from ._estimator import Ivis
-    from .nn._training import Trained
+    from scivis.nn._training import Trained
+
+    from .estimator import Ivis
 
 
 def watching(model: Ivis) -> tuple[list[keras.callbacks.Callback], Callable[[Trained], None] | None]:
@@ -31,6 +32,6 @@ def watching(model: Ivis) -> tuple[list[keras.callbacks.Callback], Callable[[Tra
 
 
 def _progress(model: Ivis) -> list[keras.callbacks.Callback]:
-    from .nn._progress import EpochBar
+    from scivis.nn._progress import EpochBar
 
     return [EpochBar(model.epochs)] if model.verbose else []

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ._estimator import Ivis
-from ._expression import ExpressionInput
-from ._novelty import Reference
+from scivis._adata.expression import ExpressionInput
+from scivis.neighbors._novelty import Reference
+
+from .estimator import Ivis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import keras
 
-    from .nn import Architecture
+    from scivis.nn import Architecture
 
 FORMAT = 1
 # Larger widths than any network in use; a forged one must not exhaust the memory.
@@ -95,7 +96,7 @@ def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = No
 
 
 def _set_head(model: Ivis, stored: Mapping[str, Any]) -> None:
-    from .nn.supervision import CLASSIFICATION, build_head, check_metric
+    from scivis.nn.supervision import CLASSIFICATION, build_head, check_metric
 
     # Empty dictionaries get lost, for instance when data are concatenated.
     weights = unnumber(stored.get("head", {}), "head weight")
@@ -168,7 +169,7 @@ def parse(stored: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _architecture(entry: Any) -> Architecture:
-    from .nn.networks import BUILT_IN, REGISTERED, Architecture
+    from scivis.nn.networks import BUILT_IN, REGISTERED, Architecture
 
     fields = {"network", "n_features", "n_components", "linear_path", "offset", "scale", "output_scale"}
     if not isinstance(entry, dict) or set(entry) != fields:
@@ -209,8 +210,8 @@ def _check_backbone(architecture: Architecture, backbone: keras.Model | None) ->
 
 
 def _encoder(architecture: Architecture, stored: Mapping[str, Any], backbone: keras.Model | None) -> keras.Model:
-    from .nn import build_encoder
-    from .nn.networks import REGISTERED
+    from scivis.nn import build_encoder
+    from scivis.nn.networks import REGISTERED
 
     weights = unnumber(stored["weights"], "weight")
     if backbone is None and architecture.network not in REGISTERED:
@@ -226,7 +227,7 @@ def _encoder(architecture: Architecture, stored: Mapping[str, Any], backbone: ke
 
 def _check_shapes(architecture: Architecture, given: list[tuple[int, ...]]) -> None:
     """Before anything is built: a forged size must fail here, and not in the allocation of its layer."""
-    from .nn.networks import weight_shapes
+    from scivis.nn.networks import weight_shapes
 
     n_layers = len(architecture.network) if isinstance(architecture.network, tuple) else 0
     if n_layers > len(given) or sorted(weight_shapes(architecture)) != sorted(given):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from ._quality import Boxes
+from scivis._quality import Boxes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._quality import Measure
+    from scivis._quality import Measure
 
 # What the reference of every card is called.
 PCA = "PCA"

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._neighbor_graph import check_graph, graph_metric, graph_width, has_graph
-from ._tsne.initialization import COMPUTED, check_positions
-from ._tsne.presets import preset_settings
-from ._tsne.settings import Settings, check_settings, resolve
+from scivis._adata.graph import check_graph, graph_metric, graph_width, has_graph
+
+from .initialization import COMPUTED, check_positions
+from .presets import preset_settings
+from .settings import Settings, check_settings, resolve
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._tsne.optimization import Callback
+    from .optimization import Callback
 
 _SEARCHES = ("neighbors", "metric", "metric_params", "knn_kwargs")
 

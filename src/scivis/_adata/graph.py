@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from .neighbors import Neighbors, from_graph
+from scivis.neighbors import Neighbors, from_graph
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -11,9 +11,7 @@ import h5py
 import numpy as np
 
 from scivis._checks import is_real, is_whole
-from scivis._digest import USER_BLOCK, is_undamaged, sign
-from scivis._novelty import Reference
-from scivis._storage import (
+from scivis._ivis.pack import (
     FORMAT,
     UnusableModelError,
     _finite,
@@ -25,11 +23,13 @@ from scivis._storage import (
     to_json,
     unnumber,
 )
+from scivis._store.digest import USER_BLOCK, is_undamaged, sign
+from scivis.neighbors._novelty import Reference
 
 from ._autoencoder import AutoEncoder, CustomAutoEncoder, _Trainable
 from ._clustering import ManifoldClusterer
 from ._estimator import N2D
-from ._storing_learners import pack_clusterer, pack_manifold, unpack_clusterer, unpack_manifold
+from ._pack_learners import pack_clusterer, pack_manifold, unpack_clusterer, unpack_manifold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -313,7 +313,7 @@ def _replace(path: Path, entry: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as name:
         writing = Path(name) / path.name
-        from scivis._saving import _write  # loads Keras
+        from scivis._ivis.save import _write  # loads Keras
 
         with h5py.File(writing, "w", userblock_size=USER_BLOCK) as file:
             _write(file, entry)
@@ -327,7 +327,7 @@ def _entry(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(msg)
     if not is_undamaged(path):
         fail(f"{path} is damaged, or no model of scivis")
-    from scivis._saving import _read  # loads Keras
+    from scivis._ivis.save import _read  # loads Keras
 
     try:
         with h5py.File(path, "r") as file:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ._checks import check_rows
-from ._novelty import Reference, fit_reference
-from ._phases import finish, read_targets, resume, some_rows, start, supervision_of
-from ._plan import backbone, check_plan, neighbors_of, schedule_of
-from ._prediction import embed_rows, novelty_of_rows, score_rows, siamese_model, supervised_model
-from ._watching import watching
-from .data._reading import read_rows
+from scivis._checks import check_rows
+from scivis.data._reading import read_rows
+from scivis.neighbors._novelty import Reference, fit_reference
+
+from .fit import finish, read_targets, resume, some_rows, start, supervision_of
+from .plan import backbone, check_plan, neighbors_of, schedule_of
+from .predict import embed_rows, novelty_of_rows, score_rows, siamese_model, supervised_model
+from .watching import watching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from .neighbors import LazyNeighbors, Neighbors
-    from .nn import Architecture
-    from .nn._optimizer import Optimizer
-    from .nn._training import Trained
-    from .nn.losses import IvisLoss
-    from .nn.pairs import Shuffle
+    from scivis.neighbors import LazyNeighbors, Neighbors
+    from scivis.nn import Architecture
+    from scivis.nn._optimizer import Optimizer
+    from scivis.nn._training import Trained
+    from scivis.nn.losses import IvisLoss
+    from scivis.nn.pairs import Shuffle
 
 
 class Ivis(TransformerMixin, BaseEstimator):
@@ -213,7 +214,7 @@ class Ivis(TransformerMixin, BaseEstimator):
             If `X` holds NaN, infinite or only equal rows, a parameter does not suit it, or `X` or `Y` have another
             width than in the fit before.
         """
-        from .nn._training import train
+        from scivis.nn._training import train
 
         x = read_rows(X)
         self.check_settings(len(x) if self.anchors is None else len(self.anchors))
@@ -258,7 +259,7 @@ class Ivis(TransformerMixin, BaseEstimator):
 
     def check_rows(self, x: NDArray[np.float32]) -> None:
         """Refuse rows that cannot be embedded, or that the network given does not read."""
-        from .nn.networks import check_backbone
+        from scivis.nn.networks import check_backbone
 
         check_rows(x)
         if (given := backbone(self)) is not None:
@@ -300,7 +301,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         FileExistsError
             If there is something under that name and `overwrite` is false.
         """
-        from ._saving import save
+        from .save import save
 
         save(self, folder_path, save_format, overwrite=overwrite)
 
@@ -310,7 +311,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         A Keras network or a loss function of your own is not in the folder, which can therefore bring no code along: give
         it to the constructor again, ``Ivis(model=network).load_model(path)``.
         """
-        from ._saving import load
+        from .save import load
 
         loaded = vars(load(folder_path, self))
         self.__dict__.clear()
@@ -339,11 +340,11 @@ class Ivis(TransformerMixin, BaseEstimator):
     _trained: Trained | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        from ._saving import getstate
+        from .save import getstate
 
         return getstate(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from ._saving import setstate
+        from .save import setstate
 
         setstate(self, state)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scivis._checks import is_real, is_whole
-from scivis._storage import _finite, _floats, fail, pack_model, unpack_model
+from scivis._ivis.pack import _finite, _floats, fail, pack_model, unpack_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

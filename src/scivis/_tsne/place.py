@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._checks import check_seed, is_real
-from ._methods import Placement
-from ._neighbor_graph import stored_graph
-from ._novelty import Reference, novelty
-from ._representation import choose_representation
-from ._rows import read_dense
-from ._storage import FORMAT, check_format, fail, parse, to_json
-from ._tsne.affinities import Index, make_affinities, nearest
-from ._tsne.optimization import start_embedding
-from ._tsne.placement import Placer, Transform, check_distances, check_start
-from ._tsne.settings import Settings, check_settings
+from scivis._adata.graph import stored_graph
+from scivis._adata.representation import choose_representation
+from scivis._checks import check_seed, is_real
+from scivis._ivis.pack import FORMAT, check_format, fail, parse, to_json
+from scivis._methods import Placement
+from scivis.data._rows import read_dense
+from scivis.neighbors._novelty import Reference, novelty
+
+from .affinities import Index, make_affinities, nearest
+from .optimization import start_embedding
+from .placement import Placer, Transform, check_distances, check_start
+from .settings import Settings, check_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from openTSNE import TSNEEmbedding
 
-    from ._keys import Keys
-    from ._streaming import Rows
+    from scivis._adata.keys import Keys
+    from scivis.data._streaming import Rows
 
     Metric = str | Callable[..., float]
     Block = NDArray[np.float32]

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._atomic import replacing
-from .neighbors import Neighbors
+from scivis._store.files import replacing
+from scivis.neighbors import Neighbors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from ._estimator import Ivis
-    from .nn._autosave import Autosave
+    from scivis.nn._autosave import Autosave
+
+    from .estimator import Ivis
 
 # Minutes of work that a kill may cost, beside the rest of the epoch.
 _SECONDS = 120.0
@@ -73,7 +74,7 @@ class Checkpoint:
 
     def resume(self, model: Ivis) -> Ivis:
         """The model as it was when it was last saved, to be fitted further; the one given, if none was saved."""
-        from ._saving import load
+        from .save import load
 
         if not (self.folder / _MODEL).exists():
             return model
@@ -85,7 +86,7 @@ class Checkpoint:
 
     def autosave(self) -> Autosave:
         """The callback that saves during training."""
-        from .nn._autosave import Autosave
+        from scivis.nn._autosave import Autosave
 
         return Autosave(self.folder / _MODEL, _SECONDS)
 

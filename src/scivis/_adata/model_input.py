@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._expression import ExpressionInput, expression_input, gene_input
-from ._projection import fit_projection, project
-from ._row_file import RowFile
-from ._rows import dense, in_memory, iter_blocks, read_dense, take_rows
+from scivis.data._projection import fit_projection, project
+from scivis.data._rows import dense, in_memory, iter_blocks, read_dense, take_rows
+from scivis.data._spill import RowFile
+
+from .expression import ExpressionInput, expression_input, gene_input
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from ._representation import Representation
+    from .representation import Representation
 
 # The network reads the genes themselves while those of the training cells fit into 32 MiB.
 _MAX_VALUES = 2**23

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from ._checks import is_whole
-from ._digest import USER_BLOCK, is_undamaged, sign
-from ._estimator import Ivis
-from ._plan import backbone, generator
-from ._storage import (
+from scivis._checks import is_whole
+from scivis._store.digest import USER_BLOCK, is_undamaged, sign
+from scivis.nn._training import Trained
+from scivis.nn.networks import random_states
+
+from .estimator import Ivis
+from .pack import (
     FORMAT,
     UnusableModelError,
     check_format,
@@ -27,8 +29,7 @@ from ._storage import (
     unpack_model,
     unpack_params,
 )
-from .nn._training import Trained
-from .nn.networks import random_states
+from .plan import backbone, generator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,7 +145,7 @@ def unpack_all(entry: Mapping[str, Any], like: Ivis) -> Ivis:
 
 
 def _untrained(entry: Mapping[str, Any], network: Any) -> Ivis:
-    from .nn.networks import check_network
+    from scivis.nn.networks import check_network
 
     if isinstance(network, str | list | dict):
         check_network(network)
@@ -178,7 +179,7 @@ def _best(entry: Mapping[str, Any], model: Ivis) -> list[np.ndarray]:
 
 def _check_optimizer(values: list[np.ndarray], model: Ivis) -> None:
     """Refuse an optimizer that is not known, and a state that is not its own."""
-    from .nn._optimizer import OPTIMIZERS, state_shapes
+    from scivis.nn._optimizer import OPTIMIZERS, state_shapes
 
     if model.optimizer not in OPTIMIZERS:
         fail(f"its optimizer is {str(model.optimizer)[:80]!r}")

@@ -6,8 +6,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._checks import is_whole
-from ._rows import BLOCK, check_finite, dense, in_memory, iter_blocks
+from scivis._checks import is_whole
+from scivis.data._rows import BLOCK, check_finite, dense, in_memory, iter_blocks
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._neighbors import nearest, ranks, trust
+from .neighbors import nearest, ranks, trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from ._atomic import replacing
+from scivis._store.files import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
