@@ -26,6 +26,7 @@ test: $(READY)-test ## run the tests and the docstring examples
 lint: $(READY)-lint ## check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 format: $(READY)-lint ## repair style and format
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""Keeping quiet what cannot be told to be quiet: libraries that print while they are loaded."""
+"""Loading of libraries that print while they are loaded, without their output."""
 
 from __future__ import annotations
 
@@ -6,22 +6,35 @@ import os
 import sys
 import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def load_quietly(name: str) -> Any:
+    """Import `keras` or `tensorflow` without the lines that TensorFlow prints meanwhile and later.
+
+    TensorFlow's compiled code logs every device and every graph that it compiles. A log level set by the user is kept.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_standard_error():
+        return import_module(name)
+
+
 @contextmanager
 def quiet_standard_error() -> Iterator[None]:
-    """Swallow what compiled code writes to standard error; if the block fails, write it after all.
+    """Discard what compiled code writes to standard error, unless the block raises: then it is written after all.
 
-    TensorFlow logs its processor flags and missing GPU libraries before any of its settings applies, straight to the
-    file descriptor, where Python cannot filter it.
+    TensorFlow logs processor flags and missing GPU libraries before any of its settings applies, directly to the file
+    descriptor, where Python cannot filter it.
     """
     try:
         kept = os.dup(2)
-    except OSError:  # no standard error at all
+    except OSError:  # there is no standard error
         yield
         return
     with tempfile.TemporaryFile() as log:

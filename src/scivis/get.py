@@ -48,5 +48,4 @@ def model(adata: AnnData, key: str = "ivis", **options: Any) -> Any:
     True
     """
     entry = entry_of(adata, key)
-    _, method = method_of(entry)
-    return method.load(adata, entry, **options)
+    return method_of(entry).load(adata, entry, **options)

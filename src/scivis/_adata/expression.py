@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
-from scivis.data._rows import dense, iter_blocks
+from scivis._store.schema import fail, float32_array
+from scivis.data._blocks import dense, iter_blocks
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -102,3 +103,34 @@ def _sample(matrix: Any, columns: NDArray[np.bool_]) -> tuple[NDArray[np.float32
 def _sample_means(matrix: Any) -> NDArray[np.float32]:
     with np.errstate(invalid="ignore"):
         return _sample(matrix, np.ones(matrix.shape[1], bool))[0].mean(axis=0)
+
+
+def pack_input(source: ExpressionInput | None) -> dict[str, Any]:
+    """How expression becomes the model's input, as a dictionary; empty if that is not known."""
+    return {} if source is None else asdict(source)
+
+
+def unpack_input(stored: Any) -> ExpressionInput | None:
+    """How expression becomes the model's input, from a dictionary."""
+    if not hasattr(stored, "keys"):
+        fail(f"its expression entry is a {type(stored).__name__}, not a dictionary")
+    if not stored:
+        return None
+    missing = set(ExpressionInput.__dataclass_fields__) - set(stored)
+    if missing:
+        fail(f"its expression entry lacks {sorted(missing)}")
+    genes = np.asarray(stored["genes"], dtype=object)
+    means, loadings, offset = (float32_array(stored[name], name) for name in ("means", "loadings", "offset"))
+    fits = not loadings.size or (loadings.shape == (genes.size, offset.size) and offset.ndim == 1)
+    if genes.ndim != 1 or genes.shape != means.shape or not fits:
+        fail("its genes, means, loadings and offset differ in length")
+    return ExpressionInput(genes, means, str(stored["layer"]), loadings, offset)
+
+
+def fitted_on(params: Any, use_rep: str | None = None) -> tuple[str, int]:
+    """The key of `.obsm` that the model reads, or the one asked for, and the number of its columns."""
+    if not hasattr(params, "keys") or not {"representation", "use_rep", "n_features"} <= set(params):
+        fail("its params do not say what it was fitted on")
+    if use_rep is None and params["representation"] != "obsm":
+        fail("it does not say which genes it reads")
+    return use_rep or str(params["use_rep"]), int(params["n_features"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from scivis.data._rows import dense
+from scivis.data._blocks import dense
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

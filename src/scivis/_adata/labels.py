@@ -1,4 +1,4 @@
-"""Labels out of an AnnData object, as numbers for training, and predictions back into one."""
+"""Labels of cells, read from `.obs` or `.obsm` as the targets of training."""
 
 from __future__ import annotations
 
@@ -9,44 +9,43 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scivis._ivis.pack import fail
-from scivis._methods import Placement
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from .keys import Keys
+    from scivis.nn.supervision import Targets
 
 _SOFTMAX = "sparse_categorical_crossentropy"
-# More whole numbers than this are rather counts than classes; the user has to say.
-_MOST_NUMBERED_CLASSES = 100
-# Losses of classification for which a cell may have several labels.
-_BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
+# Columns with more different integers than this probably hold counts, not classes. The user has to decide.
+_MAX_INTEGER_CLASSES = 100
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What to learn about the cells.
+    """Labels of the cells.
 
     Parameters
     ----------
     key
-        Where it stands, in `.obs` or `.obsm`.
+        Key in `.obs` or `.obsm`.
     values
-        Codes, shape (n,), indicators or numbers, shape (n, n_outputs); missing ones are NaN, missing codes −1.
+        Codes, shape (n,), indicators or numbers, shape (n, n_outputs). Missing labels are NaN, missing codes −1.
     metric
-        The Keras loss.
+        Name of the Keras loss.
     categories
-        Names of the classes in the order of the predictions; none for regression.
+        Names of the classes in the order of the predictions; empty for regression.
     """
 
     key: str
     values: NDArray[Any]
     metric: str
     categories: tuple[str, ...]
+
+    def targets(self) -> Targets:
+        """The labels as training reads them."""
+        from scivis.nn.supervision import make_targets
+
+        return make_targets(self.values, self.metric, len(self.values))
 
 
 def read_labels(adata: AnnData, key: str, metric: str | None, unlabeled_category: str | None) -> Labels:
@@ -117,7 +116,7 @@ def _is_measured(column: pd.Series, metric: str | None) -> bool:
         return numeric and metric not in CLASSIFICATION
     if not numeric or not (column.dropna() == column.dropna().round()).all():
         return numeric
-    if column.nunique() > _MOST_NUMBERED_CLASSES:
+    if column.nunique() > _MAX_INTEGER_CLASSES:
         msg = (
             f"labels={column.name!r} holds {column.nunique()} different whole numbers. If they are values, pass "
             f"supervision_metric='mae'; if they are classes, make the column categorical."
@@ -128,7 +127,7 @@ def _is_measured(column: pd.Series, metric: str | None) -> bool:
 
 def _classes(key: str, column: pd.Series, metric: str, unlabeled_category: str | None) -> Labels:
     """Categories that occur, in the column's own order; −1 among whole numbers is no label."""
-    named = _categorical(column)
+    named = as_categorical(column)
     if unlabeled_category is not None and unlabeled_category not in named.cat.categories:
         msg = f"unlabeled_category={unlabeled_category!r} is not among the labels: {list(named.cat.categories)}."
         raise KeyError(msg)
@@ -147,7 +146,7 @@ def _classes(key: str, column: pd.Series, metric: str, unlabeled_category: str |
     return Labels(key, indicators, metric, names)
 
 
-def _categorical(column: pd.Series) -> pd.Series:
+def as_categorical(column: pd.Series) -> pd.Series:
     return column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
 
 
@@ -167,81 +166,3 @@ def _matrix(key: str, entry: Any, metric: str | None) -> Labels:
     names = getattr(entry, "columns", range(values.shape[1]))
     metric = metric or ("binary_crossentropy" if indicators else "mae")
     return Labels(key, values, metric, tuple(map(str, names)))
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a head's outputs are called in AnnData: see :func:`place_predictions`."""
-
-    labels: str
-    metric: str
-    categories: tuple[str, ...]
-    colors: tuple[str, ...] = ()
-
-
-def predictions_of(labels: Labels, adata: AnnData) -> Predictions:
-    """How to name predictions of these labels, with the colours that they have."""
-    return Predictions(labels.key, labels.metric, labels.categories, _colors(labels, adata))
-
-
-def _colors(labels: Labels, adata: AnnData) -> tuple[str, ...]:
-    """Colours of the classes; the column may have further categories, which are no classes."""
-    colors = adata.uns.get(f"{labels.key}_colors")
-    if colors is None or labels.key in adata.obsm or not labels.categories:
-        return ()
-    names = list(map(str, _categorical(adata.obs[labels.key]).cat.categories))
-    return tuple(str(colors[names.index(name)]) for name in labels.categories) if len(colors) >= len(names) else ()
-
-
-def check_predictions(named: Predictions, n_outputs: int) -> None:
-    """Refuse names that are not those of the model's predictions."""
-    if len(named.categories) not in (0, n_outputs):
-        fail(f"it predicts {n_outputs} values for {len(named.categories)} names")
-
-
-def place_predictions(keys: Keys, named: Predictions, scores: NDArray[np.float32]) -> Placement:
-    """What the head says, as it is to be written.
-
-    Classes: the most likely one in `.obs`, with its colours in `.uns`, and all scores in `.obsm`; beside probabilities
-    the certainty, which is the largest of them. Several labels per cell: their probabilities in `.obsm`. Values: a column
-    of `.obs` if there is one, a matrix in `.obsm` if there are several.
-    """
-    from scivis.nn.supervision import CLASSIFICATION, HINGES
-
-    n_outputs = scores.shape[1]
-    check_predictions(named, n_outputs)
-    exclusive = len(named.categories) > 1 and named.metric in CLASSIFICATION and named.metric not in _BINARY
-    label = {keys.label: f"predicted {named.labels} (adata.obs)"}
-    if n_outputs == 1 and not exclusive:
-        return Placement(obs={keys.label: scores[:, 0]}, notes=label)
-    matrix = Placement(obsm={keys.scores: scores}, notes={keys.scores: f"scores of {named.labels} (adata.obsm)"})
-    if not exclusive:
-        return matrix
-    obs = {keys.label: pd.Categorical.from_codes(scores.argmax(axis=1), list(named.categories))}
-    # A hinge gives distances from a boundary, which are no probabilities.
-    if named.metric not in HINGES:
-        obs[keys.certainty] = scores.max(axis=1)
-    # Without colours of their own: those of an earlier prediction of other classes would be wrong here.
-    colors = {f"{keys.label}_colors": list(named.colors) or None}
-    return Placement(obs=obs, uns=colors, notes=label) | matrix
-
-
-def pack_predictions(named: Predictions | None) -> dict[str, Any]:
-    """As a dictionary for `.uns`; empty without labels."""
-    if named is None:
-        return {}
-    lists = {"categories": named.categories, "colors": named.colors}
-    return {"labels": named.labels, "metric": named.metric} | {k: np.array(v, dtype=object) for k, v in lists.items()}
-
-
-def unpack_predictions(stored: Mapping[str, Any]) -> Predictions | None:
-    """Back from its dictionary."""
-    if not hasattr(stored, "keys"):
-        fail(f"its predictions are a {type(stored).__name__}, not a dictionary")
-    if not stored:
-        return None
-    missing = {"labels", "metric", "categories", "colors"} - set(stored)
-    if missing:
-        fail(f"its predictions lack {sorted(missing)}")
-    lists = (tuple(map(str, np.asarray(stored[name]))) for name in ("categories", "colors"))
-    return Predictions(str(stored["labels"]), str(stored["metric"]), *lists)

@@ -1,4 +1,4 @@
-"""What the model reads: a representation as it is, or very many genes through a few components."""
+"""The input of the model: a representation as it is, or very many genes through a few principal components."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis.data._blocks import dense, in_memory, iter_blocks
 from scivis.data._projection import fit_projection, project
-from scivis.data._rows import dense, in_memory, iter_blocks, read_dense, take_rows
 from scivis.data._spill import RowFile
+from scivis.data._streaming import Rows
 
 from .expression import ExpressionInput, expression_input, gene_input
 
@@ -19,78 +20,96 @@ if TYPE_CHECKING:
 
     from .representation import Representation
 
-# The network reads the genes themselves while those of the training cells fit into 32 MiB.
+# The network reads the genes themselves if the genes of the training cells fit into 32 MiB.
 _MAX_VALUES = 2**23
-# Rows up to here are trained on from memory: the training holds a copy.
-_MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True, eq=False)
 class ModelInput:
-    """The rows that the model reads.
+    """The rows that a model reads, and their origin.
 
     Parameters
     ----------
-    matrix
-        Cells × features: in memory, on disk, or a dask array.
+    rows
+        One row per cell, with a name for messages.
     expression
-        How they follow from expression, for new cells; `None` if there is no known way.
-    description
-        What messages call them.
+        How the rows follow from expression, for new cells; `None` if that is not known.
+    representation
+        The matrix that was chosen.
     """
 
-    matrix: Any
+    rows: Rows
     expression: ExpressionInput | None
-    description: str
+    representation: Representation
+
+    @property
+    def source(self) -> str:
+        """What new cells must bring, for messages."""
+        return "expression" if self.expression else f"obsm[{self.representation.key!r}]"
+
+    def params(self) -> dict[str, Any]:
+        """The origin of the rows, as entries of `params`."""
+        return self.representation.params() | {"n_features": self.rows.matrix.shape[1]}
 
 
 def model_input(
     adata: AnnData,
     representation: Representation,
-    mask_var: NDArray[np.bool_] | str | None,
+    *,
+    mask_var: NDArray[np.bool_] | str | None = None,
     n_train: int,
     random_state: int,
 ) -> ModelInput:
-    """The rows for this representation.
+    """The input of the model for a representation.
 
     Parameters
     ----------
     adata, representation
-        Where expression is, and which matrix was chosen.
+        Where the expression is, and which matrix was chosen.
     mask_var
-        Of genes, which to read: a mask, or the name of one in `.var`. Without it all or, where they are read through
-        principal components, the highly variable ones if they are marked, as `sc.pp.pca` does.
+        Genes to read, where genes are read: a mask, or its name in `.var`. By default all genes or, if they are read
+        through principal components, the highly variable ones if they are marked, as in `sc.pp.pca`.
     n_train
-        Cells to train on. If they hold more than 2²³ values, the network reads them through principal components.
+        Number of training cells. If they hold more than 2²³ values, the genes are read through principal components.
     random_state
         Seed of the PCA.
     """
+    name = representation.description
     if representation.kind == "obsm":
         return ModelInput(
-            representation.matrix, expression_input(adata, representation), representation.description
+            Rows(representation.matrix, name), expression_input(adata, representation), representation
         )  # fmt: skip
-    layer = "" if representation.kind == "X" else representation.key
     genes = gene_mask(adata, mask_var)
-    if n_train * int(genes.sum()) <= _MAX_VALUES and not representation.is_reduced:
-        matrix = _columns(representation.matrix, genes)
-        return ModelInput(matrix, gene_input(matrix, _names(adata, genes), layer), _described(representation, genes))
-    if mask_var is None and "highly_variable" in adata.var:
-        genes = gene_mask(adata, "highly_variable")
+    if n_train * int(genes.sum()) > _MAX_VALUES or representation.is_reduced:
+        return _projected(adata, representation, mask_var, random_state)
+    matrix = _columns(representation.matrix, genes)
+    expression = gene_input(matrix, _names(adata, genes), representation.layer)
+    return ModelInput(Rows(matrix, _described(name, genes)), expression, representation)
+
+
+def _projected(
+    adata: AnnData, representation: Representation, mask_var: NDArray[np.bool_] | str | None, random_state: int
+) -> ModelInput:
+    """The genes through principal components."""
+    is_marked = mask_var is None and "highly_variable" in adata.var
+    genes = gene_mask(adata, "highly_variable" if is_marked else mask_var)
     projection = fit_projection(representation.matrix, genes, random_state)
     loadings = projection.loadings[genes]
     expression = ExpressionInput(
-        _names(adata, genes), projection.means[genes], layer, loadings, projection.offset
+        _names(adata, genes), projection.means[genes], representation.layer, loadings, projection.offset
     )  # fmt: skip
-    described = f"{_described(representation, genes)}, through {loadings.shape[1]} principal components"
-    return ModelInput(project(representation.matrix, projection, representation.description), expression, described)
+    matrix = project(representation.matrix, projection, representation.description)
+    name = f"{_described(representation.description, genes)}, through {loadings.shape[1]} principal components"
+    # What was written to a file was validated on the way.
+    return ModelInput(Rows(matrix, name, is_validated=isinstance(matrix, RowFile)), expression, representation)
 
 
 def _names(adata: AnnData, genes: NDArray[np.bool_]) -> NDArray[Any]:
     return adata.var_names.to_numpy(dtype=object)[genes]
 
 
-def _described(representation: Representation, genes: NDArray[np.bool_]) -> str:
-    return representation.description + ("" if genes.all() else f", {genes.sum()} of them")
+def _described(name: str, genes: NDArray[np.bool_]) -> str:
+    return name + ("" if genes.all() else f", {genes.sum()} of them")
 
 
 def gene_mask(adata: AnnData, mask_var: NDArray[np.bool_] | str | None) -> NDArray[np.bool_]:
@@ -120,18 +139,6 @@ def _columns(matrix: Any, genes: NDArray[np.bool_]) -> Any:
         return matrix
     if in_memory(matrix) or hasattr(matrix, "map_blocks"):
         return matrix[:, np.flatnonzero(genes)]
-    # Columns of what is stored by rows would be read one by one.
+    # Selecting columns of a matrix that is stored by rows would read them one by one.
     blocks = (dense(block)[:, genes] for block in iter_blocks(matrix))
     return RowFile.of(blocks, (matrix.shape[0], int(genes.sum())))
-
-
-def training_rows(matrix: Any, name: str, rows: NDArray[np.int64] | None) -> NDArray[np.float32]:
-    """The rows to train on: those asked for or, without numbers, all. Above 1 GiB they lie in a file, mapped into memory."""
-    if rows is not None:
-        return take_rows(matrix, rows)
-    if 4 * matrix.shape[0] * matrix.shape[1] <= _MAX_BYTES:
-        return read_dense(matrix, name)
-    if isinstance(matrix, np.memmap) and matrix.dtype == np.float32 and matrix.flags.c_contiguous:
-        return matrix
-    stored = matrix if isinstance(matrix, RowFile) else RowFile.of(map(dense, iter_blocks(matrix)), matrix.shape)
-    return stored.mapped()

@@ -6,8 +6,9 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from scivis._checks import is_whole
-from scivis.data._rows import BLOCK, check_finite, dense, in_memory, iter_blocks
+from scivis._checks import is_integer
+from scivis.data._blocks import in_memory
+from scivis.data._streaming import Rows
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -37,6 +38,15 @@ class Representation:
     is_reduced: bool = False
 
     @property
+    def layer(self) -> str:
+        """Name of the layer; empty for `.X`."""
+        return self.key if self.kind == "layer" else ""
+
+    def params(self) -> dict[str, str]:
+        """Kind and key, as entries of `params`."""
+        return {"use_rep": self.key, "representation": self.kind}
+
+    @property
     def description(self) -> str:
         """What messages call it."""
         return (
@@ -60,8 +70,8 @@ def choose_representation(
     written to `adata`, with a warning, if there is none. Of data on disk, the principal components of `.X` are then read
     block by block, and not written.
     """
-    if n_pcs is not None and (not is_whole(n_pcs) or n_pcs < 0):
-        msg = f"n_pcs={n_pcs!r} must be a whole number: how many columns to use, or 0 for adata.X."
+    if n_pcs is not None and (not is_integer(n_pcs) or n_pcs < 0):
+        msg = f"n_pcs={n_pcs!r} must be an integer: the number of columns to use, or 0 for adata.X."
         raise ValueError(msg)
     if layer is not None:
         if use_rep is not None or n_pcs is not None:
@@ -77,6 +87,13 @@ def choose_representation(
         return Representation(_x(adata), "X", "X", is_reduced=True)
     key = use_rep or _pca_key(adata) or _compute_pca(adata, n_pcs, random_state)
     return Representation(_columns(_lookup(adata.obsm, key, "obsm"), n_pcs, key), "obsm", key)
+
+
+def check_copy(adata: AnnData, *, copy: bool) -> None:
+    """Raise if a copy is wanted of data that are in a file."""
+    if copy and adata.isbacked:
+        msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
+        raise ValueError(msg)
 
 
 def choose_expression(adata: AnnData, layer: str) -> Representation:
@@ -142,11 +159,9 @@ def _compute_pca(adata: AnnData, n_pcs: int | None, random_state: int) -> str:
 
 
 def _check_expression(adata: AnnData) -> None:
-    """PCA would fail on NaN, or make NaN of constant genes, with messages that name neither cause nor remedy."""
+    """Raise for NaN and for constant data, for which the messages of the PCA name neither cause nor remedy."""
     first, varies = None, False
-    for number, block in enumerate(iter_blocks(_x(adata))):
-        rows = dense(block)
-        check_finite(rows, "adata.X", first_row=number * BLOCK)
+    for rows in Rows(_x(adata), "adata.X").blocks():
         first = rows[:1] if first is None else first
         varies = varies or bool((rows != first).any())
     if not varies:

@@ -1,87 +1,229 @@
-"""What the arguments of :func:`scivis.tl.ivis` amount to: settings, labels, cells to train on, a graph or a search."""
+"""The arguments of :func:`scivis.tl.ivis` as records that the stages read: settings, labels, rows and neighbors."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scivis._adata.graph import check_graph, has_graph
-from scivis._adata.labels import Labels, read_labels
-from scivis._checks import check_copy, check_positive_int, check_seed, given_settings, is_whole
-from scivis.neighbors._search import check_n_neighbors, check_search
+import numpy as np
+
+from scivis._adata.graph import check_graph, has_graph, stored_neighbors
+from scivis._adata.labels import read_labels
+from scivis._adata.representation import check_copy
+from scivis._checks import check_positive_int, check_seed, given_settings, is_integer
+from scivis._random import seed_of
+from scivis.data._blocks import take_rows
+from scivis.data._reading import read_rows
+from scivis.data._sampling import sample_rows
+from scivis.data._validation import check_rows
+from scivis.neighbors import Neighbors, find_neighbors
+from scivis.neighbors._search import check_n_neighbors, check_search, resolve_backend
+
+from .checkpoint import Checkpoint, digest
+from .presets import preset_params
+from .settings import Settings, check_settings
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
-# Up to here all cells are trained on, of more a sample. At the border the sample costs half the time and keeps a tenth fewer
-# neighbours (benchmarks/huge.py).
-_ALL_UP_TO, _SAMPLE = 150_000, 100_000
+    from scivis._adata.labels import Labels
+    from scivis.data._streaming import Rows
+    from scivis.neighbors import Backend, Metric
+    from scivis.nn.supervision import Targets
+
+    from .presets import Preset
+
+# Up to here all cells are used for training, above a subsample. At the border the subsample takes half the time and keeps a
+# tenth fewer neighbors (benchmarks/huge.py).
+_ALL_UP_TO, _SUBSAMPLE = 150_000, 100_000
 
 
-def check_arguments(
+def check_call(
     adata: AnnData,
-    n_components: int,
-    epochs: int | None,
-    patience: int | None,
     max_train_cells: int | str | None,
-    random_state: Any,
+    checkpoint: Any,
+    random_state: int | np.random.Generator,
     *,
     copy: bool,
 ) -> None:
-    """Refuse what cannot be used, whatever the data."""
-    check_positive_int("n_components", n_components)
+    """Raise for arguments that are not settings of the model."""
     check_seed(random_state)
-    most = None if max_train_cells == "auto" else max_train_cells
-    for name, value in (("epochs", epochs), ("patience", patience), ("max_train_cells", most)):
-        if value is not None:
-            check_positive_int(name, value)
+    if max_train_cells not in (None, "auto"):
+        check_positive_int("max_train_cells", max_train_cells)
+    if checkpoint is not None and not is_integer(random_state):
+        msg = f"checkpoint={str(checkpoint)!r} needs an integer as random_state, so that the call can be repeated."
+        raise ValueError(msg)
     check_copy(adata, copy=copy)
 
 
 def train_size(n_cells: int, max_train_cells: int | str | None) -> int:
-    """How many cells to train on."""
+    """Number of cells to train on."""
     if max_train_cells == "auto":
-        return _SAMPLE if n_cells > _ALL_UP_TO else n_cells
+        return _SUBSAMPLE if n_cells > _ALL_UP_TO else n_cells
     return n_cells if max_train_cells is None else min(n_cells, int(max_train_cells))
 
 
-def check_files(backend: str | None, index_path: Any, checkpoint: Any, random_state: Any) -> None:
-    """Refuse files that the call could not use."""
+def choose_labels(adata: AnnData, key: str | None, metric: str | None, unlabeled_category: str | None) -> Labels | None:
+    """The labels to learn, if there are any."""
+    from scivis.nn.supervision import check_metric
+
+    unused = list(given_settings(supervision_metric=metric, unlabeled_category=unlabeled_category))
+    if key is None and unused:
+        msg = f"{unused} apply to labels, but there are none: name them with labels=."
+        raise ValueError(msg)
+    if metric is not None:
+        check_metric(metric)
+    return None if key is None else read_labels(adata, key, metric, unlabeled_category)
+
+
+def choose_settings(
+    preset: Preset, n_train: int, labels: Labels | None, *, is_subsample: bool, supervision_weight: float, **given: Any
+) -> Settings:
+    """The settings of a preset with the changes of the caller, validated.
+
+    Parameters
+    ----------
+    preset, n_train
+        Name of the preset, and number of training cells.
+    labels
+        Labels to learn.
+    is_subsample
+        Whether the training cells are a subsample.
+    supervision_weight
+        Weight of the labels.
+    given
+        Settings by the names of :class:`scivis.Ivis`; those that are `None` are left to the preset.
+    """
+    is_labeled = labels is not None and supervision_weight != 0
+    params = preset_params(preset, n_train, is_subsample=is_subsample, is_labeled=is_labeled)
+    params |= given_settings(**given, supervision_metric=labels and labels.metric)
+    settings = Settings(**params, supervision_weight=supervision_weight)
+    check_settings(settings, n_train)
+    return settings
+
+
+@dataclass(frozen=True)
+class NeighborSource:
+    """Where neighbors come from.
+
+    Parameters
+    ----------
+    graph
+        Key of a graph in `adata.uns`; empty for a search.
+    n_neighbors, backend, metric, index_path
+        Settings of the search.
+    """
+
+    graph: str
+    n_neighbors: int
+    backend: Backend
+    metric: Metric
+    index_path: Path | None
+
+
+def choose_neighbors(
+    adata: AnnData,
+    neighbors_key: str | None,
+    *,
+    k: int,
+    n_neighbors: int | None,
+    backend: Backend | None,
+    metric: Metric | None,
+    index_path: Any,
+) -> NeighborSource:
+    """A search if the caller asks for one or there is no graph; otherwise the graph of `sc.pp.neighbors`."""
+    search = given_settings(n_neighbors=n_neighbors, backend=backend, metric=metric)
+    source = NeighborSource("", k, backend or "auto", metric or "euclidean", index_path and Path(index_path))
+    check_search(source.backend, source.metric)
     if index_path is not None and backend != "annoy":
         msg = f"annoy_index_path={str(index_path)!r} is for backend='annoy', but backend is {backend!r}."
         raise ValueError(msg)
-    if checkpoint is not None and not is_whole(random_state):
-        msg = f"checkpoint={str(checkpoint)!r} needs a whole number as random_state, by which the call can be repeated."
+    if neighbors_key is not None and search:
+        msg = f"neighbors_key={neighbors_key!r} reuses a graph, {search} asks for a search: leave one of them out."
         raise ValueError(msg)
-
-
-def choose_labels(adata: AnnData, key: str | None, metric: str | None, unlabeled_category: str | None) -> Labels | None:
-    """The labels asked for, checked."""
-    from scivis.nn.supervision import check_metric, make_targets
-
-    useless = list(given_settings(supervision_metric=metric, unlabeled_category=unlabeled_category))
-    if key is None and useless:
-        msg = f"{useless} say how to learn labels, but there are none: name them with labels=."
-        raise ValueError(msg)
-    if key is None:
-        return None
-    if metric is not None:
-        check_metric(metric)
-    labels = read_labels(adata, key, metric, unlabeled_category)
-    make_targets(labels.values, labels.metric, adata.n_obs)
-    return labels
-
-
-def is_search(
-    adata: AnnData, neighbors_key: str | None, n_neighbors: int | None, backend: str | None, metric: str | None, k: int
-) -> bool:
-    """Whether neighbours are searched: on request, or because there is no graph to reuse."""
-    asked = given_settings(n_neighbors=n_neighbors, backend=backend, metric=metric)
-    check_search(backend or "auto", metric or "euclidean")
-    if neighbors_key is not None and asked:
-        msg = f"neighbors_key={neighbors_key!r} reuses a graph, {asked} asks for a search: leave one of them out."
-        raise ValueError(msg)
-    if not asked and (neighbors_key is not None or has_graph(adata)):
+    if not search and (neighbors_key is not None or has_graph(adata)):
         check_graph(adata, neighbors_key)
-        return False
+        return replace(source, graph=neighbors_key or "neighbors")
     check_n_neighbors(k, adata.n_obs)
-    return True
+    return source
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """Rows to train on, and all rows to be mapped afterwards; all of them validated.
+
+    Parameters
+    ----------
+    x
+        Shape (n_train, features), or all rows if neighbors come from a graph of all cells.
+    anchors
+        Indices of the training cells in `x`; `None` for all.
+    subsample
+        Indices of the rows of `x` among all cells; `None` for all.
+    all_rows
+        All cells.
+    """
+
+    x: NDArray[np.float32]
+    anchors: NDArray[np.int64] | None
+    subsample: NDArray[np.int64] | None
+    all_rows: Rows
+
+    def targets(self, labels: Labels | None) -> Targets | None:
+        """Labels of the rows of `x`."""
+        if labels is None:
+            return None
+        targets = labels.targets()
+        return targets if self.subsample is None else targets.take(self.subsample)
+
+
+def training_rows(rows: Rows, n_train: int, source: NeighborSource, rng: np.random.Generator) -> TrainingRows:
+    """Read the rows to train on: all, or a subsample in which small populations are kept."""
+    is_subsample = n_train < len(rows)
+    if is_subsample and not source.graph:
+        chosen = sample_rows(rows, n_train, rng)
+        x = take_rows(rows.matrix, chosen)
+        check_rows(x)
+        return TrainingRows(x, None, chosen, replace(rows, is_validated=True))
+    x = read_rows(rows.matrix, rows.name)
+    check_rows(x)
+    rows = replace(rows, matrix=x, is_validated=True)
+    return TrainingRows(x, sample_rows(rows, n_train, rng) if is_subsample else None, None, rows)
+
+
+def get_neighbors(
+    adata: AnnData, source: NeighborSource, x: NDArray[np.float32], rng: np.random.Generator, point: Checkpoint | None
+) -> tuple[Neighbors, str]:
+    """The neighbors of the rows of `x`, shape (n, features), and their description."""
+    if source.graph:
+        return stored_neighbors(adata, source.graph, x), f"the graph {source.graph!r}"
+    # Rows that do not fit into memory are indexed on disk.
+    is_mapped = source.backend == "auto" and isinstance(x, np.memmap)
+    backend = "annoy" if is_mapped else resolve_backend(source.backend, len(x))
+    path = source.index_path or (point.index_path if point and backend == "annoy" else None)
+    seed = seed_of(rng)
+
+    def search() -> Neighbors:
+        return find_neighbors(
+            x, source.n_neighbors, backend=backend, metric=source.metric, random_state=seed, index_path=path
+        )  # fmt: skip
+
+    found = point.neighbors(search) if point else search()
+    return found, f"{source.n_neighbors} per cell, found by {backend}, {source.metric}"
+
+
+def open_checkpoint(
+    folder: str | Path | None,
+    settings: Settings,
+    x: NDArray[np.float32],
+    targets: Targets | None,
+    random_state: int | np.random.Generator,
+) -> Checkpoint | None:
+    """The checkpoint of this call, which is recognized by its settings and its data; `None` without a folder."""
+    if folder is None:
+        return None
+    data = {"cells": x.shape, "rows": digest(x), "labels": None if targets is None else digest(targets.values)}
+    call = settings.plain() | {"network": str(settings.model), "random_state": random_state} | data
+    return Checkpoint.open(folder, call | {"verbose": None})

@@ -1,4 +1,4 @@
-"""A folder from which a call that was killed goes on: what it was called with, its neighbours, and its model so far."""
+"""A folder from which a call of :func:`scivis.tl.ivis` resumes: its settings, its neighbors, and its model so far."""
 
 from __future__ import annotations
 
@@ -13,42 +13,52 @@ import numpy as np
 from scivis._store.files import replacing
 from scivis.neighbors import Neighbors
 
+from .save import is_saved, load_folder
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import keras
     from numpy.typing import NDArray
 
     from scivis.nn._autosave import Autosave
 
-    from .estimator import Ivis
+    from .model import FittedIvis
 
-# Minutes of work that a kill may cost, beside the rest of the epoch.
+# Seconds between two saves. A kill costs at most this time and the rest of the epoch.
 _SECONDS = 120.0
 _CALL, _NEIGHBORS, _MODEL = "call.json", "neighbors.npz", "model"
-# Rows by which data are recognised.
+# Rows by which data are recognized.
 _ROWS = 1000
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What is in the folder of one call.
+    """The folder of one call.
 
     Parameters
     ----------
     folder
-        Made when it is opened.
+        Created by :meth:`open`.
     """
 
     folder: Path
 
     @classmethod
     def open(cls, folder: str | Path, call: dict[str, Any]) -> Checkpoint:
-        """The checkpoint of this call, new or begun.
+        """The checkpoint of a call, new or begun.
+
+        Parameters
+        ----------
+        folder
+            The folder.
+        call
+            Settings and digests of the data, by which the call is recognized.
 
         Raises
         ------
         ValueError
-            If the folder is that of another call, or holds something else.
+            If the folder belongs to another call, or holds something else.
         """
         folder = Path(folder)
         path, text = folder / _CALL, json.dumps(call, indent=1, sort_keys=True, default=str)
@@ -57,13 +67,17 @@ class Checkpoint:
         elif folder.exists() and any(folder.iterdir()):
             msg = f"checkpoint={str(folder)!r} is not empty, and not a checkpoint. Name a new folder."
             raise ValueError(msg)
-        folder.mkdir(parents=True, exist_ok=True)
         with replacing(path) as unfinished:
             unfinished.write_text(text)
         return cls(folder)
 
+    @property
+    def index_path(self) -> Path:
+        """File for an Annoy index."""
+        return self.folder / "annoy.index"
+
     def neighbors(self, search: Callable[[], Neighbors]) -> Neighbors:
-        """The neighbours that were found before the kill, or those found now."""
+        """The neighbors that were found before, or those that are found now."""
         path = self.folder / _NEIGHBORS
         if not path.is_file():
             found = search()
@@ -72,17 +86,14 @@ class Checkpoint:
         with np.load(path, allow_pickle=False) as stored:
             return Neighbors(stored["indices"], stored["counts"])
 
-    def resume(self, model: Ivis) -> Ivis:
-        """The model as it was when it was last saved, to be fitted further; the one given, if none was saved."""
-        from .save import load
-
-        if not (self.folder / _MODEL).exists():
-            return model
-        saved = load(self.folder / _MODEL, model)
-        saved.set_params(**model.get_params(deep=False))
-        if saved._trained:
-            saved._trained = replace(saved._trained, interrupted=True)
-        return saved
+    def resume(self, backbone: keras.Model | None) -> FittedIvis | None:
+        """The model that was saved last, to be trained further; `None` if there is none yet."""
+        if not is_saved(self.folder / _MODEL):
+            return None
+        fitted = load_folder(self.folder / _MODEL, backbone=backbone).fitted
+        if fitted is None or fitted.training is None:
+            return fitted
+        return replace(fitted, training=replace(fitted.training, interrupted=True))
 
     def autosave(self) -> Autosave:
         """The callback that saves during training."""
@@ -95,7 +106,7 @@ def _check_same(call: dict[str, Any], path: Path) -> None:
     try:
         before = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        msg = f"{path} cannot be read: remove the folder {path.parent} and begin anew."
+        msg = f"{path} cannot be read: remove the folder {path.parent} and start again."
         raise ValueError(msg) from error
     changed = sorted(key for key in {*call, *before} if call.get(key) != before.get(key))
     if changed:
@@ -107,6 +118,6 @@ def _check_same(call: dict[str, Any], path: Path) -> None:
 
 
 def digest(x: NDArray[Any]) -> str:
-    """By what rows are recognised: some of them, evenly spread."""
+    """SHA-256 of up to 1,000 evenly spaced rows, by which data are recognized."""
     rows = x[np.linspace(0, len(x) - 1, min(len(x), _ROWS)).astype(np.int64)]
     return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()

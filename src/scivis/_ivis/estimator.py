@@ -1,38 +1,43 @@
-"""`scivis.Ivis`: the engine as a scikit-learn estimator on arrays."""
+"""`scivis.Ivis`: the engine of :func:`scivis.tl.ivis` as a scikit-learn estimator on arrays."""
 
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
 
-from scivis._checks import check_rows
-from scivis.data._reading import read_rows
-from scivis.neighbors._novelty import Reference, fit_reference
+from scivis._checks import check_shape, is_integer
+from scivis.data._reading import iter_rows, read_rows, shape_of
+from scivis.data._validation import check_rows
 
-from .fit import finish, read_targets, resume, some_rows, start, supervision_of
-from .plan import backbone, check_plan, neighbors_of, schedule_of
-from .predict import embed_rows, novelty_of_rows, score_rows, siamese_model, supervised_model
-from .watching import watching
+from .attributes import FittedAttributes
+from .fit import Streams, TrainingData, fit
+from .predict import embed_rows, novelty_of_rows, score_rows
+from .save import SavedIvis, load_folder, pack_all, save_folder, unpack_all
+from .search import given_neighbors, search_neighbors
+from .settings import Settings, check_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import keras
     from numpy.typing import NDArray
 
     from scivis.neighbors import LazyNeighbors, Neighbors
-    from scivis.nn import Architecture
     from scivis.nn._optimizer import Optimizer
-    from scivis.nn._training import Trained
     from scivis.nn.losses import IvisLoss
     from scivis.nn.pairs import Shuffle
+    from scivis.nn.supervision import Targets
+
+    from .model import FittedIvis
 
 
-class Ivis(TransformerMixin, BaseEstimator):
+class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
     """Siamese-network embedding of rows: neighbours are drawn together, others pushed apart.
 
     The defaults are those of ivis 2.0 (Szubert et al., Scientific Reports 9, 8914, 2019);
@@ -111,6 +116,8 @@ class Ivis(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
+    fitted_
+        Networks, landmarks and state of the training, as one record.
     encoder_
         The Keras model that embeds rows.
     classes_, n_classes_
@@ -118,7 +125,7 @@ class Ivis(TransformerMixin, BaseEstimator):
     loss_history_
         Mean loss of each epoch, over all fits.
     neighbour_matrix_
-        The neighbours that training used.
+        The neighbors that training used.
     n_features_in_
         Width of the input.
 
@@ -201,7 +208,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         X
             Rows of numbers, shape (n, ...): an array, sparse or not, a memory map, an HDF5, zarr or dask array, or any
             object with `shape` and ``__getitem__``, such as a :class:`scivis.data.ImageDataset`. What is larger than
-            2 GiB is first copied into a temporary file.
+            1 GiB is first copied into a temporary file.
         Y
             Labels, for `supervision_metric`: see :func:`scivis.nn.make_targets`. Missing ones are −1 or NaN.
         shuffle_mode
@@ -214,60 +221,76 @@ class Ivis(TransformerMixin, BaseEstimator):
             If `X` holds NaN, infinite or only equal rows, a parameter does not suit it, or `X` or `Y` have another
             width than in the fit before.
         """
-        from scivis.nn._training import train
-
         x = read_rows(X)
-        self.check_settings(len(x) if self.anchors is None else len(self.anchors))
-        self.check_rows(x)
-        targets = read_targets(self, Y, len(x))
-        search, weights, training, landmarks, labels = np.random.default_rng(self.random_state).spawn(5)
-        neighbors = neighbors_of(self, x, search)
-        sample = some_rows(x)
-        if not self._is_fitted:
-            start(self, sample, targets, weights, labels)
-        elif not (self._trained and self._trained.interrupted):
-            resume(self, sample, targets)
-        # A model out of a data file does not say how its training ended.
-        self._rng = self._rng or training
-        self._reference: Reference = fit_reference(sample.reshape(len(sample), -1), landmarks)
-        callbacks, tell = watching(self)
-        self._trained = train(
-            self.encoder_,
-            x,
-            neighbors,
-            schedule_of(self, shuffle_mode),
-            rng=self._rng,
-            anchors=self.anchors,
-            supervision=supervision_of(self, targets, sample),
-            callbacks=callbacks,
-            before=self._trained,
-            tell=tell,
+        settings = self._settings()
+        check_settings(settings, len(x) if self.anchors is None else len(self.anchors))
+        check_rows(x)
+        targets = self._targets(Y, len(x))
+        streams = Streams.of(self.random_state)
+        self.neighbour_matrix_ = self._neighbors(x, settings, streams.search)
+        callbacks, is_watched = self._callbacks()
+        self._set(
+            fit(
+                TrainingData(x, self.neighbour_matrix_, targets, self.anchors),
+                settings,
+                streams,
+                before=getattr(self, "fitted_", None),
+                shuffle=shuffle_mode,
+                callbacks=callbacks,
+                report=self._set,
+                each_epoch=is_watched,
+            )
         )
-        self.neighbour_matrix_, self.loss_history_ = neighbors, self._trained.losses
-        finish(self, sample)
         return self
+
+    def _settings(self) -> Settings:
+        if self.ntrees is not None:
+            warnings.warn("ntrees is the old name of n_trees; use that.", FutureWarning, stacklevel=3)
+        return Settings.of(self, n_trees=self.n_trees if self.ntrees is None else self.ntrees)
+
+    def _targets(self, y: Any, n_rows: int) -> Targets | None:
+        """Labels as training reads them; none at weight 0, where the fit must be that without labels, bit for bit."""
+        from scivis.nn.supervision import make_targets
+
+        targets = None if y is None else make_targets(y, self.supervision_metric, n_rows)
+        return targets if self.supervision_weight else None
+
+    def _neighbors(
+        self, x: NDArray[np.float32], settings: Settings, rng: np.random.Generator
+    ) -> Neighbors | LazyNeighbors:
+        from scivis.nn.networks import check_backbone
+
+        if settings.backbone is not None:
+            check_backbone(settings.backbone, x.shape[1:])
+        if self.neighbour_matrix is not None:
+            return given_neighbors(self.neighbour_matrix, len(x))
+        return search_neighbors(x.reshape(len(x), -1), settings, self.annoy_index_path, rng)
+
+    def _callbacks(self) -> tuple[list[keras.callbacks.Callback], bool]:
+        """Copies of the user's callbacks and a progress bar, and whether a callback asks for the estimator.
+
+        Such callbacks may save the model after each epoch, so that it must be up to date then.
+        """
+        callbacks = [copy(callback) for callback in self.callbacks or ()]
+        watching = [callback for callback in callbacks if hasattr(callback, "set_estimator")]
+        for callback in watching:
+            callback.set_estimator(self)
+        if self.verbose:
+            from scivis.nn._progress import EpochBar
+
+            callbacks.append(EpochBar(self.epochs))
+        return callbacks, bool(watching)
+
+    def _set(self, fitted: FittedIvis) -> None:
+        self.fitted_ = fitted
 
     def fit_transform(self, X: Any, Y: Any = None, shuffle_mode: Shuffle = True) -> NDArray[np.float32]:  # noqa: N803, FBT002
         """Fit, and embed the same rows."""
         return self.fit(X, Y, shuffle_mode).transform(X)
 
-    def check_settings(self, n_rows: int) -> None:
-        """Refuse, before any work, parameters that could not be used on `n_rows` rows."""
-        if self.ntrees is not None:
-            warnings.warn("ntrees is the old name of n_trees; use that.", FutureWarning, stacklevel=3)
-        check_plan(self, n_rows)
-
-    def check_rows(self, x: NDArray[np.float32]) -> None:
-        """Refuse rows that cannot be embedded, or that the network given does not read."""
-        from scivis.nn.networks import check_backbone
-
-        check_rows(x)
-        if (given := backbone(self)) is not None:
-            check_backbone(given, x.shape[1:])
-
     def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """Embed rows, shape (n, embedding_dims); no row is fine."""
-        return embed_rows(self, X)
+        return self._by_blocks(X, embed_rows, self.embedding_dims)
 
     def score_samples(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """What the supervised head predicts for rows, shape (n, n_outputs).
@@ -275,11 +298,23 @@ class Ivis(TransformerMixin, BaseEstimator):
         Probabilities of the classes in the order of `classes_` for the cross-entropies, distances from the boundary for
         the hinge losses, values for regression.
         """
-        return score_rows(self, X)
+        head = self._fitted_model().head
+        if head is None:
+            msg = "This Ivis was not fitted with labels. Call fit(X, Y), with supervision_weight above 0."
+            raise NotFittedError(msg)
+        return self._by_blocks(X, lambda fitted, rows: score_rows(fitted, head, rows), head.n_outputs)
 
     def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
-        return novelty_of_rows(self, X)
+        return self._by_blocks(X, novelty_of_rows)
+
+    def _by_blocks(
+        self, x: Any, function: Callable[[FittedIvis, NDArray[np.float32]], NDArray[np.float32]], *width: int
+    ) -> NDArray[np.float32]:
+        """A function of validated rows for all rows of `x`, shape (n, *width)."""
+        fitted = self._fitted_model()
+        check_shape(shape_of(x), fitted.encoder.input_shape[1:])
+        return np.concatenate([np.empty((0, *width), np.float32), *(function(fitted, rows) for rows in iter_rows(x))])
 
     def save_model(self, folder_path: str | Path, save_format: str = "h5", overwrite: bool = False) -> None:  # noqa: FBT001, FBT002
         """Save the model, fitted or not, with all that another fit needs to go on; see :func:`load_model`.
@@ -301,9 +336,7 @@ class Ivis(TransformerMixin, BaseEstimator):
         FileExistsError
             If there is something under that name and `overwrite` is false.
         """
-        from .save import save
-
-        save(self, folder_path, save_format, overwrite=overwrite)
+        save_folder(self._saved(), folder_path, save_format, overwrite=overwrite)
 
     def load_model(self, folder_path: str | Path) -> Self:
         """Become the model that was saved there, parameters included.
@@ -311,40 +344,37 @@ class Ivis(TransformerMixin, BaseEstimator):
         A Keras network or a loss function of your own is not in the folder, which can therefore bring no code along: give
         it to the constructor again, ``Ivis(model=network).load_model(path)``.
         """
-        from .save import load
-
-        loaded = vars(load(folder_path, self))
-        self.__dict__.clear()
-        self.__dict__.update(loaded)
+        saved = load_folder(folder_path, backbone=Settings.of(self).backbone)
+        own: dict[str, Any] = {"callbacks": self.callbacks, "neighbour_matrix": self.neighbour_matrix}
+        # A loss function is not saved: without it the name remains, with which the model embeds, but cannot be trained.
+        if saved.settings.distance == "custom" and callable(self.distance):
+            own["distance"] = self.distance
+        loaded = type(self)(**saved.settings.params() | own, random_state=saved.random_state)
+        self.__dict__ = dict(vars(loaded))
+        if saved.fitted is not None:
+            self._set(saved.fitted)
         return self
 
-    @property
-    def supervised_model_(self) -> keras.Model:
-        """The Keras model that predicts labels of rows."""
-        return supervised_model(self)
-
-    @property
-    def model_(self) -> keras.Model:
-        """The siamese network: anchors, positives and negatives in, their embeddings out, shape (3, n, dims)."""
-        return siamese_model(self)
-
-    @property
-    def _is_fitted(self) -> bool:
-        return hasattr(self, "encoder_")
-
-    # What a fit sets; before it, and after one without labels, these are missing.
-    _architecture: Architecture
-    _head: keras.Model | None = None
-    _scale: NDArray[np.float32]
-    _rng: np.random.Generator | None = None
-    _trained: Trained | None = None
+    def _saved(self) -> SavedIvis:
+        seed = int(self.random_state) if is_integer(self.random_state) else None  # type: ignore[arg-type]
+        return SavedIvis(Settings.of(self), seed, getattr(self, "fitted_", None))
 
     def __getstate__(self) -> dict[str, Any]:
-        from .save import getstate
-
-        return getstate(self)
+        # Networks as plain arrays.
+        return {name: value for name, value in vars(self).items() if name != "fitted_"} | {
+            "_saved": pack_all(self._saved())
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from .save import setstate
+        saved = state.pop("_saved")
+        self.__dict__.update(state)
+        fitted = unpack_all(saved, backbone=Settings.of(self).backbone).fitted if "model" in saved else None
+        if fitted is not None:
+            self._set(fitted)
 
-        setstate(self, state)
+
+def restored(settings: Settings, fitted: FittedIvis) -> Ivis:
+    """An estimator with a model that was fitted before."""
+    model = Ivis(**settings.params())
+    model.fitted_ = fitted
+    return model

@@ -1,136 +1,252 @@
-"""The phases of a fit around the training: a new network or the one there is, labels, and the unit of the map."""
+"""Fitting: a new network or one to train further, the training, and the final scale of the map."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from scivis._checks import check_shape
+from scivis._random import seed_of
+from scivis.neighbors._novelty import fit_reference
 
-from .plan import architecture_of, backbone, seed_of
+from .model import FittedIvis, LabelHead
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import keras
     from numpy.typing import NDArray
 
+    from scivis.neighbors import LazyNeighbors, Neighbors
+    from scivis.neighbors._novelty import Reference
+    from scivis.nn import Architecture
     from scivis.nn._siamese import Supervision
+    from scivis.nn.pairs import Shuffle
     from scivis.nn.supervision import Targets
 
-    from .estimator import Ivis
+    from .settings import Settings
 
-# Standard deviation of a map trained with InfoNCE, whose own unit (the width of its kernel) means nothing to a reader.
+# Standard deviation of a map trained with InfoNCE. Its own unit, the width of the kernel, has no meaning for the reader.
 _MAP_SPREAD = 5.0
-# A mean of so many rows is known to a five-hundredth of the standard deviation.
+# The mean of so many rows is known to a five-hundredth of the standard deviation.
 _ENOUGH = 250_000
 
 
-def some_rows(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows enough for means, axes and landmarks: all, or of larger data so many that lie evenly spread."""
-    return x if len(x) <= _ENOUGH else np.ascontiguousarray(x[np.linspace(0, len(x) - 1, _ENOUGH).astype(np.int64)])
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Validated data of a fit.
+
+    Parameters
+    ----------
+    x
+        Rows, shape (n, ...), finite and not all equal.
+    neighbors
+        Neighbors of the rows.
+    targets
+        Labels, if they are to be learned.
+    anchors
+        Indices of the rows that are anchors; `None` for all rows.
+    """
+
+    x: NDArray[np.float32]
+    neighbors: Neighbors | LazyNeighbors
+    targets: Targets | None = None
+    anchors: NDArray[np.integer] | None = None
+
+    @property
+    def subsample(self) -> NDArray[np.float32]:
+        """Rows for means, axes and landmarks: all of them, or 250,000 evenly spaced ones."""
+        if len(self.x) <= _ENOUGH:
+            return self.x
+        return np.ascontiguousarray(self.x[np.linspace(0, len(self.x) - 1, _ENOUGH).astype(np.int64)])
 
 
-def read_targets(model: Ivis, y: Any, n_rows: int) -> Targets | None:
-    """The labels as training wants them; none at weight 0, where training must be that without labels, bit for bit."""
-    from scivis.nn.supervision import make_targets
+class Streams(NamedTuple):
+    """Independent generators, one for each stage that uses randomness."""
 
-    if y is None:
-        return None
-    targets = make_targets(y, model.supervision_metric, n_rows)
-    return targets if model.supervision_weight else None
+    search: np.random.Generator
+    weights: np.random.Generator
+    training: np.random.Generator
+    landmarks: np.random.Generator
+    labels: np.random.Generator
+
+    @classmethod
+    def of(cls, random_state: int | np.random.Generator | None) -> Streams:
+        """The generators for a seed."""
+        return cls(*np.random.default_rng(random_state).spawn(len(cls._fields)))
 
 
-def start(
-    model: Ivis,
-    x: NDArray[np.float32],
-    targets: Targets | None,
-    weights: np.random.Generator,
-    labels: np.random.Generator,
-) -> None:
-    """A new encoder and, if there are labels, a new head."""
+def fit(
+    data: TrainingData,
+    settings: Settings,
+    streams: Streams,
+    *,
+    before: FittedIvis | None = None,
+    shuffle: Shuffle = True,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    report: Callable[[FittedIvis], None] = lambda fitted: None,
+    each_epoch: bool = False,
+) -> FittedIvis:
+    """Train a new model, or train a model further.
+
+    Parameters
+    ----------
+    data, settings, streams
+        Data, validated settings, and sources of randomness.
+    before
+        Model to train further.
+    shuffle
+        Order of the rows in an epoch.
+    callbacks
+        Keras callbacks.
+    report
+        Called with the model when it is ready to be trained, and with `each_epoch` also after each epoch.
+    """
+    from scivis.nn._training import train
+
+    sample = data.subsample
+    reference = fit_reference(sample.reshape(len(sample), -1), streams.landmarks)
+    fitted = _prepared(before, data, sample, settings, streams, reference)
+    report(fitted)
+    training = train(
+        fitted.encoder,
+        data.x,
+        data.neighbors,
+        settings.schedule(shuffle),
+        rng=fitted.rng or streams.training,
+        anchors=data.anchors,
+        supervision=_supervision(fitted.head, data.targets, settings, sample),
+        callbacks=callbacks,
+        before=fitted.training,
+        report=(lambda state: report(replace(fitted, training=state))) if each_epoch else None,
+    )
+    return _scaled_map(replace(fitted, training=training), settings, sample)
+
+
+def _prepared(
+    before: FittedIvis | None,
+    data: TrainingData,
+    sample: NDArray[np.float32],
+    settings: Settings,
+    streams: Streams,
+    reference: Reference,
+) -> FittedIvis:
+    """The model with which training starts, from scratch, after an earlier fit, or in the middle of one."""
+    if before is None:
+        return _new_model(data.targets, sample, settings, streams, reference)
+    if not before.is_interrupted:
+        before = _continued(before, data.targets, sample, settings)
+    # A model from an AnnData object has no generator of its own.
+    return replace(before, reference=reference, rng=before.rng or streams.training)
+
+
+def _new_model(
+    targets: Targets | None, x: NDArray[np.float32], settings: Settings, streams: Streams, reference: Reference
+) -> FittedIvis:
     from scivis.nn import build_encoder
     from scivis.nn._linear import start_at_pca
 
-    model._architecture = architecture_of(model, x)
-    model.n_features_in_ = model._architecture.n_features
-    model.encoder_ = build_encoder(model._architecture, seed_of(weights), backbone(model))
-    if model.linear_path:
-        start_at_pca(model.encoder_, x, model._architecture)
-    if targets is not None:
-        _start_head(model, targets, seed_of(labels))
+    architecture = choose_architecture(settings, x)
+    encoder = build_encoder(architecture, seed_of(streams.weights), settings.backbone)
+    if settings.linear_path:
+        start_at_pca(encoder, x, architecture)
+    head = None if targets is None else _new_head(targets, settings, seed_of(streams.labels))
+    return FittedIvis(architecture, encoder, reference, head, rng=streams.training)
 
 
-def _start_head(model: Ivis, targets: Targets, seed: int) -> None:
+def choose_architecture(settings: Settings, x: NDArray[np.float32]) -> Architecture:
+    """The encoder for rows of the shape and the scale of `x`, shape (n, ...)."""
+    from scivis.nn import Architecture
+
+    if settings.backbone is not None:
+        network: str | tuple[int, ...] = "custom"
+    else:
+        network = settings.model if isinstance(settings.model, str) else tuple(settings.model)
+    return Architecture(
+        network=network,
+        n_features=int(np.prod(x.shape[1:])),
+        n_components=settings.embedding_dims,
+        linear_path=settings.linear_path,
+        offset=tuple(x.mean(axis=0, dtype=np.float64).tolist()) if settings.standardize else (),
+        scale=float(1.0 / (x - x.mean(axis=0)).std()) if settings.standardize else 1.0,
+    )
+
+
+def _new_head(targets: Targets, settings: Settings, seed: int) -> LabelHead:
     from scivis.nn.supervision import CLASSIFICATION, build_head, value_scale
 
-    model._scale = value_scale(targets, model.supervision_metric, standardize=model.standardize)
-    model._head = build_head(targets.n_outputs, model.supervision_metric, model.embedding_dims, seed)
-    if model.supervision_metric in CLASSIFICATION:
-        model.n_classes_ = targets.n_outputs
-        model.classes_ = targets.classes if targets.classes.size else np.arange(targets.n_outputs)
+    metric = settings.supervision_metric
+    scale = value_scale(targets, metric, standardize=settings.standardize)
+    network = build_head(targets.n_outputs, metric, settings.embedding_dims, seed)
+    coded = targets.classes if targets.classes.size else np.arange(targets.n_outputs)
+    return LabelHead(network, scale, coded if metric in CLASSIFICATION else np.empty(0, np.int64))
 
 
-def resume(model: Ivis, x: NDArray[np.float32], targets: Targets | None) -> None:
-    """Make ready to go on: the same widths and labels, and the map in the unit that training knows.
-
-    Raises
-    ------
-    ValueError
-        If the rows or the labels are not of the kind of the fit before.
-    """
-    check_shape(x.shape, model.encoder_.input_shape[1:])
-    now, fitted = architecture_of(model, x), model._architecture
+def _continued(before: FittedIvis, targets: Targets | None, x: NDArray[np.float32], settings: Settings) -> FittedIvis:
+    """The model of an earlier fit in the unit of training, if rows and labels are of the same kind."""
+    check_shape(x.shape, before.encoder.input_shape[1:])
+    now, fitted, head = choose_architecture(settings, x), before.architecture, before.head
     changed = [
         name for name in ("network", "n_components", "linear_path") if getattr(now, name) != getattr(fitted, name)
     ]
     if changed:
-        msg = f"{changed} changed since the fit before, whose network cannot follow. sklearn.base.clone(model) begins anew."
+        msg = f"{changed} changed since the previous fit. Use sklearn.base.clone(model) to start from scratch."
         raise ValueError(msg)
-    n_outputs, before = targets and targets.n_outputs, model._head and model._head.output_shape[-1]
-    same = targets is None or not targets.classes.size or np.array_equal(targets.classes, model.classes_)
-    if n_outputs != before or not same:
-        msg = "These labels are not those of the fit before. Take the same, or sklearn.base.clone(model) to begin anew."
+    same = targets is None or not targets.classes.size or head is None or np.array_equal(targets.classes, head.classes)
+    if (targets and targets.n_outputs) != (head and head.n_outputs) or not same:
+        msg = (
+            "These labels are not those of the previous fit. Use the same labels, or sklearn.base.clone(model) to start "
+            "from scratch."
+        )
         raise ValueError(msg)
-    if model._head is not None and model._head.name != model.supervision_metric:
-        msg = f"supervision_metric was {model._head.name!r} in the fit before. sklearn.base.clone(model) begins anew."
+    if head is not None and head.metric != settings.supervision_metric:
+        msg = (
+            f"supervision_metric was {head.metric!r} in the previous fit. Use sklearn.base.clone(model) to start from "
+            "scratch."
+        )
         raise ValueError(msg)
-    _rescale(model, 1.0)
+    return _rescaled(before, 1.0, settings)
 
 
-def supervision_of(model: Ivis, targets: Targets | None, x: NDArray[np.float32]) -> Supervision | None:
-    """What the labels add to the loss."""
+def _supervision(
+    head: LabelHead | None, targets: Targets | None, settings: Settings, x: NDArray[np.float32]
+) -> Supervision | None:
     from scivis.nn._siamese import Supervision
     from scivis.nn.supervision import scaled
 
-    if targets is None or model._head is None:
+    if targets is None or head is None:
         return None
+    noise = settings.input_noise
     return Supervision(
-        scaled(targets, model._scale),
-        model._head,
-        metric=model.supervision_metric,
-        weight=model.supervision_weight,
-        noise=model.input_noise * float(np.sqrt(x.var(axis=0).mean())) if model.input_noise else 0.0,
+        scaled(targets, head.scale),
+        head.network,
+        metric=settings.supervision_metric,
+        weight=settings.supervision_weight,
+        noise=noise * float(np.sqrt(x.var(axis=0).mean())) if noise else 0.0,
     )
 
 
-def finish(model: Ivis, x: NDArray[np.float32]) -> None:
-    """A map trained with InfoNCE is scaled to a fixed spread."""
+def _scaled_map(fitted: FittedIvis, settings: Settings, x: NDArray[np.float32]) -> FittedIvis:
+    """A map trained with InfoNCE is scaled to a fixed spread; other losses have a unit of their own."""
     from scivis.nn._training import embed
 
-    if model.distance == "infonce":
-        _rescale(model, _MAP_SPREAD / float(embed(model.encoder_, x).std()))
+    if settings.distance != "infonce":
+        return fitted
+    return _rescaled(fitted, _MAP_SPREAD / float(embed(fitted.encoder, x).std()), settings)
 
 
-def _rescale(model: Ivis, scale: float) -> None:
-    """Give the map another unit; the network itself, its random states included, stays as it is."""
+def _rescaled(fitted: FittedIvis, scale: float, settings: Settings) -> FittedIvis:
+    """The same model with another unit of the map. Weights and random states stay as they are."""
     from scivis.nn import build_encoder
     from scivis.nn.networks import random_states
 
-    if scale == model._architecture.output_scale:
-        return
-    before = model.encoder_
-    model._architecture = replace(model._architecture, output_scale=scale)
-    model.encoder_ = build_encoder(model._architecture, backbone=backbone(model))
-    model.encoder_.set_weights(before.get_weights())
-    for state, value in zip(random_states(model.encoder_), random_states(before), strict=True):
+    if scale == fitted.architecture.output_scale:
+        return fitted
+    architecture = replace(fitted.architecture, output_scale=scale)
+    encoder = build_encoder(architecture, backbone=settings.backbone)
+    encoder.set_weights(fitted.encoder.get_weights())
+    for state, value in zip(random_states(encoder), random_states(fitted.encoder), strict=True):
         state.assign(value)
+    return replace(fitted, architecture=architecture, encoder=encoder)

@@ -1,17 +1,19 @@
-"""Models of :func:`scivis.tl.ivis`: out of an entry of `.uns`, and new cells placed with them."""
+"""Restoring a model from an entry of `.uns`, and placing new cells with it."""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._adata.labels import check_predictions, place_predictions, unpack_predictions
-from scivis._methods import Placement
+from scivis._adata.predictions import check_predictions, predicted_labels, unpack_predictions
+from scivis._adata.results import Results
 from scivis._progress import bar
 
+from .estimator import restored
 from .pack import unpack_model
+from .predict import predict_columns
 
 if TYPE_CHECKING:
     import keras
@@ -19,50 +21,91 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scivis._adata.keys import Keys
+    from scivis._adata.predictions import Predictions
     from scivis.data._streaming import Rows
 
     from .estimator import Ivis
+    from .model import FittedIvis
 
 
 def load(adata: AnnData, entry: Any, *, backbone: keras.Model | None = None) -> Ivis:
     """The fitted estimator."""
-    return unpack_model(entry["model"], backbone=backbone)
+    return restored(*unpack_model(entry["model"], backbone=backbone))
 
 
 def place(
-    adata: AnnData,
-    entry: Any,
-    rows: Rows,
-    keys: Keys,
-    *,
-    backbone: keras.Model | None = None,
-) -> Placement:
-    """A forward pass: the map, the distance from the reference, and what a supervised head predicts."""
-    model = load(adata, entry, backbone=backbone)
+    adata: AnnData, entry: Any, rows: Rows, keys: Keys, *, backbone: keras.Model | None = None
+) -> Results:  # fmt: skip
+    """Coordinates, novelty, and predicted labels of new cells, in one forward pass."""
+    stored = StoredModel(entry["model"], backbone)
     named = unpack_predictions(entry.get("predictions", {}))
-    n_outputs = max(len(named.categories), 1) if named else 0
-    if named and model._head is not None:
-        check_predictions(named, model._head.output_shape[-1])
-    placed = rows.map(
-        partial(_place, model=model, n_outputs=n_outputs),
-        model.embedding_dims + 1 + n_outputs,
-        bar=bar("placing cells"),
-    )
-    embedding, novelty, scores = np.split(placed, [model.embedding_dims, model.embedding_dims + 1], axis=1)
-    written = Placement(
-        obsm={keys.obsm: np.ascontiguousarray(embedding)},
-        obs={keys.novelty: novelty[:, 0]},
+    if named and stored.fitted.head is not None:
+        check_predictions(named, stored.fitted.head.n_outputs)
+    embedding, novelty, scores = map_cells(stored, rows, named, with_novelty=True)
+    placed = Results(
+        obsm={keys.obsm: embedding},
+        obs={keys.novelty: novelty},
         notes={
-            keys.obsm: "coordinates on the reference's map (adata_new.obsm)",
-            keys.novelty: "distance from the reference (adata_new.obs)",
+            keys.obsm: "coordinates on the map of the reference (adata_new.obsm)",
+            keys.novelty: "novelty with respect to the reference (adata_new.obs)",
         },
     )
-    return written | place_predictions(keys, named, np.ascontiguousarray(scores)) if named else written
+    return placed | predicted_labels(keys, named, scores) if named else placed
 
 
-def _place(rows: NDArray[np.float32], *, model: Ivis, n_outputs: int) -> NDArray[np.float32]:
-    """All that is known of rows, side by side."""
-    parts = [model.transform(rows), model.novelty(rows)[:, None]]
-    if n_outputs:
-        parts.append(model.score_samples(rows))
-    return np.hstack(parts)
+class StoredModel:
+    """A model as it is stored, from which workers of a cluster restore it: only plain arrays are sent to them.
+
+    Parameters
+    ----------
+    packed
+        The stored model.
+    backbone
+        The user's network, if the model was fitted with one.
+    fitted
+        The same model, if it is at hand.
+    """
+
+    def __init__(
+        self, packed: dict[str, Any], backbone: keras.Model | None = None, fitted: FittedIvis | None = None
+    ) -> None:
+        self.packed, self.backbone = packed, backbone
+        if fitted is not None:
+            self.fitted = fitted
+
+    @cached_property
+    def fitted(self) -> FittedIvis:
+        """The restored model."""
+        return unpack_model(self.packed, backbone=self.backbone)[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"packed": self.packed, "backbone": self.backbone}
+
+    def predict(self, rows: NDArray[np.float32], **columns: bool) -> NDArray[np.float32]:
+        """See :func:`scivis._ivis.predict.predict_columns`."""
+        return predict_columns(self.fitted, rows, **columns)
+
+
+def map_cells(
+    stored: StoredModel, rows: Rows, named: Predictions | None, *, with_novelty: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Coordinates, novelty and predictions of all rows; novelty and predictions are empty unless asked for.
+
+    Parameters
+    ----------
+    stored
+        The model.
+    rows
+        Its input, in blocks.
+    named
+        Names of the predictions, if there are any.
+    with_novelty
+        Whether novelty is wanted.
+    """
+    n_components = stored.fitted.architecture.n_components
+    head = stored.fitted.head if named else None
+    function = partial(stored.predict, with_novelty=with_novelty, with_scores=head is not None)
+    ends = np.cumsum([n_components, with_novelty, head.n_outputs if head else 0])
+    columns = rows.map(function, int(ends[-1]), bar=bar("placing cells"))
+    embedding, novelty, scores = (np.ascontiguousarray(part) for part in np.split(columns, ends[:-1], axis=1))
+    return embedding, novelty[:, 0] if with_novelty else novelty, scores

@@ -1,87 +1,70 @@
-"""What a fitted estimator says about rows, however they are stored: read, checked and predicted block by block."""
+"""Results of a fitted model for rows: embedding, predictions and novelty, on validated blocks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.exceptions import NotFittedError
 
-from scivis._checks import check_shape
-from scivis.data._reading import iter_rows, shape_of
-from scivis.data._rows import check_finite
 from scivis.neighbors._novelty import novelty
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import keras
     from numpy.typing import NDArray
 
-    from .estimator import Ivis
+    from .model import FittedIvis, LabelHead
+
+    Block = NDArray[np.float32]
 
 
-def embed_rows(model: Ivis, rows: Any) -> NDArray[np.float32]:
-    """Their places on the map, shape (n, embedding_dims)."""
-    return _by_blocks(model, lambda block: _embed(model, block), rows, model.embedding_dims)
-
-
-def score_rows(model: Ivis, rows: Any) -> NDArray[np.float32]:
-    """What the head predicts for them, in the unit of the labels, shape (n, n_outputs)."""
+def embed_rows(fitted: FittedIvis, rows: Block) -> Block:
+    """Coordinates of rows on the map, shape (n, n_components)."""
     from scivis.nn._training import embed
 
-    head = model._head
-    if head is None:
-        msg = "This Ivis was not fitted with labels. Call fit(X, Y), with supervision_weight above 0."
-        raise NotFittedError(msg)
-    size, (unit, origin) = model._architecture.output_scale, model._scale
-    return _by_blocks(
-        model, lambda block: embed(head, _embed(model, block) / size) * unit + origin, rows, head.output_shape[-1]
-    )
+    return embed(fitted.encoder, rows)
 
 
-def novelty_of_rows(model: Ivis, rows: Any) -> NDArray[np.float32]:
-    """How far they lie from the fitted rows, shape (n,)."""
-    width = getattr(model, "n_features_in_", 0)
-    return _by_blocks(model, lambda block: novelty(model._reference, block.reshape(len(block), width)), rows)
+def score_rows(fitted: FittedIvis, head: LabelHead, rows: Block) -> Block:
+    """Predictions for rows in the unit of the labels, shape (n, n_outputs)."""
+    return _scores(fitted, head, embed_rows(fitted, rows))
 
 
-def supervised_model(model: Ivis) -> keras.Model:
-    """Encoder and head as one Keras model."""
-    import keras
-
-    if model._head is None:
-        msg = "This Ivis was fitted without labels."
-        raise AttributeError(msg)
-    unit, origin = model._scale
-    map_ = keras.layers.Rescaling(1.0 / model._architecture.output_scale)(model.encoder_.output)
-    predicted = keras.layers.Rescaling(unit.tolist(), origin.tolist())(model._head(map_))
-    return keras.Model(model.encoder_.input, predicted, name="supervised_model")
+def novelty_of_rows(fitted: FittedIvis, rows: Block) -> Block:
+    """Novelty of rows, shape (n,); see :func:`scivis.neighbors._novelty.novelty`."""
+    return novelty(fitted.reference, rows.reshape(len(rows), fitted.architecture.n_features))
 
 
-def siamese_model(model: Ivis) -> keras.Model:
-    """The encoder thrice, side by side, as one Keras model."""
-    import keras
+def predict_columns(fitted: FittedIvis, rows: Block, *, with_novelty: bool, with_scores: bool) -> Block:
+    """Embedding, novelty and predictions side by side, shape (n, n_components + 1 + n_outputs); each row embedded once."""
+    embedding = embed_rows(fitted, rows)
+    parts = [embedding]
+    if with_novelty:
+        parts.append(novelty_of_rows(fitted, rows)[:, None])
+    if with_scores and fitted.head is not None:
+        parts.append(_scores(fitted, fitted.head, embedding))
+    return np.hstack(parts)
 
-    triplet = [keras.layers.Input(model.encoder_.input_shape[1:]) for _ in range(3)]
-    return keras.Model(triplet, keras.ops.stack([model.encoder_(rows) for rows in triplet]), name="siamese")
 
-
-def _embed(model: Ivis, block: NDArray[np.float32]) -> NDArray[np.float32]:
+def _scores(fitted: FittedIvis, head: LabelHead, embedding: Block) -> Block:
     from scivis.nn._training import embed
 
-    return embed(model.encoder_, block)
+    unit, origin = head.scale
+    return embed(head.network, embedding / fitted.architecture.output_scale) * unit + origin
 
 
-def _by_blocks(
-    model: Ivis, function: Callable[[NDArray[np.float32]], NDArray[np.float32]], rows: Any, *width: int
-) -> NDArray[np.float32]:
-    if not model._is_fitted:
-        msg = "This Ivis is not fitted yet. Call `fit` first."
-        raise NotFittedError(msg)
-    check_shape(shape_of(rows), model.encoder_.input_shape[1:])
-    parts = [np.empty((0, *width), np.float32)]
-    for block in iter_rows(rows):
-        check_finite(block, "The data")
-        parts.append(function(block))
-    return np.concatenate(parts)
+def supervised_model(fitted: FittedIvis, head: LabelHead) -> keras.Model:
+    """Encoder and label head as one Keras model from rows to predictions."""
+    import keras
+
+    unit, origin = head.scale
+    embedding = keras.layers.Rescaling(1.0 / fitted.architecture.output_scale)(fitted.encoder.output)
+    predicted = keras.layers.Rescaling(unit.tolist(), origin.tolist())(head.network(embedding))
+    return keras.Model(fitted.encoder.input, predicted, name="supervised_model")
+
+
+def siamese_model(encoder: keras.Model) -> keras.Model:
+    """A Keras model that applies the encoder to anchors, positives and negatives."""
+    import keras
+
+    triplet = [keras.layers.Input(encoder.input_shape[1:]) for _ in range(3)]
+    return keras.Model(triplet, keras.ops.stack([encoder(rows) for rows in triplet]), name="siamese")

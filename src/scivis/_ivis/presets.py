@@ -44,7 +44,7 @@ CLASSIC: dict[str, Any] = {
 
 
 def preset_params(
-    preset: Preset, n_cells: int, *, is_sample: bool = False, is_labelled: bool = False
+    preset: Preset, n_cells: int, *, is_subsample: bool = False, is_labeled: bool = False
 ) -> dict[str, Any]:
     """Parameters of :class:`scivis.Ivis` for this preset at this number of cells.
 
@@ -52,18 +52,18 @@ def preset_params(
     ----------
     preset, n_cells
         Which settings, and how many cells are trained on.
-    is_sample
+    is_subsample
         Whether these are drawn from many more.
-    is_labelled
+    is_labeled
         Whether labels are learned, too.
 
     Examples
     --------
     >>> preset_params("default", 2_000)["epochs"], preset_params("default", 1_000_000)["epochs"]
     (32, 5)
-    >>> preset_params("default", 100_000, is_sample=True)["epochs"]
+    >>> preset_params("default", 100_000, is_subsample=True)["epochs"]
     3
-    >>> preset_params("default", 2_000, is_labelled=True)["epochs"]
+    >>> preset_params("default", 2_000, is_labeled=True)["epochs"]
     48
     >>> preset_params("classic", 2_000)["distance"]
     'pn'
@@ -72,8 +72,8 @@ def preset_params(
         case "classic":
             return dict(CLASSIC)
         case "default":
-            params = _default(n_cells) | (_OF_SAMPLE if is_sample else {})
-            return params | (_with_labels(n_cells, params["epochs"]) if is_labelled else {})
+            params = _default(n_cells) | (_OF_SAMPLE if is_subsample else {})
+            return params | (_with_labels(n_cells, params["epochs"]) if is_labeled else {})
     msg = f"preset={preset!r} is not one of ('default', 'classic')."
     raise ValueError(msg)
 

@@ -8,7 +8,7 @@ from .card import Measure, Samples, draw_samples, judge, pca
 from .distances import Boxes, correlations, distance_boxes, triplets_kept
 from .labels import centroids, label_accuracy, mantel, nearest_classes_kept
 from .neighbors import density_kept, nearest, neighbors_kept, ranks, trust
-from .per_cell import trust_everywhere
+from .per_cell import per_cell_trust
 
 __all__ = [
     "Boxes",
@@ -26,8 +26,8 @@ __all__ = [
     "nearest_classes_kept",
     "neighbors_kept",
     "pca",
+    "per_cell_trust",
     "ranks",
     "triplets_kept",
     "trust",
-    "trust_everywhere",
 ]

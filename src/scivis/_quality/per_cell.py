@@ -22,7 +22,7 @@ _LANDMARKS = 500
 _BLOCK = 2048
 
 
-def trust_everywhere(
+def per_cell_trust(
     x: Matrix, maps: Mapping[str, Matrix], k: int, rng: np.random.Generator
 ) -> dict[str, NDArray[np.float32]]:
     """Every cell's trust in its `k` neighbours on each map, ranked in the representation among 500 random cells.

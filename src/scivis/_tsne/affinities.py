@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scivis.neighbors._graph import sorted_entries
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from openTSNE.affinity import Affinities
@@ -37,22 +39,12 @@ def nearest(distances: Any, k: int | None = None, *, own: bool = False) -> Table
     own
         Whether rows and columns are the same cells, so that the diagonal does not count.
     """
-    graph = sparse.csr_array(distances) if sparse.issparse(distances) else _all_pairs(np.asarray(distances))
-    rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
-    keep = rows != graph.indices if own else np.ones(len(rows), bool)
-    rows, columns, values = rows[keep], graph.indices[keep], graph.data[keep]
-    order = np.lexsort((values, rows))
-    counts = np.bincount(rows, minlength=graph.shape[0])
-    least = int(counts.min(initial=graph.shape[1]))
+    rows, columns, values = sorted_entries(distances, skip_diagonal=own)
+    counts = np.bincount(rows, minlength=distances.shape[0])
+    least = int(counts.min(initial=distances.shape[1]))
     width = least if k is None else min(k, least)
     where = (np.cumsum(counts) - counts)[:, None] + np.arange(width)
-    return columns[order][where], values[order][where].astype(float)
-
-
-def _all_pairs(matrix: NDArray[np.floating]) -> sparse.csr_array:
-    """A dense matrix, its zeros kept as entries."""
-    n, m = matrix.shape
-    return sparse.csr_array((matrix.ravel(), np.tile(np.arange(m), n), np.arange(0, n * m + 1, m)), shape=(n, m))
+    return columns[where], values[where].astype(float)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,11 @@ import numpy as np
 
 from scivis._adata.graph import stored_graph
 from scivis._adata.representation import choose_representation
-from scivis._checks import check_seed, is_real
-from scivis._ivis.pack import FORMAT, check_format, fail, parse, to_json
-from scivis._methods import Placement
-from scivis.data._rows import read_dense
+from scivis._adata.results import Results
+from scivis._checks import check_seed
+from scivis._store.schema import FORMAT, check_entry, fail, from_json, pack_landmarks, to_json
+from scivis._store.schema import unpack_landmarks as read_landmarks
+from scivis.data._reading import read_rows
 from scivis.neighbors._novelty import Reference, novelty
 
 from .affinities import Index, make_affinities, nearest
@@ -65,7 +66,7 @@ def place(
     distances: Any = None,
     n_jobs: int = -1,
     **options: Any,
-) -> Placement:
+) -> Results:
     """Each new cell moves among the cells of the reference, which stay; see :class:`Transform` for the options."""
     transform = _transform(options)
     config = unpack_config(entry, metric)
@@ -103,14 +104,14 @@ def _transform(options: dict[str, Any]) -> Transform:
 
 def _placement(
     placed: list[NDArray[Any]], keys: Keys, n_components: int, scores: list[NDArray[Any]] | None = None
-) -> Placement:
-    written = Placement(
+) -> Results:
+    written = Results(
         obsm={keys.obsm: np.concatenate([np.empty((0, n_components)), *placed])},
         notes={keys.obsm: "coordinates on the reference's map (adata_new.obsm)"},
     )
     if scores is None:
         return written
-    return written | Placement(
+    return written | Results(
         obs={keys.novelty: np.concatenate([np.empty(0, np.float32), *scores])},
         notes={keys.novelty: "distance from the reference (adata_new.obs)"},
     )
@@ -135,21 +136,15 @@ def pack_model(embedding: TSNEEmbedding, config: Config, landmarks: Reference) -
         "config": to_json({"settings": settings, "graph": config.graph, "obsm": config.obsm}),
         "gains": gains,
         "update": update,
-        "landmarks": landmarks.landmarks,
-        "landmark_unit": landmarks.unit,
+        **pack_landmarks(landmarks.landmarks, landmarks.unit),
     }
 
 
 def unpack_config(entry: Any, metric: Metric | None = None) -> Config:
     """The settings back, with the key of the neighbour graph (empty if there was a search) and that of the map."""
     stored = entry["model"]
-    missing = {"format", "config", "gains", "update", "landmarks", "landmark_unit"} - set(
-        getattr(stored, "keys", set)()
-    )
-    if missing:
-        fail(f"it lacks {sorted(missing)}")
-    check_format(stored)
-    config = parse(stored, "config")
+    check_entry(stored, ("config", "gains", "update", "landmarks", "landmark_unit"))
+    config = from_json(stored, "config")
     settings = config.get("settings")
     if not isinstance(settings, dict) or set(settings) != {field.name for field in fields(Settings)}:
         fail("its config does not hold exactly the settings of a t-SNE")
@@ -214,12 +209,7 @@ def unpack_optimizer(entry: Any, shape: tuple[int, ...]) -> tuple[NDArray[Any], 
 
 def unpack_landmarks(entry: Any) -> Reference:
     """The sample of rows by which novelty is measured."""
-    landmarks, unit = np.asarray(entry["model"]["landmarks"]), entry["model"]["landmark_unit"]
-    if landmarks.ndim != 2 or len(landmarks) < 2 or landmarks.dtype.kind != "f" or not np.isfinite(landmarks).all():
-        fail(f"its landmarks have shape {landmarks.shape}, or are no finite numbers")
-    if not is_real(unit) or unit <= 0:
-        fail("its landmark_unit is not a positive number")
-    return Reference(landmarks.astype(np.float32), float(unit))
+    return Reference(*read_landmarks(entry["model"]))
 
 
 def reference_rows(adata: AnnData, entry: Any) -> Block:
@@ -230,7 +220,7 @@ def reference_rows(adata: AnnData, entry: Any) -> Block:
     kind, key = str(params["representation"]), str(params["use_rep"])
     by_layer = kind == "layer"
     representation = choose_representation(adata, use_rep=None if by_layer else key, layer=key if by_layer else None)
-    x = read_dense(representation.matrix, representation.description)[:, : int(params["n_features"])]
+    x = read_rows(representation.matrix, representation.description)[:, : int(params["n_features"])]
     _check_same_values(x, unpack_landmarks(entry), representation.description)
     return x
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from scivis._checks import is_real, is_whole
+from scivis._checks import is_integer, is_real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,7 @@ def _check_choices(settings: Settings) -> None:
 
 def check_whole(name: str, value: Any, least: int | None) -> None:
     """Refuse anything but a whole number of at least `least`; without a least, anything but 0 is one."""
-    if is_whole(value) and (value != 0 if least is None else value >= least):
+    if is_integer(value) and (value != 0 if least is None else value >= least):
         return
     wanted = "other than 0; negative ones count from the number of cores" if least is None else f"of at least {least}"
     msg = f"{name}={value!r} must be a whole number {wanted}."
@@ -180,6 +180,6 @@ def _check_kernel(settings: Settings, n_cells: int) -> None:
     if settings.affinity not in ("uniform", "fixed_sigma"):
         msg = f"n_neighbors={settings.n_neighbors!r} belongs to affinity='uniform' and 'fixed_sigma': give perplexity."
         raise ValueError(msg)
-    if not is_whole(settings.n_neighbors) or not 1 <= settings.n_neighbors < n_cells:
+    if not is_integer(settings.n_neighbors) or not 1 <= settings.n_neighbors < n_cells:
         msg = f"n_neighbors={settings.n_neighbors!r} must lie between 1 and {n_cells - 1}, one less than the cells."
         raise ValueError(msg)

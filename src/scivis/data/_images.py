@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from operator import index as as_int
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from scivis._checks import check_positive_int
-from scivis._quiet import quiet_standard_error
+from scivis._checks import check_choice, check_positive_int
+from scivis._quiet import load_quietly
 
 from ._dataset import IndexableDataset
 
@@ -88,14 +87,14 @@ class ImageDataset(IndexableDataset):
         if isinstance(filepath_list, str | os.PathLike):
             msg = f"filepath_list={filepath_list!r} is one path; give a list of them."
             raise ValueError(msg)
-        _check_one_of("color_mode", color_mode, get_args(ColorMode))
-        _check_one_of("resize_method", resize_method, get_args(ResizeMethod))
+        check_choice("color_mode", color_mode, get_args(ColorMode))
+        check_choice("resize_method", resize_method, get_args(ResizeMethod))
         self.filepath_list = list(filepath_list)
         self.img_shape = _height_and_width(img_shape)
         self.color_mode, self.resize_method = color_mode, resize_method
         self.preserve_aspect_ratio = preserve_aspect_ratio
         self.dtype = np.dtype(getattr(dtype, "as_numpy_dtype", dtype))  # TensorFlow's own types as well
-        _check_one_of("dtype", self.dtype.name, ("uint8", "uint16"))
+        check_choice("dtype", self.dtype.name, ("uint8", "uint16"))
         self.preprocessing_function = preprocessing_function
         self.n_jobs = n_jobs
 
@@ -193,12 +192,6 @@ class FlattenedImageDataset(ImageDataset):
         return len(self), int(np.prod(self.image_shape))
 
 
-def _check_one_of(name: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        msg = f"{name}={value!r} is not one of {known}."
-        raise ValueError(msg)
-
-
 def _height_and_width(img_shape: Any) -> tuple[int, int]:
     try:
         height, width = img_shape
@@ -210,9 +203,5 @@ def _height_and_width(img_shape: Any) -> tuple[int, int]:
     return int(height), int(width)
 
 
-@cache
 def _tensorflow() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as in scivis.nn
-    with quiet_standard_error():
-        import tensorflow as tf  # noqa: TID251 (Keras reads no files, and knows five of the eight ways to resize)
-    return tf
+    return load_quietly("tensorflow")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from ._rows import check_finite, iter_blocks, spread_rows
+from ._blocks import iter_blocks, spread_rows
 from ._spill import RowFile
+from ._validation import check_finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

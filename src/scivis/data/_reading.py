@@ -1,8 +1,7 @@
-"""Reading rows out of whatever holds them: float32, block by block, each block of the source once."""
+"""Reading rows from any source as validated float32 arrays: in order, block by block, each block of the source once."""
 
 from __future__ import annotations
 
-import tempfile
 from math import prod
 from operator import index as as_int
 from typing import TYPE_CHECKING, Any
@@ -10,45 +9,47 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from ._rows import _by_rows, dense
-from ._spill import check_room
+from ._blocks import BLOCK, by_rows, dense
+from ._spill import RowFile
+from ._validation import ValidatedRows, check_finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-# Read at a time: enough that Python costs nothing beside it, little beside the rows themselves.
+# Bytes read at a time: large enough that the overhead of Python is negligible, small compared with the data.
 _BLOCK_BYTES = 64 * 2**20
-# Rows up to here stay in memory. Searching neighbours and training each hold a copy, and three times 2 GiB still fit
-# into a laptop of 8 GiB.
-MAX_BYTES = 2 * 2**30
+# Rows up to this size are kept in memory. Training holds a copy of them.
+MAX_BYTES = 2**30
 
 
-def read_rows(X: Any, *, max_bytes: int = MAX_BYTES) -> NDArray[np.float32]:  # noqa: N803 (scikit-learn's name)
-    """All rows as one float32 array, in memory or in a temporary file.
+def read_rows(X: Any, name: str = "The data", *, max_bytes: int | None = None) -> NDArray[np.float32]:  # noqa: N803 (scikit-learn's name)
+    """All rows as one validated float32 array, in memory or in a temporary file.
 
     Parameters
     ----------
     X
-        Rows on the first axis, any number of further axes: an array, a memory map, a data frame, a SciPy sparse
-        matrix, an HDF5 dataset, a zarr or dask array, an :class:`scivis.data.IndexableDataset`, or anything with
-        `shape` and ``__getitem__`` by slices or by single row numbers. A float32 array in C order is returned as it
-        is. Everything else is read in order, in whole chunks where it is stored in chunks, each once.
+        Rows on the first axis, with any number of further axes: an array, a memory map, a data frame, a SciPy sparse
+        matrix, an HDF5 dataset, a zarr or dask array, an :class:`scivis.data.IndexableDataset`, or any object with
+        `shape` and ``__getitem__`` by slices or by single row indices. A float32 array in C order is returned as it
+        is. Anything else is read in order, in whole chunks where it is stored in chunks, each chunk once.
+    name
+        Name of the data in error messages.
     max_bytes
-        Rows larger than this are kept in a temporary file, which has no name and vanishes with the array. It lies
-        where Python keeps temporary files (`TMPDIR`).
+        Rows larger than this are kept in an unnamed temporary file in Python's folder for temporary files (`TMPDIR`),
+        which is removed with the array. The default is 1 GiB.
 
     Raises
     ------
     TypeError
         If `X` holds no rows, or no numbers.
     ValueError
-        If its rows have different shapes.
+        If its rows have different shapes, or hold NaN or infinite values.
     NotImplementedError
-        If it is stored by columns on disk, so that each block would read all of it.
+        If it is stored by columns on disk, where each block would read the whole file.
     OSError
-        If the disk has no room for the temporary file.
+        If the disk has no space for the temporary file.
 
     Examples
     --------
@@ -57,19 +58,34 @@ def read_rows(X: Any, *, max_bytes: int = MAX_BYTES) -> NDArray[np.float32]:  # 
     array([[0., 2.],
            [3., 0.]], dtype=float32)
     """
+    if isinstance(X, ValidatedRows):
+        return X.x
     source = _with_rows(X)
-    if isinstance(source, np.ndarray) and source.dtype == np.float32 and source.flags.c_contiguous:
+    shape = shape_of(source)
+    is_large = 4 * prod(shape) > (MAX_BYTES if max_bytes is None else max_bytes)
+    if _is_float32(source) and isinstance(source, np.memmap) == is_large:
+        for start in range(0, len(source), BLOCK):
+            check_finite(source[start : start + BLOCK], name, start)
         return source
-    rows = _room_for(shape_of(source), max_bytes)
+    if is_large:
+        return RowFile.of(iter_rows(source, name), shape).mapped()
+    rows = np.empty(shape, np.float32)
     done = 0
-    for block in iter_rows(source):
+    for block in iter_rows(source, name):
         rows[done : done + len(block)] = block
         done += len(block)
     return rows
 
 
-def iter_rows(X: Any) -> Iterator[NDArray[np.float32]]:  # noqa: N803
-    """Consecutive rows of `X`, as for :func:`read_rows`, some at a time."""
+def _is_float32(source: Any) -> bool:
+    return isinstance(source, np.ndarray) and source.dtype == np.float32 and source.flags.c_contiguous
+
+
+def iter_rows(X: Any, name: str = "The data") -> Iterator[NDArray[np.float32]]:  # noqa: N803
+    """Consecutive rows of any source that :func:`read_rows` reads, in validated blocks."""
+    if isinstance(X, ValidatedRows):
+        yield X.x
+        return
     source = _with_rows(X)
     shape = shape_of(source)
     by_slices = True
@@ -78,7 +94,7 @@ def iter_rows(X: Any) -> Iterator[NDArray[np.float32]]:  # noqa: N803
         if block is None or block.shape != (stop - start, *shape[1:]):
             by_slices = False
             block = np.stack([_row(source, i, shape[1:]) for i in range(start, stop)])
-        yield block
+        yield check_finite(block, name, start)
 
 
 def shape_of(X: Any) -> tuple[int, ...]:  # noqa: N803
@@ -112,7 +128,7 @@ def _with_rows(x: Any) -> Any:
         )
         raise TypeError(msg)
     shape_of(x)
-    return x if _is_frame(x) else _by_rows(x)
+    return x if _is_frame(x) else by_rows(x)
 
 
 def _is_frame(x: Any) -> bool:
@@ -181,12 +197,3 @@ def _numbers(values: Any) -> NDArray[np.float32]:
         pass  # objects that are no numbers
     msg = f"The data hold values of type {values.dtype}, which are no real numbers."
     raise TypeError(msg)
-
-
-def _room_for(shape: tuple[int, ...], max_bytes: int) -> NDArray[np.float32]:
-    n_bytes = 4 * prod(shape)
-    if n_bytes <= max_bytes:
-        return np.empty(shape, np.float32)
-    check_room(tempfile.gettempdir(), n_bytes)
-    with tempfile.TemporaryFile(prefix="scivis-") as file:
-        return np.memmap(file, np.float32, "w+", shape=shape)

@@ -1,91 +1,91 @@
-"""Which cells to train on when there are more than training needs: a sample in which small populations survive."""
+"""A subsample of the cells to train on, in which small populations are kept."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._rows import BLOCK, check_finite, dense, iter_blocks, take_rows
+from ._blocks import BLOCK, take_rows
+from ._validation import check_finite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Centres, and the rows that they are fitted to: enough to tell populations apart, one second of work.
-_CENTRES, _PILOT = 256, 20_000
+    from ._streaming import Rows
+
+# Clusters, and the rows that they are fitted to: enough to separate populations, in about one second.
+_CENTERS, _PILOT = 256, 20_000
 
 
-def sample_rows(matrix: Any, size: int, rng: np.random.Generator, name: str = "The data") -> NDArray[np.int64]:
-    """Numbers of `size` rows, ascending, drawn without replacement so that small and distant groups keep their share.
+def sample_rows(rows: Rows, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Indices of `size` rows, ascending, drawn without replacement so that small and distant groups are kept.
 
-    A row is drawn with a probability that is one third uniform, one third equal for all of 256 k-means clusters
-    whatever their size, and one third proportional to the squared distance from the nearest centre: the sensitivities
-    by which coresets for clustering are drawn (Bachem, Lucic and Krause, Practical coreset constructions for machine
-    learning, 2017). Reads `matrix` twice, in blocks; a cluster number and a distance per row is all that it keeps.
+    The probability of a row is one third uniform, one third equal for each of 256 k-means clusters whatever its size,
+    and one third proportional to the squared distance from the nearest center: the sensitivities by which coresets for
+    clustering are drawn (Bachem, Lucic and Krause, Practical coreset constructions for machine learning, 2017). All rows
+    are read once, in blocks, after 20,000 random ones; memory holds a cluster index and a distance per row.
 
     Parameters
     ----------
-    matrix
-        Shape (n, features), n > size.
+    rows
+        More than `size` of them. They are validated on the way.
     size
-        Rows to draw.
+        Number of rows to draw.
     rng
-        Where chance comes from.
-    name
-        What to call the matrix in an error.
+        Source of randomness.
 
     Raises
     ------
     ValueError
-        If it holds NaN or infinite values.
+        If a row holds NaN or infinite values.
 
     Examples
     --------
+    >>> from scivis.data._streaming import Rows
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(10_000, 3))
     >>> x[:20] += 50  # a group of 0.2 %
-    >>> rows = sample_rows(x, 1000, rng)
-    >>> len(rows), int((rows < 20).sum())  # 2 of its cells in a uniform sample, on average
+    >>> sampled = sample_rows(Rows(x, "x"), 1000, rng)
+    >>> len(sampled), int((sampled < 20).sum())  # a uniform sample holds 2 of its cells, on average
     (1000, 7)
     """
-    centres = _centres(matrix, rng, name)
-    codes, distances = _nearest(matrix, centres, name)
-    n_members = np.bincount(codes, minlength=len(centres))
-    weight = 1.0 / len(codes) + 1.0 / (len(centres) * n_members[codes])
+    centers = _fit_centers(rows, rng)
+    codes, distances = _nearest_centers(rows, centers)
+    n_members = np.bincount(codes, minlength=len(centers))
+    weight = 1.0 / len(codes) + 1.0 / (len(centers) * n_members[codes])
     if total := distances.sum(dtype=np.float64):
         weight += distances / total
     return _draw(weight, size, rng)
 
 
-def _centres(matrix: Any, rng: np.random.Generator, name: str) -> NDArray[np.float32]:
+def _fit_centers(rows: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
     from sklearn.cluster import MiniBatchKMeans
 
-    n = matrix.shape[0]
-    pilot = take_rows(matrix, np.sort(rng.choice(n, min(n, _PILOT), replace=False)))
-    check_finite(pilot, name)
+    n = len(rows)
+    pilot = take_rows(rows.matrix, np.sort(rng.choice(n, min(n, _PILOT), replace=False)))
+    if not rows.is_validated:  # before k-means, whose own message names no row
+        check_finite(pilot, rows.name)
     k_means = MiniBatchKMeans(
-        min(_CENTRES, len(pilot)), n_init=1, batch_size=2048, random_state=int(rng.integers(2**31))
+        min(_CENTERS, len(pilot)), n_init=1, batch_size=2048, random_state=int(rng.integers(2**31))
     )
     return k_means.fit(pilot).cluster_centers_.astype(np.float32)
 
 
-def _nearest(matrix: Any, centres: NDArray[np.float32], name: str) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-    """The nearest centre of each row, and the squared distance to it."""
-    n = matrix.shape[0]
-    codes, distances = np.empty(n, np.int16), np.empty(n, np.float32)
-    norms = np.square(centres).sum(axis=1)
-    for number, block in enumerate(iter_blocks(matrix)):
-        rows = dense(block)
-        check_finite(rows, name, first_row=number * BLOCK)
-        part = slice(number * BLOCK, number * BLOCK + len(rows))
-        # Without |x|², which is the same for all centres.
-        relative = rows @ (-2.0 * centres.T) + norms
+def _nearest_centers(rows: Rows, centers: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    """Index of the nearest center of each row, and the squared distance to it, both of shape (n,)."""
+    codes, distances = np.empty(len(rows), np.int16), np.empty(len(rows), np.float32)
+    norms = np.square(centers).sum(axis=1)
+    for number, block in enumerate(rows.blocks()):
+        part = slice(number * BLOCK, number * BLOCK + len(block))
+        # Without |x|², which is the same for all centers.
+        relative = block @ (-2.0 * centers.T) + norms
         codes[part] = relative.argmin(axis=1)
-        distances[part] = np.maximum(relative.min(axis=1) + np.square(rows).sum(axis=1), 0.0)
+        distances[part] = np.maximum(relative.min(axis=1) + np.square(block).sum(axis=1), 0.0)
     return codes, distances
 
 
 def _draw(weight: NDArray[np.float64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Weighted draws without replacement: the smallest of exponential waiting times (Efraimidis and Spirakis, 2006)."""
+    """Weighted sampling without replacement: the smallest exponential waiting times (Efraimidis and Spirakis, 2006)."""
     waiting = rng.exponential(size=len(weight)) / weight
     return np.sort(np.argpartition(waiting, size - 1)[:size])

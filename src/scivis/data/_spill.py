@@ -1,10 +1,11 @@
-"""Rows in a temporary file: written once, block by block, then read as often as needed."""
+"""Rows in a temporary file: written once, block by block, and read as often as needed."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import weakref
+from math import prod
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class RowFile:
-    """A float32 matrix in a file without a name, which vanishes with this object or with the process.
+    """A float32 array in an unnamed file, which is removed with this object or with the process.
 
-    It is read by slices, as an HDF5 dataset is, so that only the rows asked for are in memory.
+    It is read by slices like an HDF5 dataset, so that only the requested rows are in memory.
 
     Parameters
     ----------
     shape
-        Number of rows and of columns.
+        Number of rows, then the shape of one row.
 
     Raises
     ------
     OSError
-        If the folder of temporary files has no room for it.
+        If the folder for temporary files has too little space.
 
     Examples
     --------
@@ -40,15 +41,15 @@ class RowFile:
 
     dtype = np.dtype(np.float32)
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        check_room(tempfile.gettempdir(), 4 * shape[0] * shape[1])
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        check_room(tempfile.gettempdir(), 4 * prod(shape))
         self.shape = shape
-        self._file = tempfile.TemporaryFile(prefix="scivis-")  # noqa: SIM115 (it lives as long as this)
+        self._file = tempfile.TemporaryFile(prefix="scivis-")  # noqa: SIM115 (closed with this object)
         weakref.finalize(self, self._file.close)
 
     @classmethod
-    def of(cls, blocks: Iterable[NDArray[Any]], shape: tuple[int, int]) -> Self:
-        """The rows of these blocks, one after the other."""
+    def of(cls, blocks: Iterable[NDArray[Any]], shape: tuple[int, ...]) -> Self:
+        """A file that holds the rows of these blocks, in order."""
         rows = cls(shape)
         for block in blocks:
             rows._file.write(np.ascontiguousarray(block, np.float32).data)
@@ -58,20 +59,19 @@ class RowFile:
     def __getitem__(self, rows: slice) -> NDArray[np.float32]:
         """Consecutive rows, as a new array."""
         start, stop, _ = rows.indices(self.shape[0])
-        width = 4 * self.shape[1]
-        block = np.empty((max(stop - start, 0), self.shape[1]), np.float32)
+        block = np.empty((max(stop - start, 0), *self.shape[1:]), np.float32)
         if block.size:
-            self._file.seek(start * width)
+            self._file.seek(start * 4 * prod(self.shape[1:]))
             self._file.readinto(block.reshape(-1).view(np.uint8).data)
         return block
 
     def mapped(self) -> NDArray[np.float32]:
-        """The whole as a memory map, for those who need rows in any order."""
+        """All rows as a read-only memory map, for access in any order."""
         return np.memmap(self._file, np.float32, "r", shape=self.shape)
 
 
 def check_room(folder: str, n_bytes: int) -> None:
-    """Refuse to fill a disk: writing to the map of a full one would end the process."""
+    """Raise if a disk has less free space than needed: writing to a memory map of a full disk ends the process."""
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
         msg = (

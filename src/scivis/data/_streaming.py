@@ -1,14 +1,15 @@
-"""One pass over all cells: a function of rows applied block by block, here or on a cluster."""
+"""All cells in one pass: a function of rows that is applied block by block, here or on a cluster."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._rows import BLOCK, check_finite, dense, iter_blocks
+from ._blocks import BLOCK, dense, iter_blocks
+from ._validation import check_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,37 +18,46 @@ if TYPE_CHECKING:
 
     Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-# A block holds so many values (64 MiB), and so many rows at most.
+# Values per block (64 MiB), and the largest number of rows.
 _BLOCK_VALUES, _MAX_BLOCK = 2**24, 2**17
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows for a model, one block at a time.
+    """The input of a model, one row per cell, to be read one block at a time.
 
     Parameters
     ----------
     matrix
-        Cells × features, wherever they are.
+        Cells × features: in memory, on disk, or a dask array.
     name
-        What to call it in an error.
+        Name of the data in messages.
     prepare
-        Makes the model's input, dense float32 rows, of a block of the matrix.
+        Turns a block of the matrix into the model's input: dense float32 rows.
+    is_validated
+        Whether all rows are known to be finite. Otherwise every block is tested when it is read.
     """
 
     matrix: Any
     name: str
     prepare: Callable[[Any], NDArray[np.float32]] = dense
+    is_validated: bool = False
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return int(self.matrix.shape[0])
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        """The blocks, prepared and checked."""
+        """All rows, in blocks of about 64 MiB."""
+        return self.blocks(min(max(_BLOCK_VALUES // max(self.matrix.shape[1], 1), BLOCK), _MAX_BLOCK))
+
+    def blocks(self, size: int = BLOCK) -> Iterator[NDArray[np.float32]]:
+        """All rows, `size` at a time: prepared, and validated unless they already are."""
         done = 0
-        width = self.matrix.shape[1]
-        for block in iter_blocks(self.matrix, min(max(_BLOCK_VALUES // max(width, 1), BLOCK), _MAX_BLOCK)):
+        for block in iter_blocks(self.matrix, size):
             rows = self.prepare(block)
-            check_finite(rows, self.name, first_row=done)
+            yield rows if self.is_validated else check_finite(rows, self.name, done)
             done += len(rows)
-            yield rows
 
     @property
     def is_dask(self) -> bool:
@@ -55,18 +65,18 @@ class Rows:
         return hasattr(self.matrix, "map_blocks")
 
     def map(self, function: Function, n_columns: int, *, bar: str | None = None) -> NDArray[np.float32]:
-        """What a function gives for all rows, shape (n, n_columns); in memory are its result and a block of rows.
+        """Results of a function for all rows, shape (n, n_columns). Memory holds the results and one block of rows.
 
         Parameters
         ----------
         function
-            Takes a block of prepared rows. The blocks of a dask array are worked on where its scheduler puts them: in
-            threads, or by the workers of the `dask.distributed` client that is active, each of which fetches the
-            function once.
+            Takes a block of prepared rows. Blocks of a dask array are processed where its scheduler puts them: in
+            threads, or by the workers of the active `dask.distributed` client, each of which fetches the function
+            once.
         n_columns
-            Width of what it gives.
+            Number of columns that the function returns.
         bar
-            Title of a progress bar with the time left; none without a title. Dask has its own.
+            Title of a progress bar that shows the time left. Without a title there is no bar. Dask has its own.
 
         Raises
         ------
@@ -77,7 +87,7 @@ class Rows:
             return self._map_dask(function, n_columns)
         from tqdm.auto import tqdm
 
-        n = self.matrix.shape[0]
+        n = len(self)
         result, done = np.empty((n, n_columns), np.float32), 0
         with tqdm(total=n, desc=bar, unit="cell", unit_scale=True, disable=bar is None or n <= BLOCK) as progress:
             for rows in self:
@@ -90,10 +100,10 @@ class Rows:
         from dask.delayed import delayed
 
         rows = self.matrix.rechunk({1: -1})
-        whole = partial(_on_block, prepare=self.prepare, name=self.name, function=function)
+        whole = partial(_on_block, rows=replace(self, matrix=None), function=function)
         mapped = rows.map_blocks(
             _call,
-            # Delayed: a task of its own, whose result every worker fetches once, instead of a copy in each block's task.
+            # Delayed, so that it is a task whose result each worker fetches once, instead of a copy in the task of each block.
             function=delayed(whole, pure=False, traverse=False),
             dtype=np.float32,
             chunks=(rows.chunks[0], (n_columns,)),
@@ -106,9 +116,6 @@ def _call(block: Any, *, function: Callable[[Any], NDArray[np.float32]]) -> NDAr
     return function(block)
 
 
-def _on_block(
-    block: Any, *, prepare: Callable[[Any], NDArray[np.float32]], name: str, function: Function
-) -> NDArray[np.float32]:
-    rows = prepare(block)
-    check_finite(rows, name)
-    return function(rows)
+def _on_block(block: Any, *, rows: Rows, function: Function) -> NDArray[np.float32]:
+    [prepared] = replace(rows, matrix=block).blocks(max(len(block), 1)) if len(block) else [rows.prepare(block)]
+    return function(prepared)

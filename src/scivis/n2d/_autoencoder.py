@@ -10,10 +10,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from scivis._checks import check_positive_int, check_rows, check_shape
-from scivis._ivis.plan import seed_of
+from scivis._checks import check_positive_int, check_shape
+from scivis._random import seed_of
 from scivis.data._reading import iter_rows, read_rows, shape_of
-from scivis.data._rows import check_finite
+from scivis.data._validation import check_rows
+
+from ._weights import read_weights, set_weights, write_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,11 +101,11 @@ class _Trainable(TransformerMixin, BaseEstimator):
         check_shape(x.shape, self.encoder_.input_shape[1:])
         self.loss_history_: list[float] = []
         if weights is not None:
-            self._load_weights(Path(weights))
+            set_weights(self.autoencoder_, read_weights(Path(weights)))
         else:
             self.loss_history_ = train(self.autoencoder_, x, self.x_lambda, plan, rng)
         if weight_id is not None:
-            self._save_weights(Path(weight_id))
+            write_weights(Path(weight_id), self.autoencoder_.get_weights())
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
@@ -122,7 +124,6 @@ class _Trainable(TransformerMixin, BaseEstimator):
     def _blocks(self, rows: Any) -> Any:
         check_shape(shape_of(rows), self.encoder_.input_shape[1:])
         for block in iter_rows(rows):
-            check_finite(block, "The data")
             yield from (block[a : a + _BLOCK] for a in range(0, len(block), _BLOCK))
 
     @staticmethod
@@ -135,16 +136,6 @@ class _Trainable(TransformerMixin, BaseEstimator):
         if not hasattr(self, "encoder_"):
             msg = "This autoencoder is not fitted yet. Call `fit` first."
             raise NotFittedError(msg)
-
-    def _save_weights(self, path: Path) -> None:
-        from ._pack import write_file
-
-        write_file(path, self.autoencoder_.get_weights())
-
-    def _load_weights(self, path: Path) -> None:
-        from ._pack import read_file, set_weights
-
-        set_weights(self.autoencoder_, read_file(path))
 
 
 class AutoEncoder(_Trainable):

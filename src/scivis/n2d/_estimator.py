@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import NotFittedError
 
-from scivis._checks import check_rows, check_seed
+from scivis._checks import check_seed
 from scivis.data._reading import iter_rows, read_rows
+from scivis.data._validation import check_rows
 from scivis.neighbors._novelty import Reference, fit_reference, novelty
 
 from ._assess import assess
@@ -104,7 +105,7 @@ class N2D(ClusterMixin, BaseEstimator):
         )  # fmt: skip
         self.latent_ = self.autoencoder.transform(x)
         self.manifold_clusterer.fit(self.latent_)
-        self._reference: Reference = fit_reference(x.reshape(len(x), -1), landmarks)
+        self.reference_: Reference = fit_reference(x.reshape(len(x), -1), landmarks)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[Any]:  # noqa: N803
@@ -171,7 +172,7 @@ class N2D(ClusterMixin, BaseEstimator):
     def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
         self._check_fitted()
-        parts = [novelty(self._reference, block.reshape(len(block), -1)) for block in iter_rows(X)]
+        parts = [novelty(self.reference_, block.reshape(len(block), -1)) for block in iter_rows(X)]
         return np.concatenate([np.empty(0, np.float32), *parts])
 
     @property
@@ -216,6 +217,6 @@ class N2D(ClusterMixin, BaseEstimator):
         return getattr(self.manifold_clusterer, name)
 
     def _check_fitted(self) -> None:
-        if not hasattr(self, "_reference"):
+        if not hasattr(self, "reference_"):
             msg = "This N2D is not fitted yet. Call `fit` first."
             raise NotFittedError(msg)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from scivis.nn import keras  # which loads the backend quietly
+from scivis.nn._dense import dense_shapes, standardize, unstandardize
 
 # Input, bottleneck and output of a network, from which Keras finds the layers between.
 Stages = tuple[Any, Any, Any]
@@ -48,9 +48,11 @@ def build(layout: Layout, seed: int = 0) -> Stages:
     """
     seeds = iter(range(seed, seed + 2 * len(layout.architecture) + 2))
     inputs = keras.layers.Input((layout.input_dim,))
-    encoded = _dense(_standardized(inputs, layout), layout.architecture, layout.latent_dim, layout.act, seeds)
+    encoded = _dense(
+        standardize(inputs, layout.offset, layout.scale), layout.architecture, layout.latent_dim, layout.act, seeds
+    )
     decoded = _dense(encoded, layout.architecture[::-1], layout.input_dim, layout.act, seeds)
-    return inputs, encoded, _in_the_datas_unit(decoded, layout)
+    return inputs, encoded, unstandardize(decoded, layout.offset, layout.scale)
 
 
 def _dense(x: Any, widths: tuple[int, ...], last: int, act: str, seeds: Any) -> Any:
@@ -63,16 +65,6 @@ def _initializer(seeds: Any) -> Any:
     return keras.initializers.GlorotUniform(seed=next(seeds))
 
 
-def _standardized(x: Any, layout: Layout) -> Any:
-    if not layout.offset:
-        return x
-    return keras.layers.Rescaling(layout.scale, offset=[-value * layout.scale for value in layout.offset])(x)
-
-
-def _in_the_datas_unit(x: Any, layout: Layout) -> Any:
-    return keras.layers.Rescaling(1.0 / layout.scale, offset=list(layout.offset))(x) if layout.offset else x
-
-
 def weight_shapes(layout: Layout) -> list[tuple[int, ...]]:
     """Shapes of the weights, found by arithmetic; no network is built.
 
@@ -82,8 +74,7 @@ def weight_shapes(layout: Layout) -> list[tuple[int, ...]]:
     [(16, 8), (8,), (8, 3), (3,), (3, 8), (8,), (8, 16), (16,)]
     """
     half = (layout.input_dim, *layout.architecture, layout.latent_dim)
-    widths = (*half, *half[-2::-1])
-    return [shape for one, other in pairwise(widths) for shape in ((one, other), (other,))]
+    return dense_shapes([*half, *half[-2::-1]])
 
 
 def check_activation(act: object) -> None:

@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
-from scivis._checks import is_real, is_whole
-from scivis._ivis.pack import (
+from scivis._checks import is_real
+from scivis._store.hdf5 import read_entry, write_entry
+from scivis._store.schema import (
     FORMAT,
-    UnusableModelError,
-    _finite,
-    _floats,
-    check_format,
+    arrays_to_dict,
+    check_entry,
+    dict_to_arrays,
     fail,
-    number,
-    parse,
+    finite_array,
+    float32_array,
+    from_json,
+    is_width,
+    pack_landmarks,
     to_json,
-    unnumber,
+    unpack_landmarks,
 )
-from scivis._store.digest import USER_BLOCK, is_undamaged, sign
 from scivis.neighbors._novelty import Reference
 
 from ._autoencoder import AutoEncoder, CustomAutoEncoder, _Trainable
 from ._clustering import ManifoldClusterer
 from ._estimator import N2D
 from ._pack_learners import pack_clusterer, pack_manifold, unpack_clusterer, unpack_manifold
+from ._weights import set_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import keras
-
     from ._network import Layout
 
-_PARTS = {
-    "format", "config", "offset", "weights", "manifold", "clusterer", "classes", "landmarks", "landmark_unit",
-}  # fmt: skip
-_LARGEST_WIDTH = 1_000_000
+_PARTS = ("config", "offset", "weights", "classes", "landmarks", "landmark_unit")
 
 
 def pack(model: N2D) -> dict[str, Any]:
@@ -55,12 +51,11 @@ def pack(model: N2D) -> dict[str, Any]:
         "format": FORMAT,
         "config": to_json(config),
         "offset": offset,
-        "weights": number(autoencoder.autoencoder_.get_weights()),
+        "weights": arrays_to_dict(autoencoder.autoencoder_.get_weights()),
         "manifold": manifold_arrays,
         "clusterer": clusterer_arrays,
         "classes": model.manifold_clusterer.classes_,
-        "landmarks": model._reference.landmarks,
-        "landmark_unit": model._reference.unit,
+        **pack_landmarks(model.reference_.landmarks, model.reference_.unit),
     }
 
 
@@ -95,14 +90,10 @@ def unpack(
     ValueError
         If the entry is incomplete, altered or of a newer format, or needs something that is not given.
     """
-    if not hasattr(stored, "get"):
-        fail(f"it is a {type(stored).__name__}, not a dictionary")
-    # Empty dictionaries get lost, for instance when data are concatenated.
+    check_entry(stored, _PARTS)
+    # Empty dictionaries can be lost, for instance when data are concatenated.
     stored = {"manifold": {}, "clusterer": {}} | dict(stored)
-    if missing := _PARTS - set(stored):
-        fail(f"it lacks {sorted(missing)}")
-    check_format(stored)
-    config = parse(stored, "config")
+    config = from_json(stored, "config")
     trained = _autoencoder(config.get("layout"), stored, autoencoder)
     parts = ManifoldClusterer(None, None)
     parts.manifold, parts.manifold_ = unpack_manifold(config.get("manifold"), stored["manifold"], manifold)
@@ -111,16 +102,16 @@ def unpack(
     model = N2D(trained, parts)
     parts._rows = None
     if "latent" in stored["manifold"]:  # checked above
-        model.latent_ = parts._rows = _floats(stored["manifold"]["latent"], "latent")
-        parts.embedding_ = _floats(stored["manifold"]["embedding"], "embedding")
-    model._reference = _reference(stored, int(np.prod(trained.encoder_.input_shape[1:])))
+        model.latent_ = parts._rows = float32_array(stored["manifold"]["latent"], "latent")
+        parts.embedding_ = float32_array(stored["manifold"]["embedding"], "embedding")
+    model.reference_ = Reference(*unpack_landmarks(stored, int(np.prod(trained.encoder_.input_shape[1:]))))
     return model
 
 
 def _sizes(config: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[int, np.ndarray]:
     """Axes of the map, and the numbers of the clusters."""
     n_components, classes = config.get("n_components"), np.asarray(stored["classes"])
-    if not _is_width(n_components):
+    if not is_width(n_components):
         fail(f"its n_components is {str(n_components)[:80]!r}")
     if classes.ndim != 1 or classes.dtype.kind != "i" or (np.diff(classes) <= 0).any():
         fail("its classes are not rising whole numbers")
@@ -130,7 +121,7 @@ def _sizes(config: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[int, n
 def _autoencoder(layout: Any, stored: Mapping[str, Any], own: CustomAutoEncoder | None) -> _Trainable:
     from ._network import models
 
-    weights = unnumber(stored["weights"], "weight")
+    weights = dict_to_arrays(stored["weights"], "weight")
     if layout == "custom" and own is None:
         msg = (
             "The model was fitted with layers of the user's, which are not stored with the data, so that no file can "
@@ -174,8 +165,8 @@ def _layout(entry: Any, offset: Any) -> Layout:
     fields = set(Layout.__dataclass_fields__) - {"offset"}
     if not isinstance(entry, dict) or set(entry) != fields:
         fail(f"its layout does not hold exactly {sorted(fields)}")
-    widths, offset = entry["architecture"], _finite(offset, "offset", "f")
-    if not isinstance(widths, list) or not all(map(_is_width, (entry["input_dim"], entry["latent_dim"], *widths))):
+    widths, offset = entry["architecture"], finite_array(offset, "offset")
+    if not isinstance(widths, list) or not all(map(is_width, (entry["input_dim"], entry["latent_dim"], *widths))):
         fail("its widths are not whole numbers of at least 1")
     if offset.ndim != 1 or offset.size not in (0, entry["input_dim"]):
         fail("its offset does not hold one number per feature")
@@ -186,27 +177,6 @@ def _layout(entry: Any, offset: Any) -> Layout:
     except ValueError as error:
         fail(f"its activation is {str(entry['act'])[:80]!r}", error)
     return Layout(**{**entry, "architecture": tuple(widths), "offset": tuple(offset.tolist())})
-
-
-def _is_width(value: Any) -> bool:
-    return is_whole(value) and 1 <= value <= _LARGEST_WIDTH
-
-
-def set_weights(model: keras.Model, weights: list[np.ndarray]) -> None:
-    """Set weights whose shapes must be those of the network."""
-    expected, given = [tuple(weight.shape) for weight in model.weights], [weight.shape for weight in weights]
-    if given != expected:
-        fail(f"its weights have shapes {given}, but the network needs {expected}")
-    model.set_weights(weights)
-
-
-def _reference(stored: Mapping[str, Any], width: int) -> Reference:
-    landmarks, unit = _floats(stored["landmarks"], "landmarks"), stored["landmark_unit"]
-    if landmarks.ndim != 2 or len(landmarks) < 2 or landmarks.shape[1] != width:
-        fail(f"its landmarks have shape {landmarks.shape}, but its input has width {width}")
-    if not isinstance(unit, float | np.floating) or not np.isfinite(unit) or unit <= 0:
-        fail("its landmark_unit is not a positive number")
-    return Reference(landmarks, float(unit))
 
 
 def save_n2d(model: N2D, path: str | Path, *, overwrite: bool = False) -> None:
@@ -248,7 +218,7 @@ def save_n2d(model: N2D, path: str | Path, *, overwrite: bool = False) -> None:
     if path.exists() and not overwrite:
         msg = f"{path} exists. Choose another name, or pass overwrite=True."
         raise FileExistsError(msg)
-    _replace(path, pack(model))
+    write_entry(path, pack(model))
 
 
 def load_n2d(
@@ -293,46 +263,4 @@ def load_n2d(
     Traceback (most recent call last):
     FileNotFoundError: There is no file nowhere.h5.
     """
-    return unpack(_entry(Path(path)), autoencoder=autoencoder, manifold=manifold, clusterer=clusterer)
-
-
-def write_file(path: Path, weights: list[np.ndarray]) -> None:
-    """Weights of a network in a file of their own."""
-    _replace(path, {"format": FORMAT, "weights": number(weights)})
-
-
-def read_file(path: Path) -> list[np.ndarray]:
-    """Weights back from their file."""
-    entry = _entry(path)
-    check_format(entry)
-    return unnumber(entry.get("weights"), "weight")
-
-
-def _replace(path: Path, entry: dict[str, Any]) -> None:
-    """The file as a whole, or what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as name:
-        writing = Path(name) / path.name
-        from scivis._ivis.save import _write  # loads Keras
-
-        with h5py.File(writing, "w", userblock_size=USER_BLOCK) as file:
-            _write(file, entry)
-        sign(writing)
-        writing.replace(path)
-
-
-def _entry(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        msg = f"There is no file {path}."
-        raise FileNotFoundError(msg)
-    if not is_undamaged(path):
-        fail(f"{path} is damaged, or no model of scivis")
-    from scivis._ivis.save import _read  # loads Keras
-
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(file, path.stat().st_size)
-    except UnusableModelError:
-        raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        fail(f"{path} is not a whole HDF5 file", error)
+    return unpack(read_entry(Path(path)), autoencoder=autoencoder, manifold=manifold, clusterer=clusterer)

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._checks import is_real, is_whole
-from scivis._ivis.pack import _finite, _floats, fail, pack_model, unpack_model
+from scivis._checks import is_integer, is_real
+from scivis._ivis.estimator import restored
+from scivis._ivis.pack import pack_model, unpack_model
+from scivis._ivis.settings import Settings
+from scivis._store.schema import fail, finite_array, float32_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +47,7 @@ def pack_manifold(manifold: Any, latent: NDArray[np.float32], embedding: NDArray
         case "tsne":
             return {"kind": kind, "params": _plain(manifold, _TSNE)}, rows
         case "ivis":
-            return {"kind": kind, "params": {}}, pack_model(manifold)
+            return {"kind": kind, "params": {}}, pack_model(Settings.of(manifold), manifold.fitted_)
     return _custom(manifold, "transform"), {}
 
 
@@ -56,10 +59,10 @@ def unpack_manifold(config: Any, arrays: Any, own: Any) -> Learner:
             return _own(config, own, "manifold")
         case "ivis":
             _refuse(own, "manifold", "scivis.Ivis")
-            fitted = unpack_model(arrays)
+            fitted = restored(*unpack_model(arrays))
             return fitted, fitted
     _refuse(own, "manifold", kind)
-    latent, embedding = (_floats(arrays.get(name), name) for name in ("latent", "embedding"))
+    latent, embedding = (float32_array(arrays.get(name), name) for name in ("latent", "embedding"))
     if latent.ndim != 2 or embedding.ndim != 2 or len(latent) != len(embedding) or len(latent) < 3:
         fail(f"its latent and embedding have shapes {latent.shape} and {embedding.shape}")
     params = _params(config, _UMAP if kind == "umap" else _TSNE)
@@ -125,7 +128,7 @@ def unpack_clusterer(config: Any, arrays: Any, own: Any) -> Learner:
 def _gmm(params: dict[str, Any], arrays: Mapping[str, Any]) -> Learner:
     from sklearn.mixture import GaussianMixture
 
-    values = {name: _finite(arrays.get(name), name, "f").astype(np.float64) for name in _MIXTURE}
+    values = {name: finite_array(arrays.get(name), name).astype(np.float64) for name in _MIXTURE}
     k, d = values["means_"].shape if values["means_"].ndim == 2 else (0, 0)
     shapes = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}
     matrix = shapes.get(params["covariance_type"])
@@ -144,7 +147,7 @@ def _gmm(params: dict[str, Any], arrays: Mapping[str, Any]) -> Learner:
 def _kmeans(params: dict[str, Any], arrays: Mapping[str, Any]) -> Learner:
     from sklearn.cluster import KMeans
 
-    centers = np.ascontiguousarray(_finite(arrays.get("cluster_centers_"), "cluster_centers_", "f"), np.float64)
+    centers = np.ascontiguousarray(finite_array(arrays.get("cluster_centers_"), "cluster_centers_"), np.float64)
     if centers.ndim != 2 or len(centers) != params["n_clusters"]:
         fail(f"its cluster_centers_ have shape {centers.shape}")
     # Fitted at its own centres, which are then exactly these: no attribute of scikit-learn's own has to be guessed.
@@ -171,7 +174,7 @@ def _plain(learner: Any, names: tuple[str, ...]) -> dict[str, Any]:
     """Parameters that are plain values; a random state that is none is left behind."""
     params = {name: getattr(learner, name) for name in names}
     return {name: value for name, value in params.items() if is_real(value) or isinstance(value, str)} | (
-        {} if is_whole(params["random_state"]) else {"random_state": None}
+        {} if is_integer(params["random_state"]) else {"random_state": None}
     )
 
 
@@ -202,9 +205,9 @@ def _params(config: Any, names: tuple[str, ...]) -> dict[str, Any]:
         elif name in ("min_dist", "spread", "perplexity"):
             good = is_real(value) and value >= 0
         elif name in ("random_state", "transform_seed"):
-            good = value is None or (is_whole(value) and 0 <= value < 2**32)
+            good = value is None or (is_integer(value) and 0 <= value < 2**32)
         else:
-            good = is_whole(value) and 1 <= value <= 1_000_000
+            good = is_integer(value) and 1 <= value <= 1_000_000
         if not good:
             fail(f"the {name} of its {config['kind']} is {str(value)[:80]!r}")
     return dict(params)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scivis._methods import Placement
+from scivis._adata.results import Results
 from scivis._progress import bar
 
 from ._clustering import check_can_place, check_can_predict
@@ -38,7 +38,7 @@ def load(
 
 def place(
     adata: AnnData, entry: Any, rows: Rows, keys: Keys, **options: Any
-) -> Placement:  # fmt: skip
+) -> Results:  # fmt: skip
     """What the autoencoder encodes, its place on the map, the cluster there, and the distance from the reference."""
     model = load(adata, entry, **options)
     check_can_place(model.manifold_)
@@ -52,7 +52,7 @@ def place(
         place_map(keys, latent, embedding, "the reference's map")
         | placed
         | place_probabilities(keys, parts.probabilities_of(embedding) if _has_probabilities(model) else None)
-        | Placement(obs={keys.novelty: novelty}, notes={keys.novelty: "distance from the reference (obs)"})
+        | Results(obs={keys.novelty: novelty}, notes={keys.novelty: "distance from the reference (obs)"})
     )
 
 
@@ -65,32 +65,32 @@ def _has_probabilities(model: N2D) -> bool:
     return hasattr(model.clusterer_, "predict_proba")
 
 
-def place_map(keys: Keys, latent: NDArray[np.float32], embedding: NDArray[np.float32], where: str) -> Placement:
+def place_map(keys: Keys, latent: NDArray[np.float32], embedding: NDArray[np.float32], where: str) -> Results:
     """The encoded cells and their map."""
-    return Placement(
+    return Results(
         obsm={keys.latent: latent, keys.obsm: embedding},
         notes={keys.latent: "what the autoencoder encodes (obsm)", keys.obsm: f"coordinates on {where} (obsm)"},
     )
 
 
-def place_clusters(keys: Keys, labels: NDArray[Any], classes: NDArray[Any], colors: Any = None) -> Placement:
+def place_clusters(keys: Keys, labels: NDArray[Any], classes: NDArray[Any], colors: Any = None) -> Results:
     """Clusters as categories; a cell that is in none has no category."""
     names = [str(number) for number in classes]
     codes = pd.Index(classes).get_indexer(labels)
     # Colours of an earlier result would be those of other clusters.
     fitting = list(map(str, colors)) if colors is not None and len(colors) >= len(names) else None
-    return Placement(
+    return Results(
         obs={keys.uns: pd.Categorical.from_codes(codes, names)},
         uns={f"{keys.uns}_colors": fitting},
         notes={keys.uns: "clusters (obs)"},
     )
 
 
-def place_probabilities(keys: Keys, probabilities: NDArray[np.float64] | None) -> Placement:
+def place_probabilities(keys: Keys, probabilities: NDArray[np.float64] | None) -> Results:
     """The probability of each cluster, in the order of the categories; nothing if the clusterer has none."""
     if probabilities is None:
-        return Placement()
-    return Placement(
+        return Results()
+    return Results(
         obsm={keys.proba: probabilities.astype(np.float32)},
         notes={keys.proba: "probability of each cluster (obsm)"},
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from scivis._checks import check_positive_int
 from scivis.nn import keras
+from scivis.nn._epochs import EarlyStopping
 from scivis.nn._feeding import feed
 from scivis.nn._progress import EpochBar
 
@@ -61,7 +62,7 @@ def train(
     """
     # Compiling with XLA takes longer than it saves on matrix products of this size; JAX cannot do without.
     model.compile(_optimizer(plan.optimizer), plan.loss, jit_compile=keras.backend.backend() == "jax")
-    best = keras.callbacks.EarlyStopping("loss", patience=plan.patience or plan.epochs, restore_best_weights=True)
+    stopping = EarlyStopping(plan.patience, [model])
     bar = [EpochBar(plan.epochs)] if plan.verbose else []
     history = model.fit(
         feed(_batches(x, transform, plan.batch_size, rng), like=(x, x)),
@@ -69,7 +70,7 @@ def train(
         steps_per_epoch=-(-len(x) // plan.batch_size),
         shuffle=False,
         verbose=0,
-        callbacks=[best, *plan.callbacks, *bar],
+        callbacks=[stopping, *plan.callbacks, *bar],
     )
     losses = [float(loss) for loss in history.history["loss"]]
     if not np.isfinite(losses).all():

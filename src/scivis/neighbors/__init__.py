@@ -7,9 +7,9 @@ Where the table would not fit into memory, :class:`LazyNeighbors` reads the neig
 any sequence: :class:`AnnoyKnnMatrix`, :class:`LabeledNeighbourMap`, or a :class:`NeighbourMatrix` of your own.
 """
 
-from ._annoy import AnnoyTransformer
 from ._annoy_file import build_annoy_index
 from ._annoy_matrix import AnnoyKnnMatrix
+from ._annoy_transformer import AnnoyTransformer
 from ._graph import from_graph
 from ._labelled import LabeledNeighbourMap
 from ._matrix import LazyNeighbors, NeighbourMatrix

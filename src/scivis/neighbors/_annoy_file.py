@@ -10,10 +10,9 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from scivis._checks import check_positive_int, is_whole
+from scivis._checks import check_positive_int, is_integer
 from scivis._store.files import replacing
 from scivis.data._reading import iter_rows, shape_of
-from scivis.data._rows import check_finite
 
 from ._annoy import build_index
 
@@ -103,7 +102,7 @@ def build(
     """An index of anything that has rows, in memory or in a new file."""
     check_metric(metric)
     check_positive_int("ntrees", n_trees)
-    if random_state is not None and not (is_whole(random_state) and 0 <= random_state < 2**31):
+    if random_state is not None and not (is_integer(random_state) and 0 <= random_state < 2**31):
         msg = f"random_state={random_state!r} must be a whole number of at least 0 and below 2³¹, or None."
         raise ValueError(msg)
     return build_index(
@@ -120,12 +119,9 @@ def build(
 def _flat_blocks(x: Any, verbose: int) -> Iterator[NDArray[np.float32]]:
     from tqdm.auto import tqdm
 
-    done = 0
     with tqdm(total=shape_of(x)[0], desc="indexing", unit="row", disable=not verbose) as bar:
-        for block in iter_rows(x):
-            check_finite(block, "X", first_row=done)
+        for block in iter_rows(x, "X"):
             yield block.reshape(len(block), -1)
-            done += len(block)
             bar.update(len(block))
 
 

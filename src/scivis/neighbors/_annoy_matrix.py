@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from scivis._checks import is_whole
+from scivis._checks import is_integer
 from scivis.data._reading import shape_of
 
 from ._annoy import nearest_of
@@ -338,9 +338,9 @@ class _Table:
 def _check(k: int, n_rows: int, search_k: int, metric: str) -> None:
     """Refuse, before any work, what the rows cannot give."""
     check_metric(metric)
-    if not is_whole(k) or not 1 <= k < n_rows:
+    if not is_integer(k) or not 1 <= k < n_rows:
         msg = f"k={k!r} must lie between 1 and {n_rows - 1}, one less than the {n_rows} rows."
         raise ValueError(msg)
-    if not is_whole(search_k) or (search_k < 1 and search_k != -1):
+    if not is_integer(search_k) or (search_k < 1 and search_k != -1):
         msg = f"search_k={search_k!r} must be a whole number of at least 1, or -1 for trees × k."
         raise ValueError(msg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from scivis._checks import is_whole
+from scivis._checks import check_choice, is_integer
 
 from ._table import Neighbors
 
@@ -21,7 +21,7 @@ Metric = Literal["euclidean", "cosine", "manhattan"]
 EXACT_UP_TO = 20_000
 
 
-def resolve(backend: Backend, n_cells: int) -> Backend:
+def resolve_backend(backend: Backend, n_cells: int) -> Backend:
     """The search that `auto` stands for at this number of cells."""
     if backend != "auto":
         return backend
@@ -79,7 +79,7 @@ def find_neighbors(
     check_search(backend, metric)
     check_n_neighbors(n_neighbors, len(x))
     indices: NDArray[np.integer] | list[list[int]]
-    match resolve(backend, len(x)):
+    match resolve_backend(backend, len(x)):
         case "exact":
             from ._exact import search_exact
 
@@ -93,7 +93,7 @@ def find_neighbors(
 
             indices = search_pynndescent(x, n_neighbors, metric, random_state, n_jobs)
         case _:
-            from ._annoy import search_annoy
+            from ._annoy_search import search_annoy
 
             indices = search_annoy(x, n_neighbors, metric, n_trees, search_k, random_state, n_jobs, index_path)
     return Neighbors.from_indices(indices)
@@ -101,14 +101,12 @@ def find_neighbors(
 
 def check_n_neighbors(n_neighbors: int, n_cells: int) -> None:
     """Refuse a number of neighbours that the data cannot give."""
-    if not is_whole(n_neighbors) or not 1 <= n_neighbors < n_cells:
+    if not is_integer(n_neighbors) or not 1 <= n_neighbors < n_cells:
         msg = f"n_neighbors={n_neighbors!r} must lie between 1 and {n_cells - 1}, one less than the {n_cells} cells."
         raise ValueError(msg)
 
 
 def check_search(backend: str, metric: str) -> None:
-    """Refuse a search or a distance that is not known."""
-    for name, value, known in (("backend", backend, get_args(Backend)), ("metric", metric, get_args(Metric))):
-        if value not in known:
-            msg = f"{name}={value!r} is not one of {known}."
-            raise ValueError(msg)
+    """Raise for a search or a metric that is not known."""
+    check_choice("backend", backend, get_args(Backend))
+    check_choice("metric", metric, get_args(Metric))

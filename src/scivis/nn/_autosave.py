@@ -10,7 +10,7 @@ import keras
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scivis._ivis.estimator import Ivis
+    from ._periodic import Estimator
 
 
 class Autosave(keras.callbacks.Callback):
@@ -28,7 +28,7 @@ class Autosave(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.seconds = folder, seconds
 
-    def set_estimator(self, estimator: Ivis) -> None:
+    def set_estimator(self, estimator: Estimator) -> None:
         """Say whose training this is."""
         self.estimator = estimator
 

@@ -1,13 +1,9 @@
-"""Loads Keras and its backend, without the lines that TensorFlow prints meanwhile and later."""
+"""Keras and its backend, loaded without the output of TensorFlow."""
 
-import os
+from scivis._quiet import load_quietly
 
-from scivis._quiet import quiet_standard_error
+load_quietly("keras")
 
-# TensorFlow's compiled code logs every device and cluster that it compiles; a level that the user has set stands.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-with quiet_standard_error():
-    import keras
+import keras  # noqa: E402 (loaded above)
 
 __all__ = ["keras"]

@@ -1,4 +1,4 @@
-"""What happens between the steps of training: new pairs for the batches to come, and the end when nothing improves."""
+"""Callbacks between the steps of training: sampling of the next batches, and early stopping."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ import numpy as np
 from . import pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from scivis.neighbors import LazyNeighbors, Neighbors
 
     from ._batches import Batch
-    from ._siamese import Siamese, Supervision
-    from ._training import Trained
+    from ._schedule import TrainingState
+    from ._siamese import Supervision
     from .pairs import Shuffle
 
-# Batches joined into one call of the compiled graph: the Python between calls costs as much as a small batch.
+# Batches per call of the compiled graph. The Python code between two calls takes as long as a small batch.
 _STEPS_PER_CALL = 32
-# Anchors whose rows are held at once when the others stay in a file.
+# Anchors per round, whose rows are in memory while all others stay in a file.
 _ROUND = 65_536
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How the anchors of an epoch are cut into rounds, calls and batches.
+class EpochLayout:
+    """Division of the anchors of an epoch into rounds, calls and batches.
 
     Parameters
     ----------
@@ -37,11 +39,11 @@ class Plan:
     batch_size
         Anchors of a batch.
     n_rounds
-        Times per epoch that pairs are drawn: once, unless the rows are read from a file, some at a time.
+        Number of times per epoch that pairs are sampled: one, unless the rows are read from a file in parts.
     n_batches
-        Batches of a round, rounded up to whole calls of the compiled graph.
+        Batches per round, rounded up to a multiple of `per_call`.
     per_call
-        Batches of a call.
+        Batches per call of the compiled graph.
     resident
         Whether all rows are in memory.
     """
@@ -55,11 +57,11 @@ class Plan:
 
     @classmethod
     def of(cls, n_anchors: int, batch_size: int, *, resident: bool) -> Self:
-        """The plan for so many anchors.
+        """The layout for a number of anchors.
 
         Examples
         --------
-        >>> Plan.of(10_000, 100, resident=True).per_call  # 100 batches, in 4 calls
+        >>> EpochLayout.of(10_000, 100, resident=True).per_call  # 100 batches, in 4 calls
         25
         """
         n_rounds = 1 if resident else -(-n_anchors // _ROUND)
@@ -69,21 +71,21 @@ class Plan:
         return cls(n_anchors, batch_size, n_rounds, n_calls * per_call, per_call, resident)
 
     def n_rows(self, batch: Batch) -> int:
-        """Rows of a round, if all are different."""
+        """Largest number of different rows in a round."""
         return self.n_batches * batch.n_rows
 
 
-class Draw(keras.callbacks.Callback):
-    """Gives the model the rows of the batches to come: anchors in a new order, with partners of their own.
+class EpochSampler(keras.callbacks.Callback):
+    """Samples the batches of each epoch, anchors in a new order with new partners, and assigns them to the model.
 
-    Where the rows of `x` lie in a file, those that a round needs are read in the file's order, each once.
+    If `x` is mapped from a file, the rows of a round are read in the order of the file, each row once.
     """
 
     def __init__(
         self,
         x: NDArray[np.float32],
         neighbors: Neighbors | LazyNeighbors,
-        plan: Plan,
+        layout: EpochLayout,
         batch: Batch,
         shuffle: Shuffle,
         rng: np.random.Generator,
@@ -91,36 +93,37 @@ class Draw(keras.callbacks.Callback):
         anchors: NDArray[np.integer] | None = None,
     ) -> None:
         super().__init__()
-        self.x, self.neighbors, self.plan, self.batch, self.shuffle, self.rng = x, neighbors, plan, batch, shuffle, rng
+        self.x, self.neighbors, self.layout, self.batch = x, neighbors, layout, batch
+        self.shuffle, self.rng = shuffle, rng
         self.supervision, self.anchors = supervision, anchors
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        plan = self.plan
+        layout = self.layout
         order = pairs.draw_anchors(
-            plan.n_anchors, plan.n_rounds * plan.n_batches, plan.batch_size, self.shuffle, self.rng
+            layout.n_anchors, layout.n_rounds * layout.n_batches, layout.batch_size, self.shuffle, self.rng
         )
         self.order = order if self.anchors is None else self.anchors[order].astype(np.int32)
         self._next_round(0)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        done, within = divmod(batch + 1, self.plan.n_batches)
-        if within == 0 and done < self.plan.n_rounds:
+        done, within = divmod(batch + 1, self.layout.n_batches)
+        if within == 0 and done < self.layout.n_rounds:
             self._next_round(done)
 
     def _next_round(self, number: int) -> None:
-        n_batches = self.plan.n_batches
+        n_batches = self.layout.n_batches
         anchors = self.order[number * n_batches : (number + 1) * n_batches]
         rows = np.stack([self.batch.draw_rows(batch, self.neighbors, self.rng) for batch in anchors])
         if self.batch.n_pairs:
             self.model.pairs.assign(
                 np.stack([self.batch.draw_pairs(batch, self.neighbors, self.rng) for batch in rows])
             )
-        self.model.rows.assign(rows if self.plan.resident else self._load(rows))
+        self.model.rows.assign(rows if self.layout.resident else self._load(rows))
         if self.supervision is not None and self.supervision.noise:
             self.model.noise.assign(self.rng.normal(0.0, self.supervision.noise, self.model.noise.shape))
 
     def _load(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Put these rows, and their labels, into the model; gives where they are now."""
+        """Copy these rows and their labels into the model, and return their positions there, in the shape of `rows`."""
         needed, places = np.unique(rows, return_inverse=True)
         self._fill(self.model.x, self.x[needed])
         if self.supervision is not None:
@@ -136,17 +139,26 @@ class Draw(keras.callbacks.Callback):
 
 
 class EarlyStopping(keras.callbacks.Callback):
-    """Stops after `patience` epochs without a lower loss, and ends with the weights of the lowest.
+    """Stops after `patience` epochs without a lower loss, and restores the weights of the epoch with the lowest loss.
 
-    Keras's own callback would copy the whole model at each improvement, and the data are part of this model.
+    Keras's own callback would copy the whole model at each improvement, and the data are part of the siamese model.
+
+    Parameters
+    ----------
+    patience
+        Number of epochs; `None` never stops, but restores the best weights all the same.
+    parts
+        The networks whose weights are kept.
+    before
+        State of an earlier training that this one continues.
     """
 
-    def __init__(self, patience: int, before: Trained | None) -> None:
+    def __init__(self, patience: int | None, parts: Sequence[keras.Model], before: TrainingState | None = None) -> None:
         super().__init__()
-        self.patience = patience
+        self.patience, self.parts = patience, parts
         losses = before.losses if before else []
         self.lowest = min(losses, default=np.inf)
-        # Of a training that was interrupted; one that had ended went back to its best weights.
+        # Only an interrupted training is still waiting. A finished one has restored its best weights.
         self.waited = len(losses) - 1 - int(np.argmin(losses)) if before and before.interrupted else 0
         self.best = before.best if before and before.interrupted else []
 
@@ -163,18 +175,18 @@ class EarlyStopping(keras.callbacks.Callback):
         self.model.stop_training = self.model.stop_training or self.is_over
 
     def on_train_end(self, logs: Any = None) -> None:
-        self.go_back(self.model)
+        self.restore()
 
     @property
     def is_over(self) -> bool:
-        """Whether patience is at an end."""
-        return self.waited >= self.patience
+        """Whether the loss has not fallen for `patience` epochs."""
+        return self.patience is not None and self.waited >= self.patience
 
-    def go_back(self, model: Siamese) -> None:
-        """Give the model its best weights."""
+    def restore(self) -> None:
+        """Set the best weights."""
         rest = iter(self.best)
-        for part in model.learned:
+        for part in self.parts:
             part.set_weights([next(rest) for _ in part.weights])
 
     def _weights(self) -> list[NDArray[Any]]:
-        return [weight for part in self.model.learned for weight in part.get_weights()]
+        return [weight for part in self.parts for weight in part.get_weights()]

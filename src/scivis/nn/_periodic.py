@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 
 from scivis._checks import check_positive_int
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    import os
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from scivis._ivis.estimator import Ivis
+
+class Estimator(Protocol):
+    """The estimator in training, as far as callbacks use it; see :class:`scivis.Ivis`."""
+
+    @property
+    def loss_history_(self) -> list[float]:
+        """Mean loss of each epoch so far."""
+
+    def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803 (scikit-learn's name)
+        """Embeddings of rows."""
+
+    def save_model(self, folder_path: Any, *, overwrite: bool = False) -> None:
+        """Save the model to a folder."""
 
 
 class Periodic(keras.callbacks.Callback):
@@ -27,15 +36,15 @@ class Periodic(keras.callbacks.Callback):
         super().__init__()
         check_positive_int("epoch_interval", epoch_interval)
         self.log_dir, self.epoch_interval = log_dir, epoch_interval
-        self._estimator: Ivis | None = None
+        self._estimator: Estimator | None = None
         self._n_epochs = 0
 
-    def set_estimator(self, estimator: Ivis) -> None:
+    def set_estimator(self, estimator: Estimator) -> None:
         """Say whose training this is."""
         self._estimator = estimator
 
     @property
-    def estimator(self) -> Ivis:
+    def estimator(self) -> Estimator:
         """The estimator in training."""
         if self._estimator is None:
             name = type(self).__name__
@@ -84,15 +93,3 @@ def check_filename(filename: str) -> str:
         msg = f"filename={filename!r} has another field than {{}}, which stands for the number of epochs done."
         raise ValueError(msg) from error
     return filename
-
-
-@contextmanager
-def replaced(target: Path) -> Iterator[Path]:
-    """A file to write to; complete, it takes the place of `target` at once."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)

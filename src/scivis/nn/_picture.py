@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._palette import TEN_COLORS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
@@ -19,11 +21,7 @@ if TYPE_CHECKING:
 
     Labels: TypeAlias = Sequence[Any] | NDArray[Any] | pd.Series
 
-# Ten colours that stay apart for colour-blind eyes too: Petroff, Accessible color sequences for data visualization
-# (arXiv 2107.02270, 2021). There is no such set of more colours, so further classes repeat them with another marker.
-_COLORS = (
-    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
-)  # fmt: skip
+# There are ten colors, so that further classes repeat them with another marker.
 _MARKERS = "o^sDv"
 _MISSING = "#e3e3e3"
 _LEGEND_ROWS = 20
@@ -80,7 +78,7 @@ def draw_map(embedding: NDArray[np.float32], labels: NDArray[np.float64] | pd.Ca
     axes.set_aspect("equal", adjustable="datalim")
     size = 30_000 / max(len(embedding), 1000)  # the area of scanpy's dots
     if labels is None:
-        _dots(axes, embedding, _COLORS[0], size)
+        _dots(axes, embedding, TEN_COLORS[0], size)
     elif isinstance(labels, np.ndarray):
         _draw_numbers(axes, embedding, labels, size)
     else:
@@ -120,8 +118,8 @@ def _looks(names: list[str]) -> list[tuple[str, str, bool]]:
     for name in names:
         grey = name in ("-1", "missing")
         i = 0 if grey else next(classes)
-        color = _MISSING if grey else _COLORS[i % len(_COLORS)]
-        looks.append((color, _MARKERS[i // len(_COLORS) % len(_MARKERS)], grey))
+        color = _MISSING if grey else TEN_COLORS[i % len(TEN_COLORS)]
+        looks.append((color, _MARKERS[i // len(TEN_COLORS) % len(_MARKERS)], grey))
     return looks
 
 

@@ -139,8 +139,8 @@ class Siamese(keras.Model):
         anchors = ops.take(self.rows, batch[0], axis=0)[0]
         y, labelled = (ops.take(values, anchors, axis=0) for values in (self.labels, self.labelled))
         metric, weight = self.supervision.metric, self.supervision.weight
-        told = supervised_loss(metric, y, self.head(embeddings), labelled)
-        return (1.0 - weight) * loss + weight * told + sum(self.head.losses)
+        label_loss = supervised_loss(metric, y, self.head(embeddings), labelled)
+        return (1.0 - weight) * loss + weight * label_loss + sum(self.head.losses)
 
     @property
     def learned(self) -> list[keras.Model]:

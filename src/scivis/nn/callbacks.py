@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._periodic import Embedding, Periodic, check_filename, replaced
+from scivis._store.files import replacing
+
+from ._periodic import Embedding, Periodic, check_filename
 from ._picture import draw_map, encode, picture_format, read_labels
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ class EmbeddingsLogging(Embedding):
         self.filename = check_filename(filename)
 
     def _act(self, n_epochs: int) -> None:
-        with replaced(Path(self.log_dir, self.filename.format(n_epochs))) as path, path.open("wb") as file:
+        with replacing(Path(self.log_dir, self.filename.format(n_epochs))) as path, path.open("wb") as file:
             np.save(file, self._embed())
 
 
@@ -192,7 +194,7 @@ class EmbeddingsImage(_Picture):
 
     def _act(self, n_epochs: int) -> None:
         figure = self._draw(n_epochs)
-        with replaced(target := Path(self.log_dir, self.filename.format(n_epochs))) as path:
+        with replacing(target := Path(self.log_dir, self.filename.format(n_epochs))) as path:
             path.write_bytes(encode(figure, picture_format(figure, target.suffix)))
 
 

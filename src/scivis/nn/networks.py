@@ -10,6 +10,10 @@ from typing import Any, cast
 
 from keras import Model, Variable, initializers, layers
 
+from scivis._checks import is_integer
+
+from ._dense import dense_shapes, standardize
+
 Network = str | tuple[int, ...]
 
 IVIS_WIDTHS = {"szubert": (128, 128, 128), "maaten": (500, 500, 2000), "hinton": (2000, 1000, 500)}
@@ -108,7 +112,7 @@ def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | N
     if backbone is None and architecture.network in REGISTERED:
         backbone = REGISTERED[str(architecture.network)]((architecture.n_features,))
     inputs = layers.Input((architecture.n_features,) if backbone is None else backbone.input_shape[1:])
-    x = _standardize(inputs, architecture)
+    x = standardize(inputs, architecture.offset, architecture.scale)
     hidden = backbone(x) if backbone is not None else _body(architecture.network)(x, seeds)
     outputs = _head(hidden, architecture, seeds)
     if architecture.linear_path:
@@ -117,13 +121,6 @@ def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | N
     if architecture.output_scale != 1.0:
         outputs = layers.Rescaling(architecture.output_scale)(outputs)
     return Model(inputs, outputs, name="encoder")
-
-
-def _standardize(inputs: Any, architecture: Architecture) -> Any:
-    if not architecture.offset:
-        return inputs
-    offset = [-value * architecture.scale for value in architecture.offset]
-    return layers.Rescaling(architecture.scale, offset=offset)(inputs)
 
 
 def _head(hidden: Any, architecture: Architecture, seeds: Any) -> Any:
@@ -141,24 +138,22 @@ def random_states(model: Model) -> list[Variable]:
 
 
 def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
-    """Shapes of the encoder's weights, found by arithmetic, layer by layer; no network is built.
+    """Shapes of the encoder's weights, in any order, computed without building a network.
 
     Examples
     --------
     >>> weight_shapes(Architecture((8,), n_features=50, n_components=2))
     [(50, 8), (8,), (8, 2), (2,)]
     """
-    network = architecture.network
-    residual = network == "residual"
-    widths = (RESIDUAL_WIDTH,) * RESIDUAL_DEPTH if residual else IVIS_WIDTHS.get(str(network), network)
-    shapes: list[tuple[int, ...]] = []
-    incoming = architecture.n_features
-    for width in cast("tuple[int, ...]", widths):
-        # A kernel and a bias, and with layer normalisation a scale and a shift.
-        shapes += [(incoming, width), *[(width,)] * (3 if residual else 1)]
-        incoming = width
-    shapes += [(incoming, architecture.n_components), (architecture.n_components,)]
-    return shapes + [(architecture.n_features, architecture.n_components)] * architecture.linear_path
+    network, n_in, n_out = architecture.network, architecture.n_features, architecture.n_components
+    if network == "residual":
+        shapes = dense_shapes([n_in, *[RESIDUAL_WIDTH] * RESIDUAL_DEPTH, n_out])
+        # Each layer normalization has a scale and a shift.
+        shapes += [(RESIDUAL_WIDTH,)] * (2 * RESIDUAL_DEPTH)
+    else:
+        widths = IVIS_WIDTHS.get(str(network), network)
+        shapes = dense_shapes([n_in, *cast("tuple[int, ...]", widths), n_out])
+    return shapes + [(n_in, n_out)] * architecture.linear_path
 
 
 def check_network(network: object) -> None:
@@ -166,7 +161,11 @@ def check_network(network: object) -> None:
     if isinstance(network, str):
         known = network in BUILT_IN or network in REGISTERED
     else:
-        known = isinstance(network, list | tuple) and len(network) > 0 and all(map(_is_width, network))
+        known = (
+            isinstance(network, list | tuple)
+            and len(network) > 0
+            and all(is_integer(width) and width > 0 for width in network)
+        )
     if not known:
         names = (*BUILT_IN, *REGISTERED)
         msg = f"network={network!r} is not one of {names}, a list of widths, or a Keras model."
@@ -183,10 +182,6 @@ def check_backbone(backbone: Model, shape: tuple[int, ...] | None = None) -> Non
         reads, given = ("×".join(map(str, axes)) for axes in (expected, shape))
         msg = f"The Keras model given as network reads {reads} values per row, but the data have {given} values."
         raise ValueError(msg)
-
-
-def _is_width(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _body(network: Network) -> Callable[[Any, Any], Any]:

@@ -67,6 +67,17 @@ class Targets:
     n_outputs: int
     classes: NDArray[np.int64]
 
+    def take(self, rows: NDArray[np.integer]) -> Targets:
+        """Targets of some rows, which keep all classes.
+
+        Raises
+        ------
+        ValueError
+            If none of these rows has a label.
+        """
+        _check_any(self.labelled[rows])
+        return replace(self, values=self.values[rows], labelled=self.labelled[rows])
+
 
 def make_targets(y: object, metric: str, n_rows: int) -> Targets:
     """Read labels as the loss needs them, and find those that are missing.
@@ -95,12 +106,12 @@ def make_targets(y: object, metric: str, n_rows: int) -> Targets:
     >>> targets.values, targets.labelled, targets.classes
     (array([0, 1, 0, 0], dtype=int32), array([ True,  True, False,  True]), array([3, 7]))
     """
+    if isinstance(y, Targets):
+        return y
     check_metric(metric)
     values = _numbers(y, metric, n_rows)
     labelled: NDArray[np.bool_] = ~np.asarray(_missing(values, metric).any(axis=1))
-    if not labelled.any():
-        msg = f"All {n_rows} labels are missing. Give at least some, or leave the labels out."
-        raise ValueError(msg)
+    _check_any(labelled)
     if np.isinf(values[labelled]).any():
         msg = "The labels hold infinite values; mark missing ones with NaN."
         raise ValueError(msg)
@@ -111,6 +122,12 @@ def make_targets(y: object, metric: str, n_rows: int) -> Targets:
         _check_classes(values[labelled], metric)
     filled = np.where(labelled[:, None], values, 0).astype(np.float32)
     return Targets(filled, labelled, values.shape[1], np.empty(0, np.int64))
+
+
+def _check_any(labelled: NDArray[np.bool_]) -> None:
+    if not labelled.any():
+        msg = f"All {len(labelled)} labels are missing. Give at least some, or leave the labels out."
+        raise ValueError(msg)
 
 
 def check_metric(metric: object) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scivis._palette import TEN_COLORS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,10 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from numpy.typing import NDArray
 
-# Ten colours that stay apart for colour-blind eyes too (Petroff, arXiv 2107.02270, 2021). There is no such set of more.
-_TEN = (
-    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
-)  # fmt: skip
 _MISSING = "#d3d3d3"
 _PLAIN = "#30588c"
 
@@ -90,6 +88,6 @@ def _palette(adata: AnnData, color: str, n: int) -> Sequence[str]:
     stored = adata.uns.get(f"{color}_colors", ())
     if len(stored) >= n and all(map(is_color_like, stored)):
         return list(stored)[:n]
-    sets = (_TEN, palettes.default_20, palettes.default_28, palettes.default_102)
+    sets = (TEN_COLORS, palettes.default_20, palettes.default_28, palettes.default_102)
     chosen = next((some for some in sets if len(some) >= n), sets[-1])
     return [chosen[i % len(chosen)] for i in range(n)]

@@ -51,9 +51,9 @@ def ivis(adata: AnnData, *, key: str = "ivis", **kwargs: Any) -> Figure | Axes |
 def map_key(adata: AnnData, key: str) -> str:
     """The name in `.obsm` of the map called `key`, or of the method of that name."""
     from scivis._adata.keys import Keys
-    from scivis._methods import MODULES
+    from scivis._methods import METHODS
 
-    tool = key if key in MODULES else "ivis"
+    tool = key if key in METHODS else "ivis"
     name = Keys.of(tool, key).obsm
     if name not in adata.obsm:
         msg = f"Did not find {name!r} in adata.obsm; it holds {sorted(adata.obsm)}. Run `scivis.tl.{tool}` first."

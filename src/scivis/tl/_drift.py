@@ -62,8 +62,7 @@ def drift(adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", inplace:
     from scanpy import logging as logg
     from scipy.stats import ks_2samp
 
-    name, _ = method_of(entry_of(adata_ref, key))
-    keys = Keys.of(name, key)
+    keys = Keys.of(method_of(entry_of(adata_ref, key)).name, key)
     new, reference = _coordinates(adata_new, adata_ref, keys.obsm)
     tests = [ks_2samp(new[:, axis], reference[:, axis]) for axis in range(new.shape[1])]
     statistic, pvalue = (np.array([getattr(test, part) for test in tests]) for part in ("statistic", "pvalue"))

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scivis._adata.expression import fitted_on, unpack_input
 from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
-from scivis._adata.representation import choose_expression, choose_representation
-from scivis._checks import check_copy, check_positive_int, check_seed
-from scivis._ivis.pack import fitted_on, unpack_input
+from scivis._adata.representation import check_copy, choose_expression, choose_representation
+from scivis._checks import check_positive_int, check_seed
 from scivis._methods import entry_of, method_of
 from scivis._progress import verbose
 from scivis._quality.importance import permutation_importance
-from scivis.data._rows import take_rows
+from scivis.data._blocks import take_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,9 +93,9 @@ def feature_importance(
     check_seed(random_state)
     check_copy(adata, copy=copy)
     entry = entry_of(adata, key)
-    name, method = method_of(entry)
-    if name != "ivis":
-        msg = f"key={key!r} is a map of {name}, which has no network to ask: name one of scivis.tl.ivis."
+    method = method_of(entry)
+    if method.name != "ivis":
+        msg = f"key={key!r} is a map of {method.name}, which has no network to ask: name one of scivis.tl.ivis."
         raise ValueError(msg)
     model = method.load(adata, entry, backbone=backbone)
     adata = adata.copy() if copy else adata
@@ -106,7 +106,7 @@ def feature_importance(
     values, inputs, loadings = _of_genes(adata, source, rows) if source else _of_columns(adata, entry, rows)
     moved = permutation_importance(model.transform, inputs, _of_others(values, rng) - values, loadings, _bar)
 
-    written, place = Keys.of(name, key).importance, "adata.var" if source else "adata.uns"
+    written, place = Keys.of(method.name, key).importance, "adata.var" if source else "adata.uns"
     if source:
         adata.var[written] = pd.Series(moved, index=source.genes).reindex(adata.var_names).astype(np.float32)
     else:

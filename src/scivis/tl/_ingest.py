@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.expression import fitted_on, unpack_input
 from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
 from scivis._adata.representation import choose_expression, choose_representation
 from scivis._checks import is_real
-from scivis._ivis.pack import fitted_on, unpack_input
 from scivis._methods import entry_of, method_of
 from scivis.data._streaming import Rows
 
@@ -108,8 +108,8 @@ def ingest(
     start = logg.info("placing cells on the reference's map")
     _check_arguments(adata_new, use_rep, layer, min_genes, inplace=inplace)
     entry = entry_of(adata_ref, key)
-    name, method = method_of(entry)
-    keys = Keys.of(name, key)
+    method = method_of(entry)
+    keys = Keys.of(method.name, key)
     given = options.get("distances") is not None  # they stand for the rows
     rows = Rows(np.empty((0, 0)), "") if given else _rows(adata_new, entry, use_rep, layer, min_genes)
     placed = method.place(adata_ref, entry, rows, keys, **options)

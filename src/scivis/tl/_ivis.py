@@ -1,40 +1,48 @@
-"""`scivis.tl.ivis`: from an AnnData object to a map of its cells and the model that drew it."""
+"""`scivis.tl.ivis`: from an AnnData object to a map of its cells and the model that computes it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scivis._adata.graph import stored_neighbors
+from scivis._adata.expression import pack_input
 from scivis._adata.keys import Keys
-from scivis._adata.labels import pack_predictions, place_predictions, predictions_of
-from scivis._adata.model_input import model_input, training_rows
+from scivis._adata.model_input import model_input
+from scivis._adata.predictions import pack_predictions, predicted_labels, predictions_of
 from scivis._adata.representation import choose_representation
-from scivis._checks import given_settings
-from scivis._ivis.arguments import check_arguments, check_files, choose_labels, is_search, train_size
+from scivis._adata.results import Results
+from scivis._ivis.arguments import (
+    check_call,
+    choose_labels,
+    choose_neighbors,
+    choose_settings,
+    get_neighbors,
+    open_checkpoint,
+    train_size,
+    training_rows,
+)
 from scivis._ivis.estimator import Ivis
-from scivis._ivis.pack import pack_input, pack_model, pack_params, unpack_model
-from scivis._ivis.plan import backbone, seed_of
-from scivis._ivis.presets import Preset, preset_params
-from scivis._progress import bar, verbose
-from scivis.data._sampling import sample_rows
-from scivis.data._streaming import Rows
-from scivis.neighbors import Backend, Metric, Neighbors, find_neighbors
-from scivis.neighbors._search import resolve
+from scivis._ivis.pack import pack_model
+from scivis._ivis.place import StoredModel, map_cells
+from scivis._ivis.settings import Settings
+from scivis._progress import verbose
+from scivis._random import recorded_seed, seed_of
+from scivis.data._validation import ValidatedRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import keras
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scivis._adata.labels import Predictions
     from scivis._adata.model_input import ModelInput
-    from scivis._adata.representation import Representation
+    from scivis._ivis.arguments import TrainingRows
     from scivis._ivis.checkpoint import Checkpoint
+    from scivis._ivis.presets import Preset
+    from scivis.neighbors import Backend, Metric
     from scivis.nn.losses import IvisLoss
 
 
@@ -203,152 +211,99 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     start = logg.info("computing ivis")
     keys = Keys.of("ivis", key_added)
-    check_arguments(adata, n_components, epochs, patience, max_train_cells, random_state, copy=copy)
-    check_files(backend, annoy_index_path, checkpoint, random_state)
+    check_call(adata, max_train_cells, checkpoint, random_state, copy=copy)
     n_train = train_size(adata.n_obs, max_train_cells)
-    is_labelled = labels is not None and supervision_weight != 0
-    settings = preset_params(preset, n_train, is_sample=n_train < adata.n_obs, is_labelled=is_labelled) | given_settings(
-        k=n_neighbors, model=network, distance=loss, global_weight=global_weight, linear_path=linear_path,
-        batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience, learning_rate=learning_rate,
+    learned = choose_labels(adata, labels, supervision_metric, unlabeled_category)
+    settings = choose_settings(
+        preset, n_train, learned, is_subsample=n_train < adata.n_obs, supervision_weight=supervision_weight,
+        embedding_dims=n_components, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
+        linear_path=linear_path, batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience,
+        learning_rate=learning_rate, verbose=int(verbose()),
     )  # fmt: skip
-    told = choose_labels(adata, labels, supervision_metric, unlabeled_category)
-    searching = is_search(adata, neighbors_key, n_neighbors, backend, metric, settings["k"])
+    source = choose_neighbors(
+        adata, neighbors_key, k=settings.k, n_neighbors=n_neighbors, backend=backend, metric=metric,
+        index_path=annoy_index_path,
+    )  # fmt: skip
     search, training, sampling = np.random.default_rng(random_state).spawn(3)
-    model = Ivis(
-        n_components, **settings, supervision_weight=supervision_weight, callbacks=list(callbacks), verbose=int(verbose()),
-        random_state=training, **given_settings(supervision_metric=told and told.metric),
-    )  # fmt: skip
-    model.check_settings(n_train)
     adata = adata.copy() if copy else adata
 
     representation = choose_representation(
         adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=seed_of(search)
     )
-    cells = model_input(adata, representation, mask_var, n_train, seed_of(sampling))
-    logg.info(f"    using {cells.description}")
-    sample = _sample(cells, n_train, sampling)
-    # A graph leads from the cells of the sample to all others; a search is made among those of the sample.
-    x = training_rows(cells.matrix, cells.description, sample if searching else None)
-    model.check_rows(x)
-    values = told and (told.values[sample] if searching and sample is not None else told.values)
-    point = None if checkpoint is None else _checkpoint(checkpoint, model, x, values, random_state)
-    if searching:
-        neighbors, graph = _search(
-            x, settings["k"], backend or "auto", metric or "euclidean", search, annoy_index_path, point
-        )
-    else:
-        neighbors, graph = stored_neighbors(adata, neighbors_key, x), f"the graph {neighbors_key or 'neighbors'!r}"
-    logg.info(f"    neighbours: {graph}")
-    model.set_params(neighbour_matrix=neighbors, anchors=None if searching else sample)
-    model = _train(model, x, values, point)
-
-    packed = pack_model(model)
-    named = predictions_of(told, adata) if told and is_labelled else None
-    embedding, scores = _place(
-        model, packed, Rows(x if len(x) == adata.n_obs else cells.matrix, cells.description), named
+    cells = model_input(adata, representation, mask_var=mask_var, n_train=n_train, random_state=seed_of(sampling))
+    logg.info(f"    using {cells.rows.name}")
+    rows = training_rows(cells.rows, n_train, source, sampling)
+    targets = rows.targets(learned)
+    point = open_checkpoint(checkpoint, settings, rows.x, targets, random_state)
+    neighbors, described = get_neighbors(adata, source, rows.x, search, point)
+    logg.info(f"    neighbors: {described}")
+    model = Ivis(
+        **settings.params(),
+        neighbour_matrix=neighbors,
+        anchors=rows.anchors,
+        callbacks=callbacks,
+        random_state=training,
     )
-    adata.obsm[keys.obsm] = embedding
-    adata.uns[keys.uns] = {
+    _train(model, rows, targets, point, adata.n_obs)
+
+    results = _results(adata, keys, model, cells, rows, supervision_weight and learned)
+    results.uns[keys.uns]["params"] |= {"preset": preset, "neighbors": described} | recorded_seed(random_state)
+    written = results.write(adata)
+    logg.hint(f"    scivis.tl.ingest will place new cells by their {cells.source}")
+    logg.info("    finished", time=start, deep=f"added\n{written}")
+    return adata if copy else None
+
+
+def _train(model: Ivis, rows: TrainingRows, targets: Any, point: Checkpoint | None, n_cells: int) -> None:
+    """Train the model; with a checkpoint, from where an earlier call was interrupted."""
+    from scanpy import logging as logg
+
+    chosen = rows.anchors if rows.subsample is None else rows.subsample
+    if chosen is not None:
+        logg.info(f"    training on {len(chosen):,} of {n_cells:,} cells (max_train_cells)")
+    if point is not None:
+        model.set_params(callbacks=[*(model.callbacks or ()), point.autosave()])
+        if (fitted := point.resume(Settings.of(model).backbone)) is not None:
+            model.fitted_ = fitted
+            logg.info(f"    resuming after epoch {len(model.loss_history_)}")
+    model.fit(ValidatedRows(rows.x), targets)
+
+
+def _results(
+    adata: AnnData, keys: Keys, model: Ivis, cells: ModelInput, rows: TrainingRows, learned: Any
+) -> Results:  # fmt: skip
+    """Everything that is written: the embedding, the model and, after learning labels, predictions."""
+    settings = Settings.of(model)
+    packed = pack_model(settings, model.fitted_)
+    named = predictions_of(learned, adata) if learned else None
+    # A dask array may be mapped by the workers of a cluster, which restore the model; here it is at hand.
+    stored = StoredModel(packed, settings.backbone, None if rows.all_rows.is_dask else model.fitted_)
+    embedding, _, scores = map_cells(stored, rows.all_rows, named, with_novelty=False)
+    entry = {
         "method": "ivis",
-        "params": _params(representation, model, preset, graph, random_state, x),
+        "params": cells.params() | _params(settings, model, rows),
         "history": {"loss": np.asarray(model.loss_history_)},
         "model": packed,
         "expression": pack_input(cells.expression),
         "predictions": pack_predictions(named),
     }
-    written = "\n" + place_predictions(keys, named, scores).write(adata) if named and scores is not None else ""
-    source = "expression" if cells.expression else f"obsm[{representation.key!r}]"
-    logg.hint(f"    scivis.tl.ingest will place new cells by their {source}")
-    logg.info(
-        "    finished",
-        time=start,
-        deep=f"added\n    {keys.obsm!r}, ivis coordinates (adata.obsm)\n    {keys.uns!r}, ivis model (adata.uns){written}",
+    results = Results(
+        obsm={keys.obsm: embedding},
+        uns={keys.uns: entry},
+        notes={keys.obsm: "ivis coordinates (adata.obsm)", keys.uns: "ivis model (adata.uns)"},
     )
-    return adata if copy else None
+    return results | predicted_labels(keys, named, scores) if named else results
 
 
-def _sample(cells: ModelInput, n_train: int, rng: np.random.Generator) -> NDArray[np.int64] | None:
-    """Numbers of the cells to train on, if these are not all."""
-    from scanpy import logging as logg
-
-    n_cells = cells.matrix.shape[0]
-    if n_train == n_cells:
-        return None
-    sample = sample_rows(cells.matrix, n_train, rng, cells.description)
-    logg.info(f"    training on {n_train:,} of {n_cells:,} cells (max_train_cells)")
-    return sample
-
-
-def _train(model: Ivis, x: NDArray[np.float32], values: Any, point: Checkpoint | None) -> Ivis:
-    """The model, trained; with a checkpoint from there on."""
-    from scanpy import logging as logg
-
-    if point is not None:
-        model = point.resume(model.set_params(callbacks=[*(model.callbacks or []), point.autosave()]))
-        if hasattr(model, "loss_history_"):
-            logg.info(f"    continuing after epoch {len(model.loss_history_)}")
-    return model.fit(x, values)
-
-
-def _place(
-    model: Ivis, packed: dict[str, Any], cells: Rows, named: Predictions | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Where all cells lie and, after learning labels, what the network says of each."""
-    # What travels to the workers of a cluster is the stored model, without the data of its training.
-    fitted = unpack_model(packed, backbone=backbone(model)) if cells.is_dask else model
-    embedding = cells.map(fitted.transform, model.embedding_dims, bar=bar("placing cells"))
-    return embedding, cells.map(fitted.score_samples, max(len(named.categories), 1)) if named else None
-
-
-def _search(
-    x: NDArray[np.float32],
-    n_neighbors: int,
-    backend: Backend,
-    metric: Metric,
-    rng: np.random.Generator,
-    index_path: str | Path | None,
-    point: Checkpoint | None,
-) -> tuple[Neighbors, str]:
-    """Neighbours found now or, for a call that goes on, before."""
-    # Rows that do not fit into memory are indexed on disk.
-    backend = "annoy" if backend == "auto" and isinstance(x, np.memmap) else resolve(backend, len(x))
-    path = index_path or (point.folder / "annoy.index" if point and backend == "annoy" else None)
-    seed = seed_of(rng)
-
-    def search() -> Neighbors:
-        return find_neighbors(
-            x, n_neighbors, backend=backend, metric=metric, random_state=seed, index_path=path and Path(path)
-        )  # fmt: skip
-
-    return point.neighbors(search) if point else search(), f"{n_neighbors} per cell, searched by {backend}, {metric}"
-
-
-def _checkpoint(folder: str | Path, model: Ivis, x: NDArray[np.float32], values: Any, random_state: Any) -> Checkpoint:
-    """The folder of this call, which is known by its settings and its data."""
-    from scivis._ivis.checkpoint import Checkpoint, digest
-
-    data = {"cells": x.shape, "rows": digest(x), "labels": None if values is None else digest(np.asarray(values))}
-    call = pack_params(model) | {"network": str(model.model), "random_state": random_state} | data
-    return Checkpoint.open(folder, call | {"verbose": None})
-
-
-def _params(
-    representation: Representation, model: Ivis, preset: str, source: str, random_state: Any, x: NDArray[np.float32]
-) -> dict[str, Any]:
-    params = {
-        "preset": preset,
-        "use_rep": representation.key,
-        "representation": representation.kind,
-        "n_features": x.shape[1],
-        "n_train_cells": len(x) if model.anchors is None else len(model.anchors),
-        "neighbors": source,
-        "n_components": model.embedding_dims,
-        "loss": model.distance if isinstance(model.distance, str) else "custom",
-        "batch_size": model.batch_size,
+def _params(settings: Settings, model: Ivis, rows: TrainingRows) -> dict[str, Any]:
+    return {
+        "n_train_cells": len(rows.x if rows.anchors is None else rows.anchors),
+        "n_components": settings.embedding_dims,
+        "loss": settings.loss_name,
+        "batch_size": settings.batch_size,
         "epochs": len(model.loss_history_),
-        "optimizer": model.optimizer,
-        "learning_rate": model.learning_rate,
-        "global_weight": model.global_weight,
-        "linear_path": model.linear_path,
+        "optimizer": settings.optimizer,
+        "learning_rate": settings.learning_rate,
+        "global_weight": settings.global_weight,
+        "linear_path": settings.linear_path,
     }
-    return params | ({"random_state": random_state} if isinstance(random_state, int) else {})

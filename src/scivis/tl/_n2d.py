@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.expression import pack_input
 from scivis._adata.keys import Keys
-from scivis._adata.model_input import model_input, training_rows
-from scivis._adata.representation import choose_representation
-from scivis._checks import check_copy, check_positive_int, check_rows, check_seed
-from scivis._ivis.pack import pack_input
-from scivis._ivis.plan import seed_of
+from scivis._adata.model_input import model_input
+from scivis._adata.representation import check_copy, choose_representation
+from scivis._checks import check_positive_int, check_seed
 from scivis._progress import verbose
+from scivis._random import seed_of
+from scivis.data._reading import read_rows
+from scivis.data._validation import check_rows
 from scivis.n2d import N2D, AutoEncoder, ManifoldClusterer
 from scivis.n2d._learners import make_clusterer, make_manifold
 from scivis.n2d._pack import pack
@@ -166,9 +168,9 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     representation = choose_representation(
         adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=seed_of(pca)
     )  # fmt: skip
-    cells = model_input(adata, representation, None, adata.n_obs, seed_of(pca))
-    logg.info(f"    using {cells.description}")
-    x = training_rows(cells.matrix, cells.description, None)
+    cells = model_input(adata, representation, n_train=adata.n_obs, random_state=seed_of(pca))
+    logg.info(f"    using {cells.rows.name}")
+    x = read_rows(cells.rows.matrix, cells.rows.name)
     check_rows(x)
     dense = AutoEncoder(x.shape[1], **shape, standardize=True)
     model = N2D(dense if autoencoder is None else autoencoder, parts, random_state=training)

@@ -9,10 +9,10 @@ import numpy as np
 from scivis._adata.card import PCA, pack_card, trust_key
 from scivis._adata.labels import read_classes
 from scivis._adata.maps import basis_keys
-from scivis._adata.representation import choose_representation
-from scivis._checks import check_copy, check_seed, is_whole
-from scivis._quality import draw_samples, judge, pca, trust_everywhere
-from scivis.data._rows import read_dense
+from scivis._adata.representation import check_copy, choose_representation
+from scivis._checks import check_seed, is_integer
+from scivis._quality import draw_samples, judge, pca, per_cell_trust
+from scivis.data._reading import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,7 +133,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the maps ke
     start = logg.info("measuring the quality of maps")
     check_seed(random_state)
     check_copy(adata, copy=copy)
-    if not is_whole(n_cells) or n_cells < _FEWEST:
+    if not is_integer(n_cells) or n_cells < _FEWEST:
         msg = f"n_cells={n_cells!r} must be a whole number of at least {_FEWEST}: so many a correlation needs."
         raise ValueError(msg)
     key = _check_key(key_added)
@@ -147,7 +147,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the maps ke
     logg.info(f"    of {', '.join(maps)}, compared with {representation.description}")
     sampling, everywhere = np.random.default_rng(random_state).spawn(2)
     rows, boxes = judge(x, {PCA: pca(x)} | maps, codes, ks, draw_samples(codes, n_cells, sampling))
-    trusts = trust_everywhere(x, maps, ks[0], everywhere)
+    trusts = per_cell_trust(x, maps, ks[0], everywhere)
 
     params = {"use_rep": representation.key, "representation": representation.kind, "n_features": x.shape[1]}
     params |= {"n_neighbors": np.array(ks), "n_cells": min(n_cells, adata.n_obs)}
@@ -173,7 +173,7 @@ def _neighbor_counts(given: Sequence[int] | None, n_cells: int) -> list[int]:
     usual = [k for k in _USUAL_NEIGHBORS if k < n_cells / 2] or _USUAL_NEIGHBORS[:1]
     counts = sorted(usual if given is None else np.atleast_1d(given).tolist())
     for k in counts:
-        if not is_whole(k) or not 1 <= k < n_cells / 2:
+        if not is_integer(k) or not 1 <= k < n_cells / 2:
             msg = f"n_neighbors={k!r} must be a whole number of at least 1 and below half of the {n_cells} cells."
             raise ValueError(msg)
     if not counts:
@@ -193,7 +193,7 @@ def _maps(adata: AnnData, basis: str | Sequence[str] | None) -> dict[str, NDArra
 
 def _varied(representation: Representation) -> NDArray[np.float32]:
     """The matrix, refused if it tells no cell from another."""
-    x = read_dense(representation.matrix, representation.description)
+    x = read_rows(representation.matrix, representation.description)
     if (x == x[:1]).all():
         msg = f"All {len(x)} rows are equal in {representation.description}: there are no distances to compare."
         raise ValueError(msg)

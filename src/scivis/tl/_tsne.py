@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scivis._adata.expression import expression_input, gene_input
+from scivis._adata.expression import expression_input, gene_input, pack_input
 from scivis._adata.keys import Keys
-from scivis._adata.representation import choose_representation
-from scivis._checks import check_copy, check_rows, check_seed, given_settings
-from scivis._ivis.pack import pack_input
+from scivis._adata.representation import check_copy, choose_representation
+from scivis._checks import check_seed, given_settings
 from scivis._methods import entry_of
 from scivis._progress import verbose
 from scivis._tsne.affinities import make_affinities, search_method
@@ -39,7 +38,8 @@ from scivis._tsne.place import (
     unpack_positions,
     used_graph,
 )
-from scivis.data._rows import read_dense
+from scivis.data._reading import read_rows
+from scivis.data._validation import check_rows
 from scivis.neighbors._novelty import fit_reference
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ class _Begun:
 def _begin(adata: AnnData, representation: Representation) -> _Begun:
     from scanpy import logging as logg
 
-    x = read_dense(representation.matrix, representation.description)
+    x = read_rows(representation.matrix, representation.description)
     logg.info(f"    using {representation.description}")
     params = {"representation": representation.kind, "use_rep": representation.key, "n_features": x.shape[1]}
     if representation.kind == "obsm":

@@ -1,0 +1,104 @@
+"""Predicted labels: their names and colors, stored with the model, and how they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scivis._store.schema import fail
+
+from .labels import as_categorical
+from .results import Results
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from .keys import Keys
+    from .labels import Labels
+
+# Losses of classification for which a cell may have several labels.
+_BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a head's outputs are called in AnnData: see :func:`predicted_labels`."""
+
+    labels: str
+    metric: str
+    categories: tuple[str, ...]
+    colors: tuple[str, ...] = ()
+
+
+def predictions_of(labels: Labels, adata: AnnData) -> Predictions:
+    """How to name predictions of these labels, with the colours that they have."""
+    return Predictions(labels.key, labels.metric, labels.categories, _colors(labels, adata))
+
+
+def _colors(labels: Labels, adata: AnnData) -> tuple[str, ...]:
+    """Colours of the classes; the column may have further categories, which are no classes."""
+    colors = adata.uns.get(f"{labels.key}_colors")
+    if colors is None or labels.key in adata.obsm or not labels.categories:
+        return ()
+    names = list(map(str, as_categorical(adata.obs[labels.key]).cat.categories))
+    return tuple(str(colors[names.index(name)]) for name in labels.categories) if len(colors) >= len(names) else ()
+
+
+def check_predictions(named: Predictions, n_outputs: int) -> None:
+    """Refuse names that are not those of the model's predictions."""
+    if len(named.categories) not in (0, n_outputs):
+        fail(f"it predicts {n_outputs} values for {len(named.categories)} names")
+
+
+def predicted_labels(keys: Keys, named: Predictions, scores: NDArray[np.float32]) -> Results:
+    """What the head says, as it is to be written.
+
+    Classes: the most likely one in `.obs`, with its colours in `.uns`, and all scores in `.obsm`; beside probabilities
+    the certainty, which is the largest of them. Several labels per cell: their probabilities in `.obsm`. Values: a column
+    of `.obs` if there is one, a matrix in `.obsm` if there are several.
+    """
+    from scivis.nn.supervision import CLASSIFICATION, HINGES
+
+    n_outputs = scores.shape[1]
+    check_predictions(named, n_outputs)
+    exclusive = len(named.categories) > 1 and named.metric in CLASSIFICATION and named.metric not in _BINARY
+    label = {keys.label: f"predicted {named.labels} (adata.obs)"}
+    if n_outputs == 1 and not exclusive:
+        return Results(obs={keys.label: scores[:, 0]}, notes=label)
+    matrix = Results(obsm={keys.scores: scores}, notes={keys.scores: f"scores of {named.labels} (adata.obsm)"})
+    if not exclusive:
+        return matrix
+    obs = {keys.label: pd.Categorical.from_codes(scores.argmax(axis=1), list(named.categories))}
+    # A hinge gives distances from a boundary, which are no probabilities.
+    if named.metric not in HINGES:
+        obs[keys.certainty] = scores.max(axis=1)
+    # Without colours of their own: those of an earlier prediction of other classes would be wrong here.
+    colors = {f"{keys.label}_colors": list(named.colors) or None}
+    return Results(obs=obs, uns=colors, notes=label) | matrix
+
+
+def pack_predictions(named: Predictions | None) -> dict[str, Any]:
+    """As a dictionary for `.uns`; empty without labels."""
+    if named is None:
+        return {}
+    lists = {"categories": named.categories, "colors": named.colors}
+    return {"labels": named.labels, "metric": named.metric} | {k: np.array(v, dtype=object) for k, v in lists.items()}
+
+
+def unpack_predictions(stored: Mapping[str, Any]) -> Predictions | None:
+    """Back from its dictionary."""
+    if not hasattr(stored, "keys"):
+        fail(f"its predictions are a {type(stored).__name__}, not a dictionary")
+    if not stored:
+        return None
+    missing = {"labels", "metric", "categories", "colors"} - set(stored)
+    if missing:
+        fail(f"its predictions lack {sorted(missing)}")
+    lists = (tuple(map(str, np.asarray(stored[name]))) for name in ("categories", "colors"))
+    return Predictions(str(stored["labels"]), str(stored["metric"]), *lists)
