@@ -43,7 +43,7 @@ tutorials: $(READY)-doc ## run the notebooks, changing nothing
 
 clean: ## remove everything that the others made
 	rm -rf $(VENV) build dist demo docs/_build docs/generated docs/tutorials/*.ipynb
-	rm -rf .coverage* coverage.xml .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .coverage* coverage.xml .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # One stamp for the environment, and one for each set of packages: `runtime`, or a dependency group of pyproject.toml.
 $(READY):

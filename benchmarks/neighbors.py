@@ -10,6 +10,7 @@ Sizes above that of the data set are filled up with simulated cells, each on the
 
 start-up, s   importing the libraries and searching 2,000 cells, which compiles what is compiled
 s             then the table of the 15 nearest neighbors of all cells: index and queries, all cores
+most, s       the same in the slowest run: far above the least if something else kept the cores busy
 recall        share of the true 15 neighbors of 1,000 cells that the table holds
 peak MiB      largest memory of the process until then: Python, libraries and data included
 """
@@ -154,8 +155,9 @@ def measure(path: Path, size: int, search: str) -> dict[str, float]:
 def row(dataset: str, search: str, runs: list[dict[str, Any]]) -> str:
     """A line of the table: the least seconds of all runs, and what else the fastest one measured."""
     best = min(runs, key=lambda run: run["seconds"])
-    start = min(run["start"] for run in runs)
-    values = (f"{start:.1f}", f"{best['seconds']:.2f}", f"{best['recall']:.3f}", f"{best['peak']:,.0f}")
+    start, most = min(run["start"] for run in runs), max(run["seconds"] for run in runs)
+    times = (f"{start:.1f}", f"{best['seconds']:.2f}", f"{most:.2f}")
+    values = (*times, f"{best['recall']:.3f}", f"{best['peak']:,.0f}")
     return f"| {dataset}, {best['cells']:,} | {search} | {' | '.join(values)} |"
 
 
@@ -167,7 +169,7 @@ def compare(paths: dict[str, Path], sizes: list[int], searches: list[str], round
         run = machine.run_script("neighbors.py", "--process", paths[name], "--sizes", size, "--searches", search)
         runs[name, size, search].append(run)
         print(f"{name}, {run['cells']:,}, {search}: {run['seconds']:.2f} s", file=sys.stderr, flush=True)
-    head = ["| data, cells | search | start-up, s | s | recall | peak MiB |", f"|{' --- |' * 6}"]
+    head = ["| data, cells | search | start-up, s | s | most, s | recall | peak MiB |", f"|{' --- |' * 7}"]
     return head + [row(name, search, runs[name, size, search]) for name, size, search in cases]
 
 

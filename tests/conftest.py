@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from matplotlib import pyplot as plt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from anndata import AnnData
 
@@ -60,6 +63,47 @@ def _points() -> np.ndarray:
 def points(_points: np.ndarray) -> np.ndarray:
     """400 rows of 8 normally distributed numbers, float32: no two distances are equal."""
     return _points.copy()
+
+
+@pytest.fixture
+def op_by_op(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Training without compilation, which takes longer than the training of little data; not in tests marked `compiled`.
+
+    Test modules that train ask for it by ``pytestmark = pytest.mark.usefixtures("op_by_op")``.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(run_eagerly=request.node.get_closest_marker("compiled") is None)
+    yield
+    tf.config.run_functions_eagerly(run_eagerly=False)
+
+
+@contextmanager
+def _eager() -> Iterator[None]:
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(run_eagerly=True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(run_eagerly=False)
+
+
+@pytest.fixture(scope="session")
+def eagerly() -> Callable[[], AbstractContextManager[None]]:
+    """A context in which training is not compiled, for fixtures of a module that train."""
+    return _eager
+
+
+@pytest.fixture(scope="session")
+def contents() -> Callable[[AnnData], str]:
+    """A hash of everything that an AnnData object holds."""
+
+    def hashed(adata: AnnData) -> str:
+        mappings = adata.uns, adata.obsm, adata.varm, adata.obsp, adata.layers
+        return joblib.hash((adata.X, adata.obs, adata.var, [dict(mapping) for mapping in mappings]))
+
+    return hashed
 
 
 @pytest.fixture(scope="session")

@@ -78,6 +78,7 @@ def predicted_labels(keys: Keys, named: Predictions, scores: NDArray[np.float32]
     # A hinge gives distances from a boundary, which are no probabilities.
     if named.metric not in HINGES:
         obs[keys.certainty] = scores.max(axis=1)
+        label[keys.certainty] = "certainty of the predicted label (adata.obs)"
     # Without colours of their own: those of an earlier prediction of other classes would be wrong here.
     colors = {f"{keys.label}_colors": list(named.colors) or None}
     return Results(obs=obs, uns=colors, notes=label) | matrix
