@@ -1,4 +1,4 @@
-"""From expression to the model's input: which genes, and their projection if the model was fitted on their PCA."""
+"""Computation of the model's input from expression: genes, and their projection if the model was fitted on a PCA."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
     from .representation import Representation
 
-# Blocks looked at, evenly spread over the cells, to learn means and offset: all of a small matrix.
+# Blocks of cells, evenly spaced, from which means and offset are estimated. They cover all of a small matrix.
 _BLOCKS, _BLOCK = 20, 1000
-# How far X_pca may be from the projected expression, root mean square over that of X_pca. Iterative solvers leave some
-# per cent in the last components; data that were changed after the PCA differ by about as much as they vary.
+# Largest deviation of X_pca from the projected expression, as root mean square relative to X_pca. Iterative solvers leave a
+# few percent in the last components; data that were changed after the PCA deviate by about as much as they vary.
 _TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class ExpressionInput:
-    """What turns expression into the input of a model.
+    """How expression becomes the input of a model.
 
     Parameters
     ----------
     genes
-        Names of the genes that the model reads, in its order.
+        Names of the genes that the model reads, in the order of the model.
     means
-        Mean of each gene in the reference: stands in for a gene that a query lacks.
+        Mean of each gene in the reference, which replaces genes that are missing in a query.
     layer
         Layer of the expression; the empty string for `.X`.
     loadings, offset
-        PCA, genes × components and components: the input is `expression @ loadings + offset`. Empty if the model
-        reads the genes themselves.
+        PCA of shapes (genes, components) and (components,): the input is ``expression @ loadings + offset``. Empty if
+        the model reads the genes themselves.
     """
 
     genes: NDArray[Any]
@@ -48,16 +48,16 @@ class ExpressionInput:
     offset: NDArray[np.float32]
 
     def project(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The model's input for rows of expression that hold `genes`."""
-        with np.errstate(invalid="ignore"):  # infinite values become NaN, and are then refused by name
+        """The model's input for rows of expression, shape (n, genes)."""
+        with np.errstate(invalid="ignore"):  # infinite values become NaN, which validation reports
             return rows @ self.loadings + self.offset if self.loadings.size else rows
 
 
 def expression_input(adata: AnnData, representation: Representation) -> ExpressionInput | None:
-    """How to get from the expression in `adata` to a representation in `.obsm`; `None` if there is no known way.
+    """How expression becomes a representation in `.obsm`, which is known for a PCA; otherwise `None`.
 
-    There is one for a PCA. Its offset (minus the projected mean) is read off `X_pca` itself, so that no pass over all cells is
-    needed and data that were changed after the PCA are noticed: there the offset differs from cell to cell.
+    The offset (minus the projected mean) is the difference between `X_pca` and the projected expression. It is estimated
+    from some cells. If the difference varies between cells, the data were changed after the PCA, and `None` is returned.
     """
     if representation.key not in ("X_pca", "pca") or "PCs" not in adata.varm:
         return None
@@ -65,24 +65,24 @@ def expression_input(adata: AnnData, representation: Representation) -> Expressi
 
 
 def gene_input(matrix: Any, genes: NDArray[Any], layer: str) -> ExpressionInput:
-    """For a model that reads the genes themselves."""
+    """The input of a model that reads the genes themselves."""
     no_loadings, no_offset = np.empty((0, 0), np.float32), np.empty(0, np.float32)
     return ExpressionInput(genes, _sample_means(matrix), layer, no_loadings, no_offset)
 
 
 def _pca_input(adata: AnnData, representation: Representation) -> ExpressionInput | None:
-    # Genes that the PCA did not use have loading zero, in files of old scanpy versions NaN.
+    # Genes that the PCA did not use have loadings of zero, or NaN in files of old scanpy versions.
     loadings = np.nan_to_num(np.asarray(adata.varm["PCs"], np.float32)[:, : representation.matrix.shape[1]])
     layer = adata.uns.get("pca", {}).get("params", {}).get("layer") or ""
     expression = adata.layers.get(layer, adata.X)
     if getattr(expression, "format", None) == "csc" and not sparse.issparse(expression):
-        return None  # stored by columns on disk: each block of cells would read all of it
+        return None  # stored by columns on disk, where each block of cells would read the whole matrix
     if expression is None or loadings.shape[1] != representation.matrix.shape[1]:
         return None
     used = np.abs(loadings).sum(axis=1) > 0
     rows, where = _sample(expression, used)
     pcs = np.asarray(representation.matrix[where], np.float32)
-    with np.errstate(invalid="ignore"):  # infinite values are refused by name, by those who read all rows
+    with np.errstate(invalid="ignore"):  # infinite values are reported when all rows are read
         offsets = pcs - rows @ loadings[used]
         offset = offsets.mean(axis=0)
         if not (offsets - offset).std() <= _TOLERANCE * pcs.std():
@@ -92,7 +92,7 @@ def _pca_input(adata: AnnData, representation: Representation) -> ExpressionInpu
 
 
 def _sample(matrix: Any, columns: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Rows from blocks spread evenly over the matrix, the given columns of them, and their row numbers."""
+    """Some columns of evenly spaced blocks of rows, shape (n, columns), and the indices of these rows."""
     n = matrix.shape[0]
     starts = range(0, n, max(_BLOCK, -(-n // _BLOCKS)))
     parts = [next(iter_blocks(matrix[a : a + _BLOCK], _BLOCK)) for a in starts]

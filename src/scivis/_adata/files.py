@@ -1,4 +1,4 @@
-"""Files of the command line: `.X` stays on disk, and what was added is written into a copy."""
+"""AnnData files of the command line: `.X` stays on disk, and results are written to a copy of the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Entries = dict[tuple[str, str], Any]
 
 
 def open_backed(path: Path) -> AnnData:
-    """The cells of an h5ad file, with `.X` and layers left on disk."""
+    """The cells of an h5ad file, in backed mode."""
     import anndata
 
     if not path.is_file():
@@ -26,19 +26,18 @@ def open_backed(path: Path) -> AnnData:
 
 
 def entries(adata: AnnData) -> Entries:
-    """What the tools may add to, by group and name."""
+    """Entries that tools may add or replace, by group and key."""
     return {(group, key): value for group in ("obsm", "uns") for key, value in getattr(adata, group).items()}
 
 
 def write_added(adata: AnnData, before: Entries, source: Path, target: Path) -> None:
-    """Copy the file `source` to `target` with what `adata` has got since `before`; no part of `.X` is looked at.
+    """Copy a file and add the entries that are new in `adata`. `.X` is copied without being read.
 
-    In one step: a crash leaves the old file or none under that name, never half of one, and the source as it was.
+    The target is replaced as a whole: after a crash it is the old file, or missing. The source is never changed.
     """
     import h5py
     from anndata.io import write_elem
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as unfinished:
         shutil.copyfile(source, unfinished)
         with h5py.File(unfinished, "r+") as file:
@@ -49,7 +48,6 @@ def write_added(adata: AnnData, before: Entries, source: Path, target: Path) -> 
 
 
 def write(adata: AnnData, target: Path) -> None:
-    """Write all of it, in one step."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Write an AnnData object to a file, which is replaced as a whole."""
     with replacing(target) as unfinished:
         adata.write_h5ad(unfinished)

@@ -1,4 +1,4 @@
-"""Lining up the genes of a query with those a model knows, by name."""
+"""Alignment of the genes of a query with the genes of a model, by name."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class GeneAlignment:
-    """Where each gene of the model stands in the query.
+    """Position of each gene of a model in a query.
 
     Parameters
     ----------
     positions
-        Column of the query for each gene of the model, −1 where the query lacks it.
+        Column of the query for each gene of the model; −1 for a missing gene.
     fill
-        What a missing gene is taken to be: its mean in the reference.
+        Value of each gene where it is missing: its mean in the reference.
     """
 
     positions: NDArray[np.int64]
@@ -33,11 +33,11 @@ class GeneAlignment:
 
     @property
     def n_found(self) -> int:
-        """Genes of the model that the query has."""
+        """Number of genes of the model that are in the query."""
         return int((self.positions >= 0).sum())
 
     def __call__(self, block: Any) -> NDArray[np.float32]:
-        """A block of the query with the model's genes in the model's order, dense float32."""
+        """A block of cells of the query, with the genes of the model in their order, as dense float32."""
         found = self.positions >= 0
         rows = np.tile(self.fill, (block.shape[0], 1))
         columns = block[:, self.positions[found]]
@@ -48,12 +48,12 @@ class GeneAlignment:
 def align_genes(
     query: Sequence[str], model: Sequence[str] | NDArray[Any], fill: NDArray[np.float32], *, min_share: float
 ) -> GeneAlignment:
-    """Find the genes of `model` among those of `query`.
+    """Find the genes of a model among the genes of a query.
 
     Raises
     ------
     ValueError
-        If the query names a gene twice, or has less than `min_share` of the model's genes.
+        If a gene name is duplicated in the query, or less than `min_share` of the genes are found.
 
     Examples
     --------
@@ -72,7 +72,8 @@ def align_genes(
     if share < min_share:
         msg = (
             f"adata_new has only {share:.0%} of the {len(positions)} genes that the model reads (min_genes={min_share}). "
-            f"The model's names look like {list(model[:3])}, the query's like {list(names[:3])}: same kind of names?"
+            f"Gene names of the model look like {list(model[:3])}, those of the query like {list(names[:3])}. Convert the "
+            "names if they are of different kinds."
         )
         raise ValueError(msg)
     return GeneAlignment(positions, fill)

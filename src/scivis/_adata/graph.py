@@ -1,4 +1,4 @@
-"""The neighbour graph that `sc.pp.neighbors` left in an AnnData object."""
+"""The neighbor graph of `sc.pp.neighbors` in an AnnData object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-# Of random triplets (cell, its neighbour, any cell), a graph of other cells has half with the neighbour nearer.
+# Random triplets of a cell, one of its 15 nearest neighbors, and any cell. In a graph of other cells, the neighbor is nearer in
+# half of them; the graph is rejected below the given share.
 _TRIPLETS, _NEAREST, _LEAST_SHARE = 2000, 15, 0.6
 
 
@@ -23,32 +24,37 @@ def has_graph(adata: AnnData) -> bool:
 
 
 def stored_neighbors(adata: AnnData, neighbors_key: str | None, x: NDArray[np.float32]) -> Neighbors:
-    """The stored graph as a table, refused unless it is a graph of these very cells.
+    """The stored graph as a table of neighbors.
 
     Parameters
     ----------
     adata
-        Holds the graph.
+        Object with the graph.
     neighbors_key
         The `key_added` of `sc.pp.neighbors`.
     x
-        The representation, by which the graph is checked, shape (n, features).
+        Representation of the cells, shape (n, features), with which the graph is validated.
+
+    Raises
+    ------
+    ValueError
+        If the graph is not one of these cells.
     """
     key = neighbors_key or "neighbors"
-    neighbors = from_graph(_distances(adata, key))
+    neighbors = from_graph(_matrix(adata, key))
     _check_same_cells(neighbors, x, key)
     return neighbors
 
 
 def stored_graph(adata: AnnData, neighbors_key: str, x: NDArray[np.float32], *, weights: bool = False) -> Any:
-    """The stored distances themselves, or the weights of the same graph, refused in the same way."""
+    """The stored distances (or weights), shape (n, n), of a graph that is validated as in :func:`stored_neighbors`."""
     stored_neighbors(adata, neighbors_key, x)
     return _matrix(adata, neighbors_key, "connectivities" if weights else "distances")
 
 
 def graph_width(adata: AnnData, neighbors_key: str) -> int:
-    """Neighbours that every cell has, itself not counted; 0 if some cells have far fewer than most."""
-    graph = _distances(adata, neighbors_key)
+    """Smallest number of neighbors of a cell, itself excluded; 0 if some cells have far fewer than most."""
+    graph = _matrix(adata, neighbors_key)
     if not sparse.issparse(graph):
         return int(graph.shape[1] - 1)
     graph = sparse.csr_array(graph)
@@ -58,20 +64,16 @@ def graph_width(adata: AnnData, neighbors_key: str) -> int:
 
 
 def graph_metric(adata: AnnData, neighbors_key: str) -> Any:
-    """The metric of the search that made the graph; euclidean if it does not tell."""
+    """The metric of the graph; Euclidean if it is not recorded."""
     return adata.uns[neighbors_key].get("params", {}).get("metric", "euclidean")
 
 
 def check_graph(adata: AnnData, neighbors_key: str | None) -> None:
-    """Refuse a graph that is not there."""
-    _distances(adata, neighbors_key or "neighbors")
+    """Raise if there is no such graph."""
+    _matrix(adata, neighbors_key or "neighbors")
 
 
-def _distances(adata: AnnData, key: str) -> Any:
-    return _matrix(adata, key, "distances")
-
-
-def _matrix(adata: AnnData, key: str, kind: str) -> Any:
+def _matrix(adata: AnnData, key: str, kind: str = "distances") -> Any:
     if key not in adata.uns:
         msg = f"neighbors_key={key!r} is not in adata.uns. Run `sc.pp.neighbors(adata, key_added={key!r})` first."
         raise KeyError(msg)
@@ -88,19 +90,19 @@ def _check_same_cells(neighbors: Neighbors, x: NDArray[np.float32], key: str) ->
     linked = np.flatnonzero(neighbors.counts)
     if len(linked) < len(x) / 2:
         msg = (
-            f"The graph {key!r} gives only {len(linked)} of {len(x)} cells any neighbour: it was made for other cells, "
+            f"The graph {key!r} has neighbors for only {len(linked)} of {len(x)} cells: it was computed for other cells, "
             "perhaps before subsetting. Run `sc.pp.neighbors` again."
         )
         raise ValueError(msg)
     cell = rng.choice(linked, _TRIPLETS)
-    # Of the nearest only: a graph made without a limit (`knn=False`) names all other cells.
+    # Only the nearest ones: with `knn=False`, all cells are neighbors of each other.
     neighbor = neighbors.indices[cell, rng.integers(np.minimum(neighbors.counts[cell], _NEAREST))]
     other = rng.integers(len(x), size=_TRIPLETS)
     near, far = (np.square(x[cell] - x[rows]).sum(axis=1) for rows in (neighbor, other))
     share = float((near < far).mean() + 0.5 * (near == far).mean())
     if share < _LEAST_SHARE:
         msg = (
-            f"The graph {key!r} does not belong to these cells: its neighbours are nearer than random cells in only "
-            f"{share:.0%} of cases. Run `sc.pp.neighbors` again, or leave out neighbors_key and give n_neighbors."
+            f"The graph {key!r} does not belong to these cells: neighbors are nearer than random cells in only {share:.0%} "
+            "of cases. Run `sc.pp.neighbors` again, or leave out neighbors_key and set n_neighbors."
         )
         raise ValueError(msg)

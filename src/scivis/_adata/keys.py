@@ -1,4 +1,4 @@
-"""The names of everything that is written."""
+"""Keys of everything that is written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _DERIVED = ("novelty", "label", "certainty", "scores", "proba", "drift", "import
 
 @dataclass(frozen=True)
 class Keys:
-    """Where one method stores its results, by scanpy's rule for `key_added`.
+    """Keys of the results of one method, by scanpy's convention for `key_added`.
 
     Examples
     --------
@@ -34,11 +34,16 @@ class Keys:
 
     @classmethod
     def of(cls, method: str, key_added: str | None) -> Keys:
-        """The names for `method`, or for the key that the user chose."""
+        """Keys of a method, or those that follow from the key of the user."""
         key = key_added or method
-        if "/" in key:
-            msg = f"key_added={key!r} holds a '/', which neither h5ad nor zarr can store."
-            raise ValueError(msg)
+        check_key(key)
         derived = {name: f"{key}_{name}" for name in _DERIVED}
         obsm = f"X_{method}" if key == method else key
         return cls(obsm=obsm, uns=key, latent=f"{obsm}_latent", **derived)
+
+
+def check_key(key: str) -> None:
+    """Raise for a key that files cannot store."""
+    if "/" in key:
+        msg = f"key_added={key!r} contains a '/', which neither h5ad nor zarr can store."
+        raise ValueError(msg)

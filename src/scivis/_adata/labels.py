@@ -49,17 +49,17 @@ class Labels:
 
 
 def read_labels(adata: AnnData, key: str, metric: str | None, unlabeled_category: str | None) -> Labels:
-    """Labels as training wants them.
+    """Labels of the cells, from `.obs` or `.obsm`.
 
-    Categories, strings, truth values and whole numbers are classes; other numbers are measured values, learned by their
-    mean absolute error. A matrix of zeros and ones holds several labels per cell.
+    Categories, strings, booleans and integers are classes. Other numbers are values to predict, with the mean absolute
+    error as loss. A matrix of zeros and ones holds several labels per cell.
 
     Raises
     ------
     KeyError
         If `key` is neither in `.obs` nor in `.obsm`, or `unlabeled_category` is not among the labels.
     ValueError
-        If the labels have no categories for `unlabeled_category` to be one of, or could be classes or values.
+        If `unlabeled_category` is given for labels that are not classes, or integers could be classes or values.
     """
     if key in adata.obsm:
         _check_no_category(key, unlabeled_category)
@@ -68,28 +68,28 @@ def read_labels(adata: AnnData, key: str, metric: str | None, unlabeled_category
         msg = f"labels={key!r} is in neither adata.obs nor adata.obsm. In .obs: {sorted(adata.obs.columns)}."
         raise KeyError(msg)
     column = adata.obs[key]
-    if _is_measured(column, metric):
+    if _are_values(column, metric):
         _check_no_category(key, unlabeled_category)
         return Labels(key, column.to_numpy(np.float64, na_value=np.nan), metric or "mae", ())
     return _classes(key, column, metric or _SOFTMAX, unlabeled_category)
 
 
 def read_classes(adata: AnnData, key: str) -> tuple[NDArray[np.integer], tuple[str, ...]]:
-    """Codes of the classes in a column of `.obs`, −1 where a cell has none, and the names of the classes.
+    """Codes of the classes in a column of `.obs`, shape (n,), −1 for unlabeled cells, and the names of the classes.
 
     Raises
     ------
     KeyError
         If there is no such column.
     ValueError
-        If it holds numbers that are no classes.
+        If it holds continuous values.
     """
     if key not in adata.obs:
         msg = f"labels={key!r} is not in adata.obs, which holds {sorted(adata.obs.columns)}."
         raise KeyError(msg)
     column = adata.obs[key]
     if pd.api.types.is_float_dtype(column) and not (column.dropna() == column.dropna().round()).all():
-        msg = f"labels={key!r} holds measured values; classes are needed. Cut them into bins, with pd.cut for instance."
+        msg = f"labels={key!r} holds continuous values, but classes are needed. Bin them, for instance with pd.cut."
         raise ValueError(msg)
     labels = _classes(key, column, _SOFTMAX, None)
     return labels.values, labels.categories
@@ -97,18 +97,12 @@ def read_classes(adata: AnnData, key: str) -> tuple[NDArray[np.integer], tuple[s
 
 def _check_no_category(key: str, unlabeled_category: str | None) -> None:
     if unlabeled_category is not None:
-        msg = f"unlabeled_category={unlabeled_category!r}, but labels={key!r} holds no categories: mark missing ones with NaN."
+        msg = f"unlabeled_category={unlabeled_category!r}, but labels={key!r} holds no categories: mark unlabeled cells with NaN."
         raise ValueError(msg)
 
 
-def _is_measured(column: pd.Series, metric: str | None) -> bool:
-    """Whether these are values, not classes.
-
-    Raises
-    ------
-    ValueError
-        If they could be either.
-    """
+def _are_values(column: pd.Series, metric: str | None) -> bool:
+    """Whether labels are values rather than classes; an error if they could be either."""
     from scivis.nn.supervision import CLASSIFICATION
 
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
@@ -118,26 +112,26 @@ def _is_measured(column: pd.Series, metric: str | None) -> bool:
         return numeric
     if column.nunique() > _MAX_INTEGER_CLASSES:
         msg = (
-            f"labels={column.name!r} holds {column.nunique()} different whole numbers. If they are values, pass "
-            f"supervision_metric='mae'; if they are classes, make the column categorical."
+            f"labels={column.name!r} holds {column.nunique()} different integers. If they are values, pass "
+            f"supervision_metric='mae'; if they are classes, convert the column to categorical."
         )
         raise ValueError(msg)
     return False
 
 
 def _classes(key: str, column: pd.Series, metric: str, unlabeled_category: str | None) -> Labels:
-    """Categories that occur, in the column's own order; −1 among whole numbers is no label."""
+    """Categories that occur, in the order of the column; −1 among integers marks unlabeled cells."""
     named = as_categorical(column)
     if unlabeled_category is not None and unlabeled_category not in named.cat.categories:
         msg = f"unlabeled_category={unlabeled_category!r} is not among the labels: {list(named.cat.categories)}."
         raise KeyError(msg)
     used = set(named.dropna().unique())
-    # Set, not removed: pandas would sort what remains.
+    # `set_categories`, because removing categories would sort the others.
     kept = [c for c in named.cat.categories if c in used and not _is_minus_one(c) and c != unlabeled_category]
     named = named.cat.set_categories(kept)
     codes, names = named.cat.codes.to_numpy(), tuple(map(str, named.cat.categories))
     if len(set(names)) < len(names):
-        msg = f"labels={key!r} holds categories of the same name: {list(names)}."
+        msg = f"labels={key!r} holds categories with equal names: {list(names)}."
         raise ValueError(msg)
     if metric == _SOFTMAX:
         return Labels(key, codes.astype(np.int64), metric, names)
@@ -155,11 +149,11 @@ def _is_minus_one(category: object) -> bool:
 
 
 def _matrix(key: str, entry: Any, metric: str | None) -> Labels:
-    """Columns of a table or an array: indicators of labels, or values to predict."""
+    """Labels in the columns of a data frame or an array: indicators, or values to predict."""
     try:
         values = np.asarray(entry.toarray() if sparse.issparse(entry) else entry, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        msg = f"labels={key!r}: adata.obsm[{key!r}] does not hold numbers. Text belongs into a column of adata.obs."
+        msg = f"labels={key!r}: adata.obsm[{key!r}] does not hold numbers. Store text labels in a column of adata.obs."
         raise ValueError(msg) from error
     values = values[:, None] if values.ndim == 1 else values
     indicators = set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0, -1.0}

@@ -113,14 +113,14 @@ def _described(name: str, genes: NDArray[np.bool_]) -> str:
 
 
 def gene_mask(adata: AnnData, mask_var: NDArray[np.bool_] | str | None) -> NDArray[np.bool_]:
-    """Which genes to read.
+    """Mask of the genes to read, shape (genes,).
 
     Raises
     ------
     KeyError
-        If `mask_var` is the name of a column that `.var` lacks.
+        If `mask_var` is not a column of `.var`.
     ValueError
-        If it is no mask of these genes, or marks none.
+        If it is not a boolean mask of the genes, or selects none.
     """
     if mask_var is None:
         return np.ones(adata.n_vars, bool)
@@ -129,7 +129,7 @@ def gene_mask(adata: AnnData, mask_var: NDArray[np.bool_] | str | None) -> NDArr
         raise KeyError(msg)
     mask = np.asarray(adata.var[mask_var] if isinstance(mask_var, str) else mask_var)
     if mask.shape != (adata.n_vars,) or mask.dtype != bool or not mask.any():
-        msg = f"mask_var must be true or false for each of the {adata.n_vars} genes, and true for at least one."
+        msg = f"mask_var must be a boolean for each of the {adata.n_vars} genes, and true for at least one of them."
         raise ValueError(msg)
     return mask
 

@@ -28,7 +28,17 @@ _BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a head's outputs are called in AnnData: see :func:`predicted_labels`."""
+    """Names and colors of predictions.
+
+    Parameters
+    ----------
+    labels
+        Key of the labels that were learned.
+    metric
+        Name of the Keras loss.
+    categories, colors
+        Names of the classes and their colors, in the order of the predictions; empty if there are none.
+    """
 
     labels: str
     metric: str
@@ -37,12 +47,12 @@ class Predictions:
 
 
 def predictions_of(labels: Labels, adata: AnnData) -> Predictions:
-    """How to name predictions of these labels, with the colours that they have."""
+    """Names and colors of predictions of labels."""
     return Predictions(labels.key, labels.metric, labels.categories, _colors(labels, adata))
 
 
 def _colors(labels: Labels, adata: AnnData) -> tuple[str, ...]:
-    """Colours of the classes; the column may have further categories, which are no classes."""
+    """Colors of the classes, which scanpy stores for all categories of the column."""
     colors = adata.uns.get(f"{labels.key}_colors")
     if colors is None or labels.key in adata.obsm or not labels.categories:
         return ()
@@ -51,17 +61,26 @@ def _colors(labels: Labels, adata: AnnData) -> tuple[str, ...]:
 
 
 def check_predictions(named: Predictions, n_outputs: int) -> None:
-    """Refuse names that are not those of the model's predictions."""
+    """Raise if the number of names is not that of the model's predictions."""
     if len(named.categories) not in (0, n_outputs):
         fail(f"it predicts {n_outputs} values for {len(named.categories)} names")
 
 
 def predicted_labels(keys: Keys, named: Predictions, scores: NDArray[np.float32]) -> Results:
-    """What the head says, as it is to be written.
+    """Predictions as results.
 
-    Classes: the most likely one in `.obs`, with its colours in `.uns`, and all scores in `.obsm`; beside probabilities
-    the certainty, which is the largest of them. Several labels per cell: their probabilities in `.obsm`. Values: a column
-    of `.obs` if there is one, a matrix in `.obsm` if there are several.
+    For classes, these are the most likely class in `.obs`, its colors in `.uns`, all scores in `.obsm` and, if the scores
+    are probabilities, the largest one in `.obs` as certainty. For several labels per cell, these are their probabilities
+    in `.obsm`. Values to predict are a column of `.obs`, or a matrix in `.obsm` if there are several.
+
+    Parameters
+    ----------
+    keys
+        Where to write.
+    named
+        Names of the predictions.
+    scores
+        Shape (n, n_outputs).
     """
     from scivis.nn.supervision import CLASSIFICATION, HINGES
 
@@ -75,17 +94,17 @@ def predicted_labels(keys: Keys, named: Predictions, scores: NDArray[np.float32]
     if not exclusive:
         return matrix
     obs = {keys.label: pd.Categorical.from_codes(scores.argmax(axis=1), list(named.categories))}
-    # A hinge gives distances from a boundary, which are no probabilities.
+    # Hinge losses give distances from the decision boundary, which are not probabilities.
     if named.metric not in HINGES:
         obs[keys.certainty] = scores.max(axis=1)
         label[keys.certainty] = "certainty of the predicted label (adata.obs)"
-    # Without colours of their own: those of an earlier prediction of other classes would be wrong here.
+    # Without colors, those of an earlier prediction are removed: they may belong to other classes.
     colors = {f"{keys.label}_colors": list(named.colors) or None}
     return Results(obs=obs, uns=colors, notes=label) | matrix
 
 
 def pack_predictions(named: Predictions | None) -> dict[str, Any]:
-    """As a dictionary for `.uns`; empty without labels."""
+    """Names and colors as a dictionary for `.uns`; empty without labels."""
     if named is None:
         return {}
     lists = {"categories": named.categories, "colors": named.colors}
@@ -93,7 +112,7 @@ def pack_predictions(named: Predictions | None) -> dict[str, Any]:
 
 
 def unpack_predictions(stored: Mapping[str, Any]) -> Predictions | None:
-    """Back from its dictionary."""
+    """Names and colors from a dictionary; `None` if it is empty."""
     if not hasattr(stored, "keys"):
         fail(f"its predictions are a {type(stored).__name__}, not a dictionary")
     if not stored:

@@ -1,4 +1,4 @@
-"""Which matrix of an AnnData object stands for its cells, by scanpy's rules."""
+"""The matrix of an AnnData object that represents its cells, chosen by the rules of scanpy."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Kind = Literal["obsm", "X", "layer"]
 
 @dataclass(frozen=True, eq=False)
 class Representation:
-    """A matrix that has one row per cell, and where it was found.
+    """A matrix with one row per cell, and its place in the AnnData object.
 
     Parameters
     ----------
     matrix
-        Dense, sparse or backed, shape (n cells, features).
+        Dense, sparse or backed, shape (cells, features).
     kind
         `obsm`, `X` or `layer`.
     key
-        The name in `.obsm` or `.layers`; `X` for `.X`.
+        Key in `.obsm` or `.layers`; `X` for `.X`.
     is_reduced
-        Whether it is to be read through principal components, few as its columns may be.
+        Whether it is read through principal components whatever its number of columns.
     """
 
     matrix: Any
@@ -48,7 +48,7 @@ class Representation:
 
     @property
     def description(self) -> str:
-        """What messages call it."""
+        """Name of the matrix in messages."""
         return (
             f"adata.X ({self.matrix.shape[1]} genes)"
             if self.kind == "X"
@@ -66,16 +66,16 @@ def choose_representation(
 ) -> Representation:
     """The matrix that `use_rep`, `n_pcs` and `layer` name.
 
-    As in scanpy: without `use_rep`, `.X` for at most 50 genes or `n_pcs=0`, else the PCA, which is computed and
-    written to `adata`, with a warning, if there is none. Of data on disk, the principal components of `.X` are then read
-    block by block, and not written.
+    As in scanpy, the default is `.X` for at most 50 genes or `n_pcs=0`, and the PCA otherwise. A missing PCA is computed
+    and written to `adata`, with a warning. For backed data, principal components of `.X` are computed block by block
+    instead, and not written.
     """
     if n_pcs is not None and (not is_integer(n_pcs) or n_pcs < 0):
         msg = f"n_pcs={n_pcs!r} must be an integer: the number of columns to use, or 0 for adata.X."
         raise ValueError(msg)
     if layer is not None:
         if use_rep is not None or n_pcs is not None:
-            msg = f"layer={layer!r} names the data itself: leave out use_rep and n_pcs, or leave out layer."
+            msg = f"layer={layer!r} is a representation by itself: leave out use_rep and n_pcs, or leave out layer."
             raise ValueError(msg)
         return Representation(_lookup(adata.layers, layer, "layers"), "layer", layer)
     if use_rep == "X" or (use_rep is None and (n_pcs == 0 or (n_pcs is None and adata.n_vars <= _default_n_pcs()))):
@@ -97,13 +97,13 @@ def check_copy(adata: AnnData, *, copy: bool) -> None:
 
 
 def choose_expression(adata: AnnData, layer: str) -> Representation:
-    """The expression in a layer or, if its name is empty, in `.X`."""
+    """The expression in a layer, or in `.X` if the name is empty."""
     return choose_representation(adata, layer=layer) if layer else choose_representation(adata, use_rep="X")
 
 
 def _x(adata: AnnData) -> Any:
     if adata.X is None:
-        msg = "adata.X is None; name an embedding of the cells with use_rep, or a layer with layer."
+        msg = "adata.X is None. Choose another representation with use_rep or layer."
         raise ValueError(msg)
     return adata.X
 
@@ -115,7 +115,7 @@ def _lookup(mapping: Any, key: str, place: str) -> Any:
     matrix = mapping[key]
     matrix = matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix
     if matrix.ndim != 2:
-        msg = f"adata.{place}[{key!r}] has shape {matrix.shape}; a matrix with one row per cell is needed."
+        msg = f"adata.{place}[{key!r}] has shape {matrix.shape}; a matrix with one row per cell is required."
         raise ValueError(msg)
     return matrix
 
@@ -124,7 +124,7 @@ def _columns(matrix: Any, n_pcs: int | None, key: str) -> Any:
     if n_pcs is None:
         return matrix
     if not 1 <= n_pcs <= matrix.shape[1]:
-        msg = f"n_pcs={n_pcs}, but adata.obsm[{key!r}] has {matrix.shape[1]} columns. Take fewer, or compute more."
+        msg = f"n_pcs={n_pcs}, but adata.obsm[{key!r}] has {matrix.shape[1]} columns. Use fewer, or compute more."
         raise ValueError(msg)
     return matrix[:, :n_pcs]
 
@@ -136,7 +136,7 @@ def _default_n_pcs() -> int:
 
 
 def _pca_key(adata: AnnData) -> str | None:
-    """The PCA, under scanpy's name of today or of its second major version."""
+    """Key of the PCA, by scanpy's present or its coming convention."""
     return next((key for key in ("X_pca", "pca") if key in adata.obsm), None)
 
 
@@ -150,8 +150,8 @@ def _compute_pca(adata: AnnData, n_pcs: int | None, random_state: int) -> str:
         raise ValueError(msg)
     n_comps = n_pcs or min(_default_n_pcs(), most)
     message = (
-        f"There is no PCA of these cells yet: computing {n_comps} components into adata.obsm['X_pca']. "
-        "To choose genes and settings yourself, run `sc.pp.pca` first."
+        f"There is no PCA of these cells yet: computing {n_comps} components, stored in adata.obsm['X_pca']. "
+        "Run `sc.pp.pca` first to choose genes and settings."
     )
     warnings.warn(message, UserWarning, stacklevel=4)
     sc.pp.pca(adata, n_comps=n_comps, random_state=random_state)

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What is to be written for the cells of an AnnData object.
+    """Results for the cells of an AnnData object, before they are written.
 
     Parameters
     ----------
     obsm, obs
-        Arrays with one entry per cell.
+        Arrays with one entry per cell, by key.
     uns
-        Entries; `None` removes one that no longer holds.
+        Entries by key; `None` removes an outdated entry.
     notes
-        What each is, for the message.
+        Description of each key, for the message.
     """
 
     obsm: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -32,13 +32,11 @@ class Results:
     notes: dict[str, str] = field(default_factory=dict)
 
     def __or__(self, other: Results) -> Results:
-        """Both."""
-        return Results(
-            self.obsm | other.obsm, self.obs | other.obs, self.uns | other.uns, self.notes | other.notes
-        )  # fmt: skip
+        """The results of both."""
+        return Results(**{name: vars(self)[name] | vars(other)[name] for name in vars(self)})
 
     def write(self, adata: AnnData) -> str:
-        """Write all of it; gives the lines of a message."""
+        """Write the results, and return the lines of a message that describe them."""
         for key, matrix in self.obsm.items():
             adata.obsm[key] = matrix
         for key, values in self.obs.items():

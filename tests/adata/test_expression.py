@@ -13,7 +13,7 @@ from scivis._adata import expression as _expression
 from scivis._adata.expression import ExpressionInput, expression_input
 from scivis._adata.model_input import model_input
 from scivis._adata.representation import choose_representation
-from scivis.data._rows import dense
+from scivis.data._blocks import dense
 
 N_CELLS, N_GENES, N_PCS = 240, 60, 10
 
@@ -163,12 +163,12 @@ def test_a_part_of_the_cells_keeps_its_projection(expressed):
     ],
     ids=["doubled", "exponentials", "scaled", "other order", "every twentieth cell"],
 )
-def test_data_that_changed_after_the_pca_have_no_known_way(expressed, change):
+def test_data_that_changed_after_the_pca_cannot_be_computed_from_genes(expressed, change):
     expressed.X = change(expressed.X)
     assert expression_input(expressed, pca(expressed)) is None
 
 
-def test_without_loadings_or_expression_there_is_no_known_way(expressed):
+def test_without_loadings_or_expression_nothing_can_be_computed(expressed):
     representation = pca(expressed)
     without_x = expressed.copy()
     without_x.X = None
@@ -177,12 +177,12 @@ def test_without_loadings_or_expression_there_is_no_known_way(expressed):
     assert expression_input(expressed, representation) is None
 
 
-def test_other_embeddings_have_no_known_way(expressed):
+def test_other_embeddings_cannot_be_computed_from_genes(expressed):
     expressed.obsm["X_scvi"] = expressed.obsm["X_pca"]
     assert expression_input(expressed, choose_representation(expressed, use_rep="X_scvi")) is None
 
 
-def test_a_pca_with_fewer_loadings_has_no_known_way(expressed):
+def test_a_pca_with_fewer_loadings_cannot_be_computed_from_genes(expressed):
     expressed.varm["PCs"] = expressed.varm["PCs"][:, :3]
     assert expression_input(expressed, pca(expressed)) is None
 
@@ -194,7 +194,9 @@ def test_a_pca_with_fewer_loadings_has_no_known_way(expressed):
 def test_a_model_of_genes_reads_them_as_they_are(expressed, kind):
     values = np.asarray(expressed.X)
     expressed.X = KINDS[kind](values)
-    expression = model_input(expressed, choose_representation(expressed, use_rep="X"), None, 10, 0).expression
+    expression = model_input(
+        expressed, choose_representation(expressed, use_rep="X"), n_train=10, random_state=0
+    ).expression
     assert expression.genes.tolist() == expressed.var_names.tolist()
     assert expression.layer == ""
     np.testing.assert_allclose(expression.means, values.mean(axis=0), rtol=1e-5)
@@ -203,7 +205,9 @@ def test_a_model_of_genes_reads_them_as_they_are(expressed, kind):
 
 def test_a_model_of_a_layer_knows_the_layer(expressed):
     expressed.layers["twice"] = 2 * expressed.X
-    expression = model_input(expressed, choose_representation(expressed, layer="twice"), None, 10, 0).expression
+    expression = model_input(
+        expressed, choose_representation(expressed, layer="twice"), n_train=10, random_state=0
+    ).expression
     assert expression.layer == "twice"
     np.testing.assert_allclose(expression.means, 2 * expressed.X.mean(axis=0), rtol=1e-5)
 
@@ -225,7 +229,7 @@ def test_of_large_data_evenly_spread_blocks_are_read(monkeypatch, n):
 def test_the_projection_of_large_data_comes_from_the_sample(expressed, monkeypatch):
     monkeypatch.setattr(_expression, "_BLOCKS", 4)
     monkeypatch.setattr(_expression, "_BLOCK", 10)
-    expression = model_input(expressed, pca(expressed), None, 10, 0).expression
+    expression = model_input(expressed, pca(expressed), n_train=10, random_state=0).expression
     # The offset is that of every cell; only the means are estimated.
     np.testing.assert_allclose(expression.project(expressed.X), expressed.obsm["X_pca"], atol=1e-4)
 

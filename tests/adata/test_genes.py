@@ -53,18 +53,18 @@ def test_the_least_share_is_enough():
     assert align_genes(["a", "b", "c"], GENES, FILL, min_share=0.5).n_found == 3
 
 
-def test_too_few_genes_are_refused_with_both_kinds_of_names():
+def test_too_few_genes_are_rejected_with_both_kinds_of_names():
     with pytest.raises(
         ValueError, match=r"only 33% of the 6 genes.*min_genes=0\.5.*\['a', 'b', 'c'\].*\['ENSG1', 'a', 'b'\]"
     ):
         align_genes(["ENSG1", "a", "b"], GENES, FILL, min_share=0.5)
 
 
-def test_no_common_gene_is_refused():
+def test_no_common_gene_is_rejected():
     with pytest.raises(ValueError, match="only 0% of the 6 genes"):
         align_genes(["x"], GENES, FILL, min_share=0.01)
 
 
-def test_a_gene_named_twice_is_refused_with_the_remedy():
+def test_a_gene_named_twice_is_rejected_with_the_remedy():
     with pytest.raises(ValueError, match=r"duplicates.*var_names_make_unique"):
         align_genes(["a", "b", "a"], GENES, FILL, min_share=0)
