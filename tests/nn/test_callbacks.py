@@ -281,7 +281,7 @@ def test_without_an_estimator_the_remedy_is_named(kind, tmp_path):
 @pytest.mark.parametrize("interval", [0, -1, 1.5, True, "2"])
 @every_kind
 def test_intervals_are_whole_and_positive(kind, interval, tmp_path):
-    with pytest.raises(ValueError, match=r"epoch_interval=.* must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match=r"epoch_interval=.* must be an integer of at least 1"):
         make(kind, tmp_path, epoch_interval=interval)
 
 

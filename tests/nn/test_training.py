@@ -17,9 +17,10 @@ from scivis.nn import _epochs as epochs_module
 from scivis.nn import _training as training
 from scivis.nn._batches import Batch
 from scivis.nn._contrastive import distance_correlation, infonce
-from scivis.nn._epochs import Draw, EarlyStopping, Plan
+from scivis.nn._epochs import EarlyStopping, EpochLayout, EpochSampler
 from scivis.nn._siamese import Siamese, Supervision
-from scivis.nn._training import Schedule, _xla, embed, train
+from scivis.nn._schedule import Schedule
+from scivis.nn._training import _xla, embed, train
 from scivis.nn.supervision import build_head, make_targets
 
 SCHEDULE = {
@@ -107,8 +108,8 @@ def test_every_epoch_has_each_row_once_in_a_new_order_with_partners_of_its_own(l
     batch = Batch(4, 1, 8) if loss == "infonce" else Batch(4, 2)
     assert batch.n_views == views
     model = SimpleNamespace(rows=zeros(3, views, 4), pairs=zeros(3, 2, 8))
-    plan = Plan(10, 4, 1, 3, 3, resident=True)
-    draw = Draw(np.zeros((10, 2)), neighbors, plan, batch, True, np.random.default_rng(0), None)  # noqa: FBT003
+    plan = EpochLayout(10, 4, 1, 3, 3, resident=True)
+    draw = EpochSampler(np.zeros((10, 2)), neighbors, plan, batch, True, np.random.default_rng(0), None)  # noqa: FBT003
     draw.set_model(model)
     epochs = []
     for epoch in range(3):
@@ -149,7 +150,7 @@ def test_every_row_is_an_anchor_once_per_epoch():
 )
 def test_an_epoch_is_rounded_up_to_whole_calls_of_at_most_32_steps(n_rows, batch_size, wanted, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
-    plan = Plan.of(n_rows, batch_size, resident=True)
+    plan = EpochLayout.of(n_rows, batch_size, resident=True)
     assert (plan.n_batches, plan.per_call) == wanted
     assert plan.n_rounds == 1
 
@@ -175,7 +176,7 @@ def test_xla_trains_as_the_plain_graph_does(blobs, monkeypatch):
 
 def test_torch_takes_one_step_per_call(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    assert Plan.of(2638, 527, resident=True).per_call == 1
+    assert EpochLayout.of(2638, 527, resident=True).per_call == 1
 
 
 def test_the_last_batch_is_filled_up_with_rows_from_the_front(run):
@@ -310,8 +311,8 @@ def test_noise_of_the_size_asked_for_is_added_to_the_input_in_training_only():
     sizes = {"n_batches": 2, "batch": batch}
     model = Siamese(encoder, nothing, loss="infonce", global_weight=0.0, supervision=supervision, **sizes)
     neighbors = Neighbors.from_indices(np.roll(np.arange(40), 1)[:, None])
-    plan = Plan(40, 20, 1, 2, 2, resident=True)
-    draw, seen = Draw(nothing, neighbors, plan, batch, True, np.random.default_rng(0), supervision), []  # noqa: FBT003
+    plan = EpochLayout(40, 20, 1, 2, 2, resident=True)
+    draw, seen = EpochSampler(nothing, neighbors, plan, batch, True, np.random.default_rng(0), supervision), []  # noqa: FBT003
     draw.set_model(model)
     for epoch in range(2):
         draw.on_epoch_begin(epoch)
@@ -342,7 +343,7 @@ def test_rows_in_a_file_are_loaded_for_each_round_where_the_batches_find_them(ma
     """Every batch gets the very rows, and labels, that the same draws give in memory."""
     monkeypatch.setattr(epochs_module, "_ROUND", 100)
     neighbors = Neighbors.from_indices((np.arange(270)[:, None] + 1) % 270)
-    plan = Plan.of(270, 20, resident=False)
+    plan = EpochLayout.of(270, 20, resident=False)
     assert (plan.n_rounds, plan.n_batches) == (3, 5)
     numbers = np.arange(270, dtype=np.float32)
     targets = make_targets(numbers, "mae", 270)
@@ -352,7 +353,7 @@ def test_rows_in_a_file_are_loaded_for_each_round_where_the_batches_find_them(ma
     room = np.zeros((plan.n_rows(batch), 10), np.float32)
     sizes = {"n_batches": 5, "batch": batch}
     model = Siamese(encoder, room, loss="infonce", global_weight=0.0, supervision=told, **sizes)
-    draw = Draw(mapped, neighbors, plan, batch, True, np.random.default_rng(0), told)  # noqa: FBT003
+    draw = EpochSampler(mapped, neighbors, plan, batch, True, np.random.default_rng(0), told)  # noqa: FBT003
     draw.set_model(model)
     draw.on_epoch_begin(0)
     met = []
@@ -380,8 +381,8 @@ def test_only_anchors_are_drawn_with_neighbours_among_all_rows():
     neighbors = Neighbors.from_indices((np.arange(40)[:, None] + 1) % 40)
     anchors = np.array([3, 11, 20, 39])
     model = SimpleNamespace(rows=zeros(2, 2, 2), pairs=zeros(2, 2, 2))
-    plan = Plan.of(4, 2, resident=True)
-    draw = Draw(np.zeros((40, 1)), neighbors, plan, Batch(2, 1, 2), True, np.random.default_rng(0), None, anchors)  # noqa: FBT003
+    plan = EpochLayout.of(4, 2, resident=True)
+    draw = EpochSampler(np.zeros((40, 1)), neighbors, plan, Batch(2, 1, 2), True, np.random.default_rng(0), None, anchors)  # noqa: FBT003
     draw.set_model(model)
     draw.on_epoch_begin(0)
     first, second = ops.convert_to_numpy(model.rows).swapaxes(0, 1).reshape(2, 4)
@@ -410,7 +411,8 @@ class StubModel:
 
 def run_keep_best(losses, patience):
     """Feeds the callback these losses until it stops; gives the epochs run and the one whose weights remain."""
-    model, callback = StubModel(), EarlyStopping(patience, None)
+    model = StubModel()
+    callback = EarlyStopping(patience, [model])
     callback.set_model(model)
     callback.on_train_begin()
     for epoch, loss in enumerate(losses):
