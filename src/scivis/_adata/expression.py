@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from scivis._store.schema import fail, float32_array
+from scivis._store.schema import fail, float32_array, is_width
 from scivis.data._blocks import dense, iter_blocks
 
 if TYPE_CHECKING:
@@ -127,10 +127,18 @@ def unpack_input(stored: Any) -> ExpressionInput | None:
     return ExpressionInput(genes, means, str(stored["layer"]), loadings, offset)
 
 
-def fitted_on(params: Any, use_rep: str | None = None) -> tuple[str, int]:
-    """The key of `.obsm` that the model reads, or the one asked for, and the number of its columns."""
+def fitted_representation(params: Any) -> tuple[str, str, int]:
+    """Kind and key of the representation that a model was fitted on, and its number of columns."""
     if not hasattr(params, "keys") or not {"representation", "use_rep", "n_features"} <= set(params):
         fail("its params do not say what it was fitted on")
-    if use_rep is None and params["representation"] != "obsm":
+    if not is_width(params["n_features"]):
+        fail(f"its n_features is {str(params['n_features'])[:80]!r}")
+    return str(params["representation"]), str(params["use_rep"]), int(params["n_features"])
+
+
+def fitted_on(params: Any, use_rep: str | None = None) -> tuple[str, int]:
+    """The key of `.obsm` that a model reads, or the one asked for, and the number of its columns."""
+    kind, key, width = fitted_representation(params)
+    if use_rep is None and kind != "obsm":
         fail("it does not say which genes it reads")
-    return use_rep or str(params["use_rep"]), int(params["n_features"])
+    return use_rep or key, width

@@ -120,5 +120,11 @@ def unpack_predictions(stored: Mapping[str, Any]) -> Predictions | None:
     missing = {"labels", "metric", "categories", "colors"} - set(stored)
     if missing:
         fail(f"its predictions lack {sorted(missing)}")
-    lists = (tuple(map(str, np.asarray(stored[name]))) for name in ("categories", "colors"))
-    return Predictions(str(stored["labels"]), str(stored["metric"]), *lists)
+    categories, colors = (_names(stored[name], name) for name in ("categories", "colors"))
+    return Predictions(str(stored["labels"]), str(stored["metric"]), categories, colors)
+
+
+def _names(stored: Any, name: str) -> tuple[str, ...]:
+    if np.ndim(stored) != 1:
+        fail(f"its {name} are not a list of names")
+    return tuple(map(str, stored))

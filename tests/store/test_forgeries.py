@@ -1,0 +1,287 @@
+"""Stored models that were altered: rejected with a reason, before anything is built from them or written.
+
+Named examples show what a stranger's file could try. A property test changes any entry of any method at random.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import anndata as ad
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.mixture import GaussianMixture
+
+import scivis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from anndata import AnnData
+
+    Path = tuple[str, ...]
+
+N_CELLS, N_GENES = 60, 5
+
+
+def made(n_cells: int, seed: int) -> AnnData:
+    """Cells of three groups, labeled."""
+    rng = np.random.default_rng(seed)
+    groups = np.arange(n_cells) % 3
+    x = rng.normal(size=(n_cells, N_GENES)) + 4 * np.eye(3, N_GENES)[groups]
+    adata = ad.AnnData(x.astype(np.float32))
+    adata.obs["group"] = np.array(list("ABC"))[groups]
+    adata.obs["group"] = adata.obs["group"].astype("category")
+    return adata
+
+
+@pytest.fixture(scope="module")
+def references(eagerly: Callable[[], AbstractContextManager[None]]) -> Mapping[str, AnnData]:
+    """A reference with a model of each method."""
+    adata = made(N_CELLS, 0)
+    manifold = scivis.Ivis(k=5, batch_size=20, model=[4], epochs=1, verbose=0, random_state=0)
+    with eagerly():
+        scivis.tl.ivis(adata, n_neighbors=5, network=[4], epochs=1, labels="group")
+        scivis.tl.n2d(
+            adata, 3, architecture=[4], epochs=1, manifold=manifold, clusterer=GaussianMixture(3, random_state=0)
+        )
+    scivis.tl.tsne(adata, perplexity=5, n_iter=10, early_exaggeration_iter=0)
+    return dict.fromkeys(("ivis", "tsne", "n2d"), adata)
+
+
+@pytest.fixture(scope="module")
+def query() -> AnnData:
+    """New cells."""
+    return made(4, 1)
+
+
+def place(reference: AnnData, query: AnnData, method: str, change: Callable[[dict[str, Any]], Any]) -> AnnData:
+    """The query, placed with a changed entry of the reference."""
+    forged = reference.copy()
+    forged.uns = {method: copy.deepcopy(dict(reference.uns[method]))}
+    change(forged.uns[method])
+    # Iterations of t-SNE take the time that networks do not.
+    options = {"n_iter": 5} if method == "tsne" else {}
+    placed = scivis.tl.ingest(query, forged, key=method, inplace=False, **options)
+    assert placed is not None
+    return placed
+
+
+def changed_config(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """A change of one value in the JSON text of a model."""
+
+    def change(entry: dict[str, Any]) -> None:
+        config = json.loads(entry["model"]["config"])
+        inner = config
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = value
+        entry["model"]["config"] = json.dumps(config)
+
+    return change
+
+
+def changed(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """A change of one entry; a function is applied to the value that is there."""
+
+    def change(entry: dict[str, Any]) -> None:
+        inner = entry
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = value(inner[path[-1]]) if callable(value) else value
+
+    return change
+
+
+def removed(*path: str) -> Callable[[dict[str, Any]], None]:
+    """The removal of one entry."""
+
+    def change(entry: dict[str, Any]) -> None:
+        inner = entry
+        for key in path[:-1]:
+            inner = inner[key]
+        del inner[path[-1]]
+
+    return change
+
+
+def wider(array: np.ndarray) -> np.ndarray:
+    return np.concatenate([array, array], axis=-1)
+
+
+EXAMPLES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
+    "an unknown method": ("ivis", changed("method", value="os.system"), "its method is 'os.system'"),
+    "a model that is no dictionary": ("ivis", changed("model", value="text"), "it is a str, not a dictionary"),
+    "a format of the future": ("tsne", changed("model", "format", value=99), "has format 99.* Update scivis"),
+    "a format that is no number": ("n2d", changed("model", "format", value="1"), "its format is '1'"),
+    "a config that is no JSON": ("ivis", changed("model", "config", value="{"), "its config is not JSON"),
+    "a config that is endlessly nested": (
+        "n2d",
+        changed("model", "config", value="[" * 10**5),
+        "its config is not JSON",
+    ),
+    "a network that would have to be imported": (
+        "ivis",
+        changed_config("architecture", "network", value="os.system"),
+        "its network is 'os.system', which is not known here",
+    ),
+    "a width that would exhaust the memory": (
+        "ivis",
+        changed_config("architecture", "network", value=[10**6] * 3),
+        "which are not those of its network",
+    ),
+    "a width beyond any network": (
+        "ivis",
+        changed_config("architecture", "n_features", value=10**12),
+        "its sizes are not",
+    ),
+    "an activation of another module": ("n2d", changed_config("layout", "act", value="os.system"), "its activation is"),
+    "a bottleneck that would exhaust the memory": (
+        "n2d",
+        changed_config("layout", "latent_dim", value=10**6),
+        "which are not those of its network",
+    ),
+    "a loss that is no loss of Keras": (
+        "ivis",
+        changed_config("estimator", "supervision_metric", value="Loss"),
+        "its supervision_metric is 'Loss'",
+    ),
+    "a setting that scivis does not have": (
+        "ivis",
+        changed_config("estimator", "run", value="rm"),
+        "not those of scivis.Ivis",
+    ),
+    "a setting that openTSNE does not have": (
+        "tsne",
+        changed_config("settings", "run", value="rm"),
+        "exactly the settings",
+    ),
+    "a setting out of range": ("tsne", changed_config("settings", "theta", value=-1), "its settings are .*theta=-1"),
+    "a metric that is no name": ("tsne", changed_config("settings", "metric", value=["a"]), "its metric is"),
+    "weights of another network": ("ivis", changed("model", "weights", "000", value=wider), "weights have shapes"),
+    "weights that are not finite": (
+        "n2d",
+        changed("model", "weights", "000", value=lambda a: a * np.nan),
+        "weight 000",
+    ),
+    "weights that are text": ("ivis", changed("model", "weights", "000", value=np.array(["a"])), "weight 000"),
+    "a weight that is missing": ("n2d", removed("model", "weights", "000"), "not numbered 000, 001"),
+    "landmarks of other data": ("ivis", changed("model", "landmarks", value=wider), "its landmarks have shape"),
+    "a unit of zero": ("tsne", changed("model", "landmark_unit", value=0.0), "its landmark_unit is not a positive"),
+    "an optimizer that is missing": ("tsne", removed("model", "gains"), r"it lacks \['gains'\]"),
+    "a mixture of no clusters": (
+        "n2d",
+        changed("model", "clusterer", "weights_", value=lambda a: 0 * a),
+        "not .* of 1",
+    ),
+    "genes without means": ("ivis", changed("expression", "means", value=wider), "differ in length"),
+    "names of other predictions": ("ivis", changed("predictions", "categories", value=wider), "for 6 names"),
+}
+
+
+@pytest.mark.parametrize(("method", "change", "message"), EXAMPLES.values(), ids=EXAMPLES)
+def test_forged_models_are_rejected_by_name(
+    method: str,
+    change: Callable[[dict[str, Any]], Any],
+    message: str,
+    references: Mapping[str, AnnData],
+    query: AnnData,
+    contents: Callable[[AnnData], str],
+) -> None:
+    before = contents(query)
+    with pytest.raises(ValueError, match=message):
+        place(references[method], query, method, change)
+    assert contents(query) == before
+
+
+def leaves(entry: Any, path: Path = ()) -> Iterator[Path]:
+    """Paths of all values in nested dictionaries, and of the dictionaries themselves."""
+    for key, value in entry.items():
+        yield (*path, key)
+        if hasattr(value, "keys"):
+            yield from leaves(value, (*path, key))
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from([10**6, 10**9, 2**63 - 1, -(2**63)]),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from(["", "X", "custom", "os.system", "__import__('os')", "../..", "a/b", "\x00"]),
+)
+ARRAYS = st.sampled_from(
+    [
+        np.empty(0),
+        np.empty((0, 2), np.float32),
+        np.full((2, 2), np.nan, np.float32),
+        np.full((3, 2), 1e39),
+        np.ones((2, 3), np.float32),
+        np.arange(5),
+        np.array(["a", "b"], dtype=object),
+        np.array([{"a": 1}], dtype=object),
+        np.array(3.0),
+    ]
+)
+VALUES = st.one_of(SCALARS, ARRAYS, st.just({}), st.just([]), st.just({"000": np.ones(1)}))
+
+
+def mutate_json(config: Any, data: st.DataObject) -> Any:
+    """Replace or remove one value, at any depth."""
+    path, inner = [], config
+    while isinstance(inner, dict) and inner:
+        path.append(data.draw(st.sampled_from(sorted(inner))))
+        inner = inner[path[-1]]
+        if data.draw(st.booleans()):
+            break
+    inner = config
+    for key in path[:-1]:
+        inner = inner[key]
+    if data.draw(st.booleans()):
+        inner[path[-1]] = data.draw(st.one_of(SCALARS, st.just([]), st.just({}), st.lists(st.integers(), max_size=3)))
+    else:
+        del inner[path[-1]]
+    return config
+
+
+def mutate(entry: dict[str, Any], data: st.DataObject) -> None:
+    """Change, remove or add one value of an entry."""
+    # Another method would not take the options of this one.
+    path = data.draw(st.sampled_from(sorted(set(leaves(entry)) - {("method",)})))
+    inner = entry
+    for key in path[:-1]:
+        inner = inner[key]
+    if path[-1] == "config" and data.draw(st.booleans()):
+        inner["config"] = json.dumps(mutate_json(json.loads(inner["config"]), data))
+    elif data.draw(st.booleans()):
+        inner[path[-1]] = data.draw(VALUES)
+    else:
+        del inner[path[-1]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["ivis", "tsne", "n2d"])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_change_is_harmless_or_rejected(
+    method: str,
+    data: st.DataObject,
+    references: Mapping[str, AnnData],
+    query: AnnData,
+    contents: Callable[[AnnData], str],
+) -> None:
+    """No other error, nothing written to the query, and no coordinates that are not finite."""
+    before = contents(query)
+    try:
+        placed = place(references[method], query, method, lambda entry: mutate(entry, data))
+    except (ValueError, KeyError):
+        assert contents(query) == before
+    else:
+        name = f"X_{method}"
+        assert np.isfinite(placed.obsm[name]).all()
+        assert placed.obsm[name].shape[0] == 4
