@@ -12,7 +12,7 @@ export MPLBACKEND ?= agg
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types docs tutorials clean
+.PHONY: help demo test quick lint format types docs tutorials clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -23,7 +23,10 @@ demo: $(READY)-runtime ## embed a small data set and draw it into demo/
 test: $(READY)-test ## run the tests and the docstring examples
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(READY)-lint ## check style and format
+quick: $(READY)-test ## run the tests that are not marked slow
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+lint: $(READY)-lint ## check style, format and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
