@@ -25,7 +25,9 @@ import datasets
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from scivis._quality import centroids, correlations, label_accuracy, nearest, neighbors_kept, triplets_kept
+from scivis._quality.distances import distance_correlations, triplet_accuracy
+from scivis._quality.labels import centroids, label_accuracy
+from scivis._quality.neighbors import nearest_neighbors, neighbor_recall
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,12 +46,12 @@ def evaluate(x: Matrix, embedding: Matrix, labels: NDArray[np.integer], seed: in
     triplets = rng.integers(0, n, (3, 20_000))
     shuffled = rng.permutation(n)[:40_000]
 
-    found = (nearest(points, cells, 15)[0] for points in (x, embedding))
-    spear, pear = correlations(pdist(x[sample]), pdist(embedding[sample]))
-    cent, centp = correlations(*(pdist(centroids(points, labels)) for points in (x, embedding)))
+    found = (nearest_neighbors(points, cells, 15)[0] for points in (x, embedding))
+    spear, pear = distance_correlations(pdist(x[sample]), pdist(embedding[sample]))
+    cent, centp = distance_correlations(*(pdist(centroids(points, labels)) for points in (x, embedding)))
     return {
-        "knn": neighbors_kept(*found),
-        "rta": triplets_kept(x, embedding, triplets),
+        "knn": neighbor_recall(*found),
+        "rta": triplet_accuracy(x, embedding, triplets),
         "spear": spear,
         "pear": pear,
         "cent": cent,

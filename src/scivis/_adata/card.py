@@ -1,4 +1,4 @@
-"""The quality card in an AnnData object: its names, and the only module that knows how it lies in `.uns`."""
+"""The quality card in an AnnData object: its keys, and its form in `.uns`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from scivis._quality import Boxes
+from scivis._quality.card import Measure
+from scivis._quality.distances import DistanceBins
+
+from .maps import find_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,60 +18,54 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scivis._quality import Measure
-
-# What the reference of every card is called.
+# Name of the reference in every card.
 PCA = "PCA"
-_COLUMNS = ("basis", "aspect", "measure", "k", "value", "p")
 
 
 def trust_key(key: str, basis: str) -> str:
-    """The column of `.obs` for the trust in each cell's place."""
+    """Column of `.obs` for the trust of each cell."""
     name = f"{basis.removeprefix('X_')}_trust"
     return name if key == "quality" else f"{key}_{name}"
 
 
-def pack_card(rows: Sequence[Measure], boxes: Mapping[str, Boxes]) -> dict[str, Any]:
-    """The card as a dictionary that h5ad and zarr can hold."""
-    table = pd.DataFrame(rows, columns=list(_COLUMNS))
-    table["k"] = table["k"].fillna(0).astype(np.int64)
-    return {
-        "table": table,
-        "distances": {
-            "bases": np.array(list(boxes)),
-            "edges": next(iter(boxes.values())).edges,
-            "quantiles": np.stack([some.quantiles for some in boxes.values()]),
-            "counts": next(iter(boxes.values())).counts,
-        },
+def pack_card(measures: Sequence[Measure], bins: Mapping[str, DistanceBins]) -> dict[str, Any]:
+    """The card as a dictionary that can be written to h5ad and zarr."""
+    first = next(iter(bins.values()))
+    distances = {
+        "bases": np.array(list(bins)),
+        "edges": first.edges,
+        "quantiles": np.stack([one.quantiles for one in bins.values()]),
+        "counts": first.counts,
     }
+    return {"table": pd.DataFrame(measures, columns=list(Measure._fields)), "distances": distances}
 
 
 def read_table(adata: AnnData, key: str) -> pd.DataFrame:
-    """The table of a card."""
-    table = _entry(adata, key, "table")
-    if not isinstance(table, pd.DataFrame) or not set(_COLUMNS) <= set(table.columns) or not len(table):
-        _refuse(key, f"its table is not one with the columns {list(_COLUMNS)}")
+    """Table of the measures of a card."""
+    table, columns = _get(adata, key, "table"), list(Measure._fields)
+    if not isinstance(table, pd.DataFrame) or not set(columns) <= set(table.columns) or not len(table):
+        _fail(key, f"its table does not have the columns {columns}")
     if not all(pd.api.types.is_numeric_dtype(table[name]) for name in ("k", "value", "p")):
-        _refuse(key, "its table holds text in place of numbers")
+        _fail(key, "its table holds text in place of numbers")
     return table.assign(**{name: table[name].astype(str) for name in ("basis", "aspect", "measure")})
 
 
-def read_boxes(adata: AnnData, key: str) -> dict[str, Boxes]:
-    """The distances of a card, by map."""
-    entry = _entry(adata, key, "distances")
-    if not hasattr(entry, "keys") or not {"bases", "edges", "quantiles", "counts"} <= set(entry):
-        _refuse(key, "its distances are incomplete")
-    bases, edges, quantiles, counts = (np.asarray(entry[name]) for name in ("bases", "edges", "quantiles", "counts"))
+def read_distances(adata: AnnData, key: str) -> dict[str, DistanceBins]:
+    """Distances of a card, by the name of the embedding."""
+    entry, names = _get(adata, key, "distances"), ("bases", "edges", "quantiles", "counts")
+    if not hasattr(entry, "keys") or not set(names) <= set(entry):
+        _fail(key, f"its distances do not have the entries {names}")
+    bases, edges, quantiles, counts = (np.asarray(entry[name]) for name in names)
     n_bins = counts.size
     if (edges.shape, quantiles.shape, counts.shape) != ((n_bins + 1,), (bases.size, n_bins, 5), (n_bins,)):
-        _refuse(key, "its distances do not fit together")
+        _fail(key, "the shapes of its distances do not match")
     if edges.dtype.kind != "f" or quantiles.dtype.kind != "f" or counts.dtype.kind not in "iu":
-        _refuse(key, "its distances are not numbers")
-    return {str(name): Boxes(edges, some, counts) for name, some in zip(bases.flat, quantiles, strict=True)}
+        _fail(key, "its distances are not numbers")
+    return {str(name): DistanceBins(edges, some, counts) for name, some in zip(bases.flat, quantiles, strict=True)}
 
 
-def read_trust(adata: AnnData, key: str, basis: str) -> NDArray[np.floating]:
-    """Every cell's trust on one map."""
+def read_trust(adata: AnnData, key: str, basis: str) -> NDArray[np.float32]:
+    """Trust of every cell in one embedding, shape (cells,)."""
     name = trust_key(key, basis)
     if name not in adata.obs:
         msg = f"Did not find {name!r} in adata.obs. Run `scivis.tl.quality(adata, {basis!r})` first."
@@ -76,24 +73,17 @@ def read_trust(adata: AnnData, key: str, basis: str) -> NDArray[np.floating]:
     return adata.obs[name].to_numpy(np.float32)
 
 
-def judged(adata: AnnData, key: str) -> list[str]:
-    """The maps of a card, without the reference."""
-    return [name for name in dict.fromkeys(read_table(adata, key)["basis"]) if name != PCA]
+def measured_bases(adata: AnnData, key: str) -> list[str]:
+    """Names of the embeddings of a card, without the reference."""
+    return [name for name in read_table(adata, key)["basis"].unique() if name != PCA]
 
 
-def pick(names: list[str], basis: str | Sequence[str] | None) -> list[str]:
-    """Those maps of a card that are asked for, with or without their `X_`; by default all."""
-    if basis is None:
-        return names
-    asked = [basis] if isinstance(basis, str) else list(basis)
-    found = [next((name for name in (one, f"X_{one}") if name in names), None) for one in asked]
-    if None in found or not found:
-        msg = f"basis={basis!r}, but the card judges {names}. Run `scivis.tl.quality` with the map first."
-        raise KeyError(msg)
-    return [name for name in found if name]
+def select_bases(names: list[str], basis: str | Sequence[str] | None) -> list[str]:
+    """Embeddings of a card named with or without `X_`; by default all."""
+    return names if basis is None else find_keys(basis, names, "the quality card")
 
 
-def _entry(adata: AnnData, key: str, name: str) -> Any:
+def _get(adata: AnnData, key: str, name: str) -> Any:
     entry = adata.uns.get(key)
     if not hasattr(entry, "keys") or name not in entry:
         msg = f"adata.uns[{key!r}] holds no quality card. Run `scivis.tl.quality(adata)` first."
@@ -101,6 +91,6 @@ def _entry(adata: AnnData, key: str, name: str) -> Any:
     return entry[name]
 
 
-def _refuse(key: str, what: str) -> NoReturn:
-    msg = f"The card in adata.uns[{key!r}] cannot be used: {what}. Run `scivis.tl.quality(adata)` again."
+def _fail(key: str, what: str) -> NoReturn:
+    msg = f"The quality card in adata.uns[{key!r}] cannot be used: {what}. Run `scivis.tl.quality(adata)` again."
     raise ValueError(msg)

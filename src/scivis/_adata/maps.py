@@ -1,4 +1,4 @@
-"""Which matrices of `.obsm` are meant as maps."""
+"""Embeddings in `.obsm`, found by the names that users give them."""
 
 from __future__ import annotations
 
@@ -14,46 +14,49 @@ if TYPE_CHECKING:
 
 
 def basis_keys(adata: AnnData, basis: str | Sequence[str] | None) -> list[str]:
-    """The keys of maps that are named with or without their `X_`.
+    """Keys of embeddings in `.obsm`, each once; see :func:`find_keys`.
 
-    By default all matrices of two columns whose key begins with `X_`: maps, not scores or places in a tissue.
+    The default is all matrices of two columns whose key begins with `X_`. Other keys hold scores or spatial coordinates.
+    """
+    if basis is None:
+        basis = [key for key in adata.obsm if key.startswith("X_") and adata.obsm[key].shape[1:] == (2,)]
+    return list(dict.fromkeys(find_keys(basis, sorted(adata.obsm), "adata.obsm")))
+
+
+def find_keys(basis: str | Sequence[str], keys: list[str], place: str) -> list[str]:
+    """Those keys of a place that are named with or without `X_`.
 
     Raises
     ------
     KeyError
-        If one is not in `.obsm`.
+        If an embedding is not there.
     ValueError
-        If there is none.
+        If none is named.
     """
-    if basis is None:
-        keys = [key for key in adata.obsm if key.startswith("X_") and adata.obsm[key].shape[1:] == (2,)]
-    else:
-        keys = [_key(adata, name) for name in ([basis] if isinstance(basis, str) else basis)]
-    if not keys:
-        msg = f"basis={basis!r} names no map. adata.obsm holds {sorted(adata.obsm)}; name those you mean."
+    found = []
+    for name in [basis] if isinstance(basis, str) else basis:
+        key = next((key for key in (name, f"X_{name}") if key in keys), None)
+        if key is None:
+            msg = f"basis={name!r} is not in {place}, which holds {keys}."
+            raise KeyError(msg)
+        found.append(key)
+    if not found:
+        msg = f"basis={basis!r} names no embedding. Name keys of {place}, which holds {keys}."
         raise ValueError(msg)
-    return list(dict.fromkeys(keys))
-
-
-def _key(adata: AnnData, basis: str) -> str:
-    found = next((key for key in (basis, f"X_{basis}") if key in adata.obsm), None)
-    if found is None:
-        msg = f"basis={basis!r} is not in adata.obsm, which holds {sorted(adata.obsm)}."
-        raise KeyError(msg)
     return found
 
 
-def drawable_maps(adata: AnnData, basis: str | Sequence[str] | None) -> dict[str, NDArray[np.floating]]:
-    """Maps by their keys, each with the first two of its axes.
+def plot_coordinates(adata: AnnData, basis: str | Sequence[str] | None) -> dict[str, NDArray[np.floating]]:
+    """The first two axes of embeddings, shape (cells, 2), by key.
 
     Raises
     ------
     ValueError
-        If one has a single axis.
+        If an embedding has a single axis.
     """
-    maps = {key: np.asarray(adata.obsm[key]) for key in basis_keys(adata, basis)}
-    for key, xy in maps.items():
+    embeddings = {key: np.asarray(adata.obsm[key]) for key in basis_keys(adata, basis)}
+    for key, xy in embeddings.items():
         if xy.ndim != 2 or xy.shape[1] < 2:
-            msg = f"adata.obsm[{key!r}] has shape {xy.shape}; two axes are needed for a picture."
+            msg = f"adata.obsm[{key!r}] has shape {xy.shape}, but a plot needs two axes."
             raise ValueError(msg)
-    return {key: xy[:, :2] for key, xy in maps.items()}
+    return {key: xy[:, :2] for key, xy in embeddings.items()}

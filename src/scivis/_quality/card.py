@@ -1,4 +1,4 @@
-"""The card: every measure of several maps of the same cells, from the same samples."""
+"""All measures of several embeddings of the same cells, computed from the same samples."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from scipy.stats import rankdata
 
-from .distances import Boxes, correlations, distance_boxes, triplets_kept
-from .labels import centroids, label_accuracy, mantel, nearest_classes_kept
-from .neighbors import density_kept, nearest, neighbors_kept, ranks, trust
+from .distances import DistanceBins, bin_distances, distance_correlations, triplet_accuracy
+from .labels import centroids, class_recall, label_accuracy, mantel_test
+from .neighbors import density_correlation, nearest_neighbors, neighbor_ranks, neighbor_recall, trust_from_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,137 +21,138 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.floating]
     Rows = NDArray[np.integer]
 
-# Sizes of the samples; up to the first, ranks are exact.
+# Ranks are exact up to the number of landmarks.
 _LANDMARKS, _TRIPLETS, _CLASSIFIED, _PERMUTATIONS = 10_000, 20_000, 40_000, 999
-# Rows of the card come in this order.
-_MEASURES = (
-    "recall", "trustworthiness", "continuity", "density", "triplets", "spearman", "pearson", "accuracy", "silhouette",
-    "nearest_classes", "centroids_pearson", "centroids_spearman",
-)  # fmt: skip
-# Correlations of the distances between fewer classes say nothing.
-_FEWEST_CLASSES = 4
+# Aspect of each measure, in the order of the rows of the card.
+_ASPECTS = {
+    "recall": "local", "trustworthiness": "local", "continuity": "local", "density": "density", "triplets": "global",
+    "spearman": "global", "pearson": "global", "accuracy": "labels", "silhouette": "labels",
+    "nearest_classes": "labels", "centroids_pearson": "labels", "centroids_spearman": "labels",
+}  # fmt: skip
+# A correlation of the distances between fewer classes is not meaningful.
+_MIN_CLASSES = 4
 
 
 class Measure(NamedTuple):
-    """A row of the card: what was measured of which map, among how many neighbours, and the p-value of a test."""
+    """A row of the card. `k` is 0 without a number of neighbors, and `p` is NaN without a test."""
 
     basis: str
     aspect: str
     measure: str
-    k: int | None
+    k: int
     value: float
-    p: float = np.nan
+    p: float
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What the measures look at.
+    """Samples on which the measures are computed.
 
     Parameters
     ----------
     cells
-        Rows whose neighbours among all cells, and whose distances to each other, are compared.
+        Rows whose neighbors among all cells, and whose pairwise distances, are compared.
     landmarks
-        Rows among which neighbours are ranked.
+        Rows among which neighbors are ranked.
     triplets
-        Row numbers, shape (3, n).
-    labelled
-        Rows with a label, in random order, for the classifier.
-    orders
-        Of the classes, one a row, for the Mantel test.
+        Indices of rows, shape (3, n).
+    labeled
+        Labeled rows in random order, for the classifier.
+    permutations
+        Permutations of the classes, one per row, for the Mantel test.
     """
 
     cells: Rows
     landmarks: Rows
     triplets: Rows
-    labelled: Rows
-    orders: Rows
+    labeled: Rows
+    permutations: Rows
 
 
-def draw_samples(codes: NDArray[np.integer], n_cells: int, rng: np.random.Generator) -> Samples:
-    """Random samples of the cells whose classes are `codes`, −1 for none; at most `n_cells` for neighbours."""
+def sample_cells(codes: NDArray[np.integer], n_cells: int, rng: np.random.Generator) -> Samples:
+    """Random samples of cells with the classes `codes`, −1 if unlabeled, at most `n_cells` for neighbors."""
     n, n_classes = len(codes), codes.max(initial=-1) + 1
     return Samples(
         cells=rng.choice(n, min(n_cells, n), replace=False),
         landmarks=rng.choice(n, min(_LANDMARKS, n), replace=False),
         triplets=rng.integers(0, n, (3, _TRIPLETS)),
-        labelled=rng.permutation(np.flatnonzero(codes >= 0))[:_CLASSIFIED],
-        orders=np.array([rng.permutation(n_classes) for _ in range(_PERMUTATIONS)]),
+        labeled=rng.permutation(np.flatnonzero(codes >= 0))[:_CLASSIFIED],
+        permutations=np.array([rng.permutation(n_classes) for _ in range(_PERMUTATIONS)]),
     )
 
 
 def pca(x: Matrix) -> Matrix:
-    """The first two principal components, or the only one."""
+    """The first two principal components, or one for a single column."""
     from sklearn.decomposition import PCA
 
     return PCA(min(2, x.shape[1]), random_state=0).fit_transform(x)
 
 
-def judge(
-    x: Matrix, maps: Mapping[str, Matrix], codes: NDArray[np.integer], n_neighbors: Sequence[int], samples: Samples
-) -> tuple[list[Measure], dict[str, Boxes]]:
-    """All measures of all maps, and the distances on each map in bins of those in the representation.
+def measure_embeddings(
+    x: Matrix,
+    embeddings: Mapping[str, Matrix],
+    codes: NDArray[np.integer],
+    n_neighbors: Sequence[int],
+    samples: Samples,
+) -> tuple[list[Measure], dict[str, DistanceBins]]:
+    """All measures of all embeddings, and their distances in bins of those in the representation, both by name.
 
-    Parameters
-    ----------
-    x
-        The representation, cells × features.
-    maps
-        By name, cells × axes.
-    codes
-        Classes from 0 on, without gaps; −1 for a cell without a label.
-    n_neighbors
-        The numbers of neighbours k, each below half of the number of cells.
-    samples
-        From :func:`draw_samples`.
+    `codes` are the classes from 0 without gaps, −1 for unlabeled cells, shape (n,). Each k in `n_neighbors` is below n / 2.
     """
-    rows = [*_local(x, maps, n_neighbors, samples)]
-    before = pdist(x[samples.cells])
-    boxes = {}
-    for name, z in maps.items():
+    rows = list(_neighbor_measures(x, embeddings, n_neighbors, samples))
+    before, bins = pdist(x[samples.cells]), {}
+    for basis, z in embeddings.items():
         after = pdist(z[samples.cells])
-        rho, r = correlations(before, after)
-        rows.append(Measure(name, "global", "triplets", None, triplets_kept(x, z, samples.triplets)))
-        rows.append(Measure(name, "global", "spearman", None, rho))
-        rows.append(Measure(name, "global", "pearson", None, r))
-        rows += _labels(name, x, z, codes, samples) if codes.max(initial=-1) > 0 else []
-        boxes[name] = distance_boxes(before, after)
-    order = list(maps)
-    rows.sort(key=lambda row: (order.index(row.basis), _MEASURES.index(row.measure), row.k or 0))
-    return rows, boxes
+        rho, r = distance_correlations(before, after)
+        triplets = triplet_accuracy(x, z, samples.triplets)
+        rows += [_row(basis, "triplets", triplets), _row(basis, "spearman", rho), _row(basis, "pearson", r)]
+        rows += _class_measures(basis, x, z, codes, samples) if codes.max(initial=-1) > 0 else []
+        bins[basis] = bin_distances(before, after)
+    bases, measures = list(embeddings), list(_ASPECTS)
+    rows.sort(key=lambda row: (bases.index(row.basis), measures.index(row.measure), row.k))
+    return rows, bins
 
 
-def _local(x: Matrix, maps: Mapping[str, Matrix], n_neighbors: Sequence[int], samples: Samples) -> Iterator[Measure]:
-    """Measures of the neighbours of the sampled cells."""
-    cells, landmarks, n, most = samples.cells, samples.landmarks, len(x), max(n_neighbors)
-    before, radius = nearest(x, cells, most)
-    found = {name: nearest(z, cells, most) for name, z in maps.items()}
-    invented = ranks(x, cells, [after for after, _ in found.values()], landmarks)
-    for (name, (after, drawn_radius)), rank in zip(found.items(), invented, strict=True):
-        [missed] = ranks(maps[name], cells, [before], landmarks)
+def _row(basis: str, measure: str, value: float, *, k: int = 0, p: float = np.nan) -> Measure:
+    return Measure(basis, _ASPECTS[measure], measure, k, float(value), p)
+
+
+def _neighbor_measures(
+    x: Matrix, embeddings: Mapping[str, Matrix], n_neighbors: Sequence[int], samples: Samples
+) -> Iterator[Measure]:
+    """Measures of the neighbors of the sampled cells."""
+    cells, landmarks, n, k_max = samples.cells, samples.landmarks, len(x), max(n_neighbors)
+    before, radii = nearest_neighbors(x, cells, k_max)
+    found = {basis: nearest_neighbors(z, cells, k_max) for basis, z in embeddings.items()}
+    all_ranks = neighbor_ranks(x, cells, [after for after, _ in found.values()], landmarks)
+    for (basis, (after, radii_after)), ranks in zip(found.items(), all_ranks, strict=True):
+        [ranks_after] = neighbor_ranks(embeddings[basis], cells, [before], landmarks)
         for k in n_neighbors:
-            yield Measure(name, "local", "recall", k, neighbors_kept(before[:, :k], after[:, :k]))
-            yield Measure(name, "local", "trustworthiness", k, float(trust(rank[:, :k], n).mean()))
-            yield Measure(name, "local", "continuity", k, float(trust(missed[:, :k], n).mean()))
-            yield Measure(name, "density", "density", k, density_kept(radius[:, :k], drawn_radius[:, :k]))
+            yield _row(basis, "recall", neighbor_recall(before[:, :k], after[:, :k]), k=k)
+            yield _row(basis, "trustworthiness", trust_from_ranks(ranks[:, :k], n).mean(), k=k)
+            yield _row(basis, "continuity", trust_from_ranks(ranks_after[:, :k], n).mean(), k=k)
+            yield _row(basis, "density", density_correlation(radii[:, :k], radii_after[:, :k]), k=k)
 
 
-def _labels(name: str, x: Matrix, z: Matrix, codes: NDArray[np.integer], samples: Samples) -> Iterator[Measure]:
-    """Measures of the classes."""
+def _class_measures(
+    basis: str, x: Matrix, z: Matrix, codes: NDArray[np.integer], samples: Samples
+) -> Iterator[Measure]:
+    """Measures of the labeled classes."""
     from sklearn.metrics import silhouette_score
 
-    rows = samples.labelled
-    yield Measure(name, "labels", "accuracy", None, label_accuracy(z[rows], codes[rows]))
+    rows = samples.labeled
+    yield _row(basis, "accuracy", label_accuracy(z[rows], codes[rows]))
     rows = samples.cells[codes[samples.cells] >= 0]
     if 1 < len(np.unique(codes[rows])) < len(rows):
-        yield Measure(name, "labels", "silhouette", None, float(silhouette_score(z[rows], codes[rows])))
-    n_classes = samples.orders.shape[1]
-    if n_classes < _FEWEST_CLASSES:
+        yield _row(basis, "silhouette", silhouette_score(z[rows], codes[rows]))
+    n_classes = samples.permutations.shape[1]
+    if n_classes < _MIN_CLASSES:
         return
-    known = codes >= 0
-    before, after = (centroids(matrix[known], codes[known]) for matrix in (x, z))
-    k = min(10, n_classes // 3)
-    yield Measure(name, "labels", "nearest_classes", k, nearest_classes_kept(before, after, k))
-    apart, drawn = pdist(before), pdist(after)
-    yield Measure(name, "labels", "centroids_pearson", None, *mantel(apart, drawn, samples.orders))
-    yield Measure(name, "labels", "centroids_spearman", None, *mantel(rankdata(apart), rankdata(drawn), samples.orders))
+    labeled, k = codes >= 0, min(10, n_classes // 3)
+    before, after = (centroids(matrix[labeled], codes[labeled]) for matrix in (x, z))
+    yield _row(basis, "nearest_classes", class_recall(before, after, k), k=k)
+    distances, distances_after = pdist(before), pdist(after)
+    r, p = mantel_test(distances, distances_after, samples.permutations)
+    yield _row(basis, "centroids_pearson", r, p=p)
+    rho, p = mantel_test(rankdata(distances), rankdata(distances_after), samples.permutations)
+    yield _row(basis, "centroids_spearman", rho, p=p)

@@ -1,4 +1,4 @@
-"""What a map rests on: how far cells move when one of their features is another cell's."""
+"""Permutation importance of the features of an embedding."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
-# Values that are placed at once.
+# Number of input values that are embedded at once.
 _VALUES = 2**20
 
 
 def permutation_importance(
-    place: Callable[[Array], Array],
+    embed: Callable[[Array], Array],
     inputs: Array,
     changes: Array,
     loadings: Array,
     ticks: Callable[[range], Iterable[int]] = iter,
 ) -> Array:
-    """Mean distance on the map by which rows move when one feature of all of them changes, shape (features,).
+    """Mean distance in the embedding by which rows move if one feature of all of them changes, shape (features,).
 
-    Source: Breiman, Random forests (Machine Learning 45, 2001), for a map in place of a forest: what is measured is not how
-    much worse a prediction becomes, but how far the rows go.
+    As in Breiman (Random forests, Machine Learning 45, 2001), but with the distance in place of the error of a
+    prediction.
 
     Parameters
     ----------
-    place
-        Rows of the model's input in, coordinates out.
+    embed
+        Function from rows of the model's input to coordinates.
     inputs
-        Shape (rows, width).
+        Input of the model, shape (rows, width).
     changes
-        What each row's features change by, shape (rows, features).
+        Change of each feature, shape (rows, features).
     loadings
-        How the features enter the input, shape (features, width); empty if they are the input.
+        Matrix from features to input, shape (features, width). Empty if the features are the input.
     ticks
-        Wraps the range of blocks that is worked through, for a progress bar.
+        Wrapper of the range of blocks, for a progress bar.
 
     Examples
     --------
     >>> rows = np.array([[0.0, 0.0], [1.0, 3.0]], np.float32)
     >>> no_loadings = np.empty((0, 0), np.float32)
-    >>> permutation_importance(lambda x: 2 * x[:, :1], rows, rows[::-1] - rows, no_loadings)  # the second is not used
+    >>> permutation_importance(lambda x: 2 * x[:, :1], rows, rows[::-1] - rows, no_loadings)  # ignores the second one
     array([2., 0.], dtype=float32)
     """
-    at, n_features = place(inputs), changes.shape[1]
+    original, n_features = embed(inputs), changes.shape[1]
     step = max(1, _VALUES // inputs.size)
-    moved = np.empty(n_features, np.float32)
+    distances = np.empty(n_features, np.float32)
     for start in ticks(range(0, n_features, step)):
         features = np.arange(start, min(start + step, n_features))
         rows = np.repeat(inputs[None], len(features), axis=0)
@@ -60,6 +60,6 @@ def permutation_importance(
                 row += changes[:, j, None] * loadings[j]
             else:
                 row[:, j] += changes[:, j]
-        placed = place(rows.reshape(-1, inputs.shape[1])).reshape(len(features), *at.shape)
-        moved[features] = np.linalg.norm(placed - at, axis=2).mean(axis=1)
-    return moved
+        embedded = embed(rows.reshape(-1, inputs.shape[1])).reshape(len(features), *original.shape)
+        distances[features] = np.linalg.norm(embedded - original, axis=2).mean(axis=1)
+    return distances

@@ -1,4 +1,4 @@
-"""Trust in the place of every single cell, in a time that a million cells allow."""
+"""Trust in the neighbors of every single cell, fast enough for a million cells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .neighbors import nearest, ranks, trust
+from .neighbors import nearest_neighbors, neighbor_ranks, trust_from_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,38 +17,30 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.floating]
 
-# Ranks among so few are coarse for one neighbour, but a cell's trust is a mean over k of them, in units of n.
+# The rank of one neighbor among so few is a coarse estimate, but trust is a mean over k neighbors.
 _LANDMARKS = 500
 _BLOCK = 2048
 
 
 def per_cell_trust(
-    x: Matrix, maps: Mapping[str, Matrix], k: int, rng: np.random.Generator
+    x: Matrix, embeddings: Mapping[str, Matrix], k: int, rng: np.random.Generator
 ) -> dict[str, NDArray[np.float32]]:
-    """Every cell's trust in its `k` neighbours on each map, ranked in the representation among 500 random cells.
+    """Trust of every cell in its `k` neighbors in each embedding, shape (n,), by the name of the embedding.
 
-    Parameters
-    ----------
-    x
-        The representation, cells × features.
-    maps
-        By name, cells × axes.
-    k
-        Below half of the number of cells.
-    rng
-        Draws the 500.
+    Ranks in the representation `x` are estimated among 500 cells, which `rng` samples. `k` is below n / 2.
     """
     n = len(x)
     landmarks = rng.choice(n, min(_LANDMARKS, n), replace=False)
-    found = {name: nearest(z, np.arange(n), k)[0].astype(np.int32) for name, z in maps.items()}
-    values = {name: np.empty(n, np.float32) for name in maps}
+    found = [nearest_neighbors(z, np.arange(n), k)[0].astype(np.int32) for z in embeddings.values()]
+    trust = {name: np.empty(n, np.float32) for name in embeddings}
 
-    def judge_block(start: int) -> None:
+    def fill_block(start: int) -> None:
         cells = np.arange(start, min(start + _BLOCK, n))
-        for name, rank in zip(maps, ranks(x, cells, [some[cells] for some in found.values()], landmarks), strict=True):
-            values[name][cells] = trust(rank, n)
+        ranks = neighbor_ranks(x, cells, [neighbors[cells] for neighbors in found], landmarks)
+        for values, rank in zip(trust.values(), ranks, strict=True):
+            values[cells] = trust_from_ranks(rank, n)
 
-    # NumPy sorts, multiplies and gathers without holding the interpreter's lock.
+    # NumPy sorts, multiplies and gathers without holding the lock of the interpreter.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(judge_block, range(0, n, _BLOCK)))
-    return values
+        list(pool.map(fill_block, range(0, n, _BLOCK)))
+    return trust

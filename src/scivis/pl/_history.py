@@ -1,4 +1,4 @@
-"""`scivis.pl.history`: how training went."""
+"""`scivis.pl.history`: loss during training."""
 
 from __future__ import annotations
 
@@ -6,28 +6,35 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._figure import new_axes, show_or_return
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
 
 
 def history(adata: AnnData, *, key: str = "ivis", ax: Axes | None = None, show: bool | None = None) -> Axes | None:
-    """How a map came about: the mean loss of each epoch, or the Kullback-Leibler divergence along the iterations.
+    """Plot the mean loss of each epoch, or for t-SNE the Kullback-Leibler divergence by iteration.
 
     Parameters
     ----------
     adata
-        Holds the model in `.uns[key]`.
+        Annotated data matrix with the model in `.uns[key]`.
     key
-        The method, `ivis` or `tsne`, or the `key_added` it was given.
+        Name of the method, or the `key_added` of the tool.
     ax
-        Draw here instead of in a new figure.
+        Axes to plot in. Default: those of a new figure.
     show
-        Show the plot; by default as `sc.settings.autoshow` says, and never if `ax` is given.
+        Show the figure. Default: `sc.settings.autoshow`, or `False` if `ax` is given.
 
     Returns
     -------
     With `show=False` the Axes.
+
+    Raises
+    ------
+    KeyError
+        If there is no training history under `key`.
 
     Examples
     --------
@@ -37,30 +44,24 @@ def history(adata: AnnData, *, key: str = "ivis", ax: Axes | None = None, show: 
     >>> len(scivis.pl.history(adata, show=False).lines[0].get_xdata())
     2
     """
-    import matplotlib.pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    from ._show import show_or_return
-
-    steps, losses, names = _losses(adata, key)
-    show = False if show is None and ax is not None else show
-    if ax is None:
-        _, ax = plt.subplots(figsize=(4, 3), layout="constrained")
-    ax.plot(steps, losses, marker="o" if len(losses) == 1 else None)
-    ax.set(xlabel=names[0], ylabel=names[1])
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    return show_or_return(ax, show=show)
+    steps, losses, xlabel, ylabel = _losses(adata, key)
+    axes = ax or new_axes(4, 3)
+    axes.plot(steps, losses, marker="o" if len(losses) == 1 else None)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    return show_or_return(axes, show=show, ax=ax)
 
 
-def _losses(adata: AnnData, key: str) -> tuple[np.ndarray, np.ndarray, tuple[str, str]]:
-    """Steps, values, and what both are called."""
+def _losses(adata: AnnData, key: str) -> tuple[np.ndarray, np.ndarray, str, str]:
+    """Steps and losses of training, and the labels of both axes."""
     entry = adata.uns.get(key)
     if not hasattr(entry, "keys") or "history" not in entry:
         msg = f"adata.uns[{key!r}] holds no training history. Run `scivis.tl.ivis(adata)` first."
         raise KeyError(msg)
-    history = entry["history"]
+    history = {name: np.atleast_1d(values) for name, values in entry["history"].items()}
     if "kl_divergence" in history:
-        divergence = np.atleast_1d(history["kl_divergence"])
-        return np.atleast_1d(history["iteration"]), divergence, ("iteration", "Kullback-Leibler divergence")
-    losses = np.atleast_1d(history["loss"])
-    return np.arange(1, len(losses) + 1), losses, ("epoch", f"{entry['params']['loss']} loss")
+        return history["iteration"], history["kl_divergence"], "iteration", "Kullback-Leibler divergence"
+    losses = history["loss"]
+    return np.arange(1, len(losses) + 1), losses, "epoch", f"{entry['params']['loss']} loss"

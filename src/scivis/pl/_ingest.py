@@ -1,14 +1,19 @@
-"""`scivis.pl.ingest`: a query over the map of its reference."""
+"""`scivis.pl.ingest`: query cells on the embedding of their reference."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scivis._adata.keys import Keys
+
+from ._figure import new_axes, show_or_return
+from ._scatter import embedding_key, scatter
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
 
-_REFERENCE_GREY = "#d9d9d9"
+_REFERENCE_GRAY = "#d9d9d9"
 
 
 def ingest(
@@ -21,26 +26,33 @@ def ingest(
     show: bool | None = None,
     **kwargs: Any,
 ) -> Axes | None:
-    """New cells in colour over the reference in grey.
+    """Scatter plot of query cells in color over the reference in gray.
 
     Parameters
     ----------
     adata_new, adata_ref
-        As given to :func:`scivis.tl.ingest`.
+        Query and reference of :func:`scivis.tl.ingest`.
     key
         The `key` of :func:`scivis.tl.ingest`.
     color
-        What colours the new cells; by default how far they lie from the reference.
+        Key of `.obs`, or gene, by which the query cells are colored. Default: their novelty.
     ax
-        Draw here instead of in a new figure.
+        Axes to plot in. Default: those of a new figure.
     show
-        Show the plot; by default as `sc.settings.autoshow` says, and never if `ax` is given.
+        Show the figure. Default: `sc.settings.autoshow`, or `False` if `ax` is given.
     kwargs
-        For :func:`scanpy.pl.embedding` of the new cells.
+        Arguments of :func:`scanpy.pl.embedding`, for the query cells.
 
     Returns
     -------
     With `show=False` the Axes.
+
+    Raises
+    ------
+    KeyError
+        If an embedding or `color` is not in the data.
+    ValueError
+        If an embedding has a single axis.
 
     Examples
     --------
@@ -52,27 +64,11 @@ def ingest(
     >>> scivis.pl.ingest(query, reference, show=False).get_title()
     'ivis_novelty'
     """
-    import matplotlib.pyplot as plt
-    import scanpy as sc
-
-    from scivis._adata.keys import Keys
-
-    from ._ivis import map_key
-    from ._show import show_or_return
-
-    reference = adata_ref.obsm[map_key(adata_ref, key)]
-    basis = map_key(adata_new, key).removeprefix("X_")
-    show = False if show is None and ax is not None else show
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-    size = _dot_size(len(reference))
-    # scanpy's marker, so that sizes compare.
-    ax.scatter(reference[:, 0], reference[:, 1], s=size, c=_REFERENCE_GREY, marker=".", rasterized=True)
+    reference, name = adata_ref.obsm[embedding_key(adata_ref, key)], embedding_key(adata_new, key)
+    axes = ax or new_axes(7, 5)
+    size = 120_000 / max(len(reference), 1000)  # of a dot, as in scanpy
+    # The marker of scanpy, so that the sizes are comparable.
+    axes.scatter(reference[:, 0], reference[:, 1], s=size, c=_REFERENCE_GRAY, marker=".", rasterized=True)
     kwargs.setdefault("size", 1.5 * size)
-    sc.pl.embedding(adata_new, basis=basis, color=color or Keys.of("ivis", key).novelty, ax=ax, show=False, **kwargs)
-    return show_or_return(ax, show=show)
-
-
-def _dot_size(n_cells: int) -> float:
-    """scanpy's rule for the area of a dot."""
-    return 120_000 / max(n_cells, 1000)
+    scatter(adata_new, name, color=color or Keys.of("ivis", key).novelty, ax=axes, show=False, **kwargs)
+    return show_or_return(axes, show=show, ax=ax)

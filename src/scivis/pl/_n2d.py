@@ -1,4 +1,4 @@
-"""`scivis.pl.n2d`: clusters, and true labels beside them in the same colours."""
+"""`scivis.pl.n2d`: clusters, and known labels in the same colors."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis.n2d import match_clusters
+
+from ._figure import new_panels, show_or_return
+from ._scatter import category_colors, embedding_key, scatter_columns
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
     from pandas import Series
 
-_NONE_GREY = "#bfbfbf"
+_MISSING_GRAY = "#bfbfbf"
 
 
 def n2d(
-    adata: AnnData,
-    *,
-    key: str = "n2d",
-    truth: str | None = None,
-    show: bool | None = None,
-    **kwargs: Any,
+    adata: AnnData, *, key: str = "n2d", truth: str | None = None, show: bool | None = None, **kwargs: Any
 ) -> Axes | list[Axes] | None:
-    """The map of the cells, coloured by their clusters, and by true labels beside them.
+    """Scatter plot of an N2D embedding, colored by clusters and, in a second panel, by known labels.
 
-    Clusters and labels are matched one to one so that as many cells as possible agree, and a cluster has the colour of its
-    label. Clusters and labels beyond the matched ones have colours of their own. Every cell is drawn.
+    Clusters and labels are matched one to one such that as many cells as possible agree. Matched clusters and labels have
+    the same color, and all others have colors of their own.
 
     Parameters
     ----------
     adata
-        Holds map and clusters, from :func:`scivis.tl.n2d` or :func:`scivis.tl.ingest`.
+        Annotated data matrix with embedding and clusters, from :func:`scivis.tl.n2d` or :func:`scivis.tl.ingest`.
     key
-        The `key_added` they were computed with.
+        The `key_added` of the tool.
     truth
-        A column of `.obs` with labels to compare with. Cells without a label do not count, and are grey.
+        Key of `.obs` with known labels. Unlabeled cells are gray and do not count. Default: clusters only.
     show
-        Show the plot; by default as `sc.settings.autoshow` says.
+        Show the figure. Default: `sc.settings.autoshow`.
     kwargs
-        For :func:`scanpy.pl.embedding`, of each panel: `size`, `components`, `legend_loc`, …
+        Arguments of :func:`scanpy.pl.embedding`, for each panel: `size`, `components`, `legend_loc`, …
 
     Returns
     -------
@@ -47,7 +47,9 @@ def n2d(
     Raises
     ------
     KeyError
-        If map, clusters or labels are not in `adata`.
+        If embedding, clusters or labels are not in `adata`.
+    ValueError
+        If the embedding has a single axis, or no cell has both a cluster and a label.
 
     Examples
     --------
@@ -58,71 +60,44 @@ def n2d(
     >>> labels.get_title()
     'bulk_labels'
     """
-    import matplotlib.pyplot as plt
-
-    from ._show import show_or_return
-
-    _check(adata, key, truth)
-    clusters = adata.obs[key].astype("category")
-    labels = None if truth is None else adata.obs[truth].astype("category")
-    columns, label_of = ({key: clusters}, {}) if labels is None else _matched(clusters, labels)
+    name = embedding_key(adata, key)
+    clusters = _categories(adata, key, "Run `scivis.tl.n2d` first")
+    if truth is None:
+        columns, label_of = {key: clusters}, dict[str, str]()
+    else:
+        columns, label_of = _match(clusters, _categories(adata, truth, "Name a column with labels"))
     palette = _palette(columns, label_of)
-    size = (6.5 * len(columns), 4.5)
-    _, axes = plt.subplots(1, len(columns), figsize=size, layout="constrained", squeeze=False)
-    for ax, (title, column) in zip(axes[0], columns.items(), strict=True):
-        _panel(adata, key, column, palette, title=title, ax=ax, **kwargs)
-    shown = show_or_return(axes[0][0], show=show) is None
-    return None if shown else axes[0][0] if truth is None else list(axes[0])
+    axes = new_panels(len(columns), len(columns), width=6.5, height=4.5)
+    for ax, (title, column) in zip(axes, columns.items(), strict=True):
+        settings = {"na_color": _MISSING_GRAY} | kwargs
+        scatter_columns(adata, name, column.to_frame(title), palette=palette, ax=ax, show=False, **settings)
+    return show_or_return(axes[0], show=show) if truth is None else show_or_return(axes, show=show)
 
 
-def _check(adata: AnnData, key: str, truth: str | None) -> None:
-    from ._ivis import map_key
-
-    map_key(adata, key)
-    for name, tool in ((key, "Run `scivis.tl.n2d` first"), (truth, "Name a column with labels")):
-        if name is not None and name not in adata.obs:
-            msg = f"Did not find {name!r} in adata.obs; it holds {list(adata.obs)}. {tool}."
-            raise KeyError(msg)
+def _categories(adata: AnnData, key: str, remedy: str) -> Series:
+    """A column of `.obs` as a categorical of strings."""
+    if key not in adata.obs:
+        msg = f"Did not find {key!r} in adata.obs; it holds {list(adata.obs)}. {remedy}."
+        raise KeyError(msg)
+    return adata.obs[key].astype("category").cat.rename_categories(lambda name: str(name))
 
 
-def _matched(clusters: Series, labels: Series) -> tuple[dict[str, Series], dict[str, str]]:
-    """Both columns by their titles, and the label that each cluster stands for."""
-    from scivis.n2d import match_clusters
-
-    clusters, labels = (column.cat.rename_categories(lambda name: str(name)) for column in (clusters, labels))
+def _match(clusters: Series, labels: Series) -> tuple[dict[str, Series], dict[str, str]]:
+    """Both columns by title, with clusters renamed after their labels, and the label of each renamed cluster."""
     known = (clusters.notna() & labels.notna()).to_numpy()
     if not known.any():
         msg = f"truth={labels.name!r}: no cell has both a cluster and a label."
         raise ValueError(msg)
     label_of = match_clusters(labels[known].astype(str), clusters[known].astype(str))
-    named = {number: f"{number}: {label_of[number]}" for number in clusters.cat.categories if number in label_of}
+    renamed = {cluster: f"{cluster}: {label}" for cluster, label in label_of.items()}
     agree = float(np.mean([label_of.get(c) == y for c, y in zip(clusters[known], labels[known], strict=True)]))
     title = f"{clusters.name}: {agree:.1%} as in {labels.name}"
-    return {title: clusters.cat.rename_categories(named), str(labels.name): labels}, {
-        named[number]: label for number, label in label_of.items()
-    }
+    columns = {title: clusters.cat.rename_categories(renamed), str(labels.name): labels}
+    return columns, {renamed[cluster]: label for cluster, label in label_of.items()}
 
 
 def _palette(columns: dict[str, Series], label_of: dict[str, str]) -> dict[str, str]:
-    """A colour for every name; a cluster has that of its label."""
-    import scanpy as sc
-
-    names = [str(name) for column in columns.values() for name in column.cat.categories if name not in label_of]
-    sets = (sc.pl.palettes.vega_10_scanpy, sc.pl.palettes.default_20, sc.pl.palettes.default_28)
-    colors = next((s for s in sets if len(s) >= len(names)), sc.pl.palettes.default_102)
-    palette = {name: colors[i % len(colors)] for i, name in enumerate(reversed(names))}
+    """Color of each category. A matched cluster has the color of its label."""
+    names = [name for column in columns.values() for name in column.cat.categories if name not in label_of]
+    palette = dict(zip(reversed(names), category_colors(len(names)), strict=True))
     return palette | {cluster: palette[label] for cluster, label in label_of.items()}
-
-
-def _panel(adata: AnnData, key: str, column: Series, palette: dict[str, str], **kwargs: Any) -> None:
-    """One scatter plot by scanpy, of a table that holds nothing else, so that no colours are written into `adata`."""
-    import scanpy as sc
-    from anndata import AnnData
-
-    from ._ivis import map_key
-
-    name = map_key(adata, key)
-    column = column.cat.rename_categories(lambda number: str(number))
-    shown = AnnData(obs=column.to_frame("group"), obsm={name: adata.obsm[name]})
-    kwargs = {"na_color": _NONE_GREY} | kwargs
-    sc.pl.embedding(shown, basis=name.removeprefix("X_"), color="group", palette=palette, show=False, **kwargs)

@@ -1,13 +1,18 @@
-"""`scivis.pl.probability`: how sure the predicted labels are."""
+"""`scivis.pl.probability`: probabilities of predicted labels."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from scivis._adata.keys import Keys
+
+from ._scatter import embedding_key, scatter_columns
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -16,21 +21,21 @@ if TYPE_CHECKING:
 def probability(
     adata: AnnData, *, key: str = "ivis", classes: str | Sequence[str] | None = None, **kwargs: Any
 ) -> Figure | Axes | list[Axes] | None:
-    """The map, coloured by the probability of each cell's predicted label, or of the classes that are named.
+    """Scatter plot of an embedding, colored by the probability of the predicted label or of given classes.
 
-    Where classes meet on the map the certainty falls; a cell far from all of them may still have a certain label, as its
-    novelty (:func:`scivis.tl.ingest`) tells. The scale goes from 0 to 1.
+    The probability is low where classes meet in the embedding. A cell far from all of them can still have a high
+    probability, but also has a high novelty (:func:`scivis.tl.ingest`). The color scale is from 0 to 1.
 
     Parameters
     ----------
     adata
-        Holds the map and the predictions, from a tool that was given `labels`, or from :func:`scivis.tl.ingest`.
+        Annotated data matrix with embedding and predictions, from a tool with `labels` or from :func:`scivis.tl.ingest`.
     key
-        The method's name, or the `key_added` it was computed with.
+        Name of the method, or the `key_added` of the tool.
     classes
-        Names of predicted classes, a panel for each; by default one panel with the largest probability.
+        Names of predicted classes, one panel for each. Default: one panel with the largest probability of each cell.
     kwargs
-        Everything that :func:`scanpy.pl.embedding` takes: `size`, `ncols`, `ax`, `show`, `return_fig`, …
+        Arguments of :func:`scanpy.pl.embedding`: `size`, `ncols`, `ax`, `show`, `return_fig`, …
 
     Returns
     -------
@@ -39,9 +44,9 @@ def probability(
     Raises
     ------
     KeyError
-        If there are no predicted probabilities, or no such class.
+        If the embedding, the probabilities or a class is not in `adata`.
     ValueError
-        If the map has a single axis.
+        If the embedding has a single axis.
 
     Examples
     --------
@@ -51,35 +56,23 @@ def probability(
     >>> scivis.pl.probability(adata, show=False).get_title()
     'ivis_certainty'
     """
-    import scanpy as sc
-    from anndata import AnnData
-
-    from scivis._adata.maps import drawable_maps
-
-    [(name, xy)] = drawable_maps(adata, key).items()
-    # A light object, so that plotting adds nothing to the user's.
-    shown = AnnData(obs=_probabilities(adata, key, classes), obsm={name: xy})
-    kwargs = {"vmin": 0, "vmax": 1} | kwargs
-    color = list(shown.obs.columns)
-    return sc.pl.embedding(shown, basis=name.removeprefix("X_"), color=color[0] if len(color) == 1 else color, **kwargs)
+    name = embedding_key(adata, key)
+    return scatter_columns(adata, name, _probabilities(adata, key, classes), **{"vmin": 0, "vmax": 1} | kwargs)
 
 
 def _probabilities(adata: AnnData, key: str, classes: str | Sequence[str] | None) -> pd.DataFrame:
-    """A column per panel."""
-    import pandas as pd
-
-    from scivis._adata.keys import Keys
-
+    """Probabilities of the cells, with one column per panel."""
     keys = Keys.of(key, None)
     if keys.certainty not in adata.obs:
-        msg = f"Did not find {keys.certainty!r} in adata.obs. Only a tool that was given labels to learn writes it."
+        msg = (
+            f"Did not find {keys.certainty!r} in adata.obs. It is written by tools that are given `labels` of classes."
+        )
         raise KeyError(msg)
     if classes is None:
         return adata.obs[[keys.certainty]]
     names = list(map(str, adata.obs[keys.label].cat.categories))
-    scores = pd.DataFrame(adata.obsm[keys.scores], index=adata.obs_names, columns=names)
-    wanted = [classes] if isinstance(classes, str) else list(classes)
-    if not wanted or not set(wanted) <= set(names):
-        msg = f"classes={classes!r}: the predicted classes are {names}."
+    selected = [classes] if isinstance(classes, str) else list(classes)
+    if not selected or not set(selected) <= set(names):
+        msg = f"classes={classes!r}, but the predicted classes are {names}."
         raise KeyError(msg)
-    return scores[wanted]
+    return pd.DataFrame(adata.obsm[keys.scores], index=adata.obs_names, columns=names)[selected]

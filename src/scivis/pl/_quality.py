@@ -1,4 +1,4 @@
-"""`scivis.pl.quality`: the card at one glance."""
+"""`scivis.pl.quality` and `scivis.pl.distances`: plots of the quality card."""
 
 from __future__ import annotations
 
@@ -6,19 +6,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scivis._adata.card import read_distances, read_table, select_bases
+
+from ._figure import new_axes, new_panels, show_or_return
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from scivis._quality.distances import DistanceBins
 
 _NAMES = {
-    "recall": "neighbours kept", "trustworthiness": "trustworthiness", "continuity": "continuity", "density": "density",
+    "recall": "neighbors kept", "trustworthiness": "trustworthiness", "continuity": "continuity", "density": "density",
     "triplets": "triplets kept", "spearman": "distances, Spearman ρ", "pearson": "distances, Pearson r",
     "accuracy": "label accuracy", "silhouette": "silhouette", "nearest_classes": "nearest classes kept",
     "centroids_pearson": "class distances, Pearson r", "centroids_spearman": "class distances, Spearman ρ",
 }  # fmt: skip
+_BLUE = "#30588c"
 
 
 def quality(
@@ -29,24 +37,23 @@ def quality(
     ax: Axes | None = None,
     show: bool | None = None,
 ) -> Axes | None:
-    """Which map is better at what: a row per measure, a column per map.
+    """Plot the quality card as a heatmap, with one row per measure and one column per embedding.
 
-    In each row the best map is the darkest, with its number in bold, and the worst is white, so that a column shows what its
-    map is good at. A row in which all maps are alike is coloured as strongly as any other: read the numbers. All are 1 for a
-    perfect map; :func:`scivis.tl.quality` explains them.
+    In each row, the best embedding is darkest with its value in bold, and the worst is white, whatever their difference:
+    read the values. All measures are 1 for a perfect embedding; :func:`scivis.tl.quality` describes them.
 
     Parameters
     ----------
     adata
-        Holds what :func:`scivis.tl.quality` wrote.
+        Annotated data matrix with the results of :func:`scivis.tl.quality`.
     basis
-        Which maps, by their keys in the card; `umap` stands for `X_umap`, and `PCA` for the reference. By default all.
+        Names of embeddings in the card; `umap` stands for `X_umap`, and `PCA` for the reference. Default: all.
     key
         The `key_added` of :func:`scivis.tl.quality`.
     ax
-        Draw here instead of in a new figure.
+        Axes to plot in. Default: those of a new figure.
     show
-        Show the plot; by default as `sc.settings.autoshow` says, and never if `ax` is given.
+        Show the figure. Default: `sc.settings.autoshow`, or `False` if `ax` is given.
 
     Returns
     -------
@@ -55,7 +62,7 @@ def quality(
     Raises
     ------
     KeyError
-        If there is no card, or it does not judge a map.
+        If there is no quality card, or an embedding is not in it.
 
     Examples
     --------
@@ -65,52 +72,118 @@ def quality(
     >>> [text.get_text() for text in scivis.pl.quality(adata, show=False).get_xticklabels()]
     ['PCA', 'umap']
     """
-    import matplotlib.pyplot as plt
-
-    from scivis._adata.card import pick, read_table
-
-    from ._show import show_or_return
-
     table = read_table(adata, key)
-    names = pick(list(dict.fromkeys(table["basis"])), basis)
+    names = select_bases(list(table["basis"].unique()), basis)
     values, aspects = _arrange(table, names)
-    show = False if show is None and ax is not None else show
-    if ax is None:
-        size = (3.2 + 0.75 * len(names), 0.6 + 0.27 * len(values))
-        _, ax = plt.subplots(figsize=size, layout="constrained")
-    _draw(ax, values, aspects)
-    return show_or_return(ax, show=show)
+    axes = ax or new_axes(3.2 + 0.75 * len(names), 0.6 + 0.27 * len(values))
+    _plot_values(axes, values.to_numpy())
+    axes.set_xticks(range(len(names)), [name.removeprefix("X_") for name in names])
+    axes.set_yticks(range(len(values)), values.index, size="small")
+    _plot_aspects(axes, aspects)
+    return show_or_return(axes, show=show, ax=ax)
 
 
 def _arrange(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Values, measures × maps, and the aspect of each measure."""
-    rows = [
-        _NAMES.get(name, name) + (f", k = {k}" if k else "")
-        for name, k in zip(table["measure"], table["k"], strict=True)
-    ]
-    table = table.assign(row=rows)
-    values = table.pivot_table("value", "row", "basis", sort=False).reindex(
-        index=list(dict.fromkeys(rows)), columns=names
-    )
-    return values, table.drop_duplicates("row")["aspect"].tolist()
+    """Values, measures × embeddings, and the aspect of each measure."""
+    pairs = zip(table["measure"], table["k"], strict=True)
+    table = table.assign(row=[_NAMES.get(name, name) + (f", k = {k}" if k else "") for name, k in pairs])
+    values = table.pivot_table("value", "row", "basis", sort=False)
+    return values.reindex(index=table["row"].unique(), columns=names), table.drop_duplicates("row")["aspect"].tolist()
 
 
-def _draw(ax: Axes, values: pd.DataFrame, aspects: list[str]) -> None:
-    numbers = values.to_numpy()
-    low, high = np.nanmin(numbers, axis=1, keepdims=True), np.nanmax(numbers, axis=1, keepdims=True)
-    share = (numbers - low) / np.where(high > low, high - low, 1)
-    # Up to a blue that lets black numbers be read.
+def _plot_values(ax: Axes, values: NDArray[np.float64]) -> None:
+    """Plot the values on a color scale from the worst to the best of each row."""
+    low, high = np.nanmin(values, axis=1, keepdims=True), np.nanmax(values, axis=1, keepdims=True)
+    share = (values - low) / np.where(high > low, high - low, 1)
+    # The darkest blue is light enough for black numbers.
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1.8, aspect="auto")
-    for (i, j), value in np.ndenumerate(numbers):
+    for (i, j), value in np.ndenumerate(values):
         weight = "bold" if share[i, j] == 1 else "normal"
         ax.text(j, i, f"{value:.3f}", ha="center", va="center", weight=weight, size="small")
-    ax.set_xticks(range(values.shape[1]), [name.removeprefix("X_") for name in values.columns])
-    ax.set_yticks(range(len(values)), values.index, size="small")
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
     ax.spines[:].set_visible(False)
-    ax.grid(visible=False)  # scanpy's settings switch it on
+    ax.grid(visible=False)  # the settings of scanpy switch it on
+
+
+def _plot_aspects(ax: Axes, aspects: list[str]) -> None:
+    """Separate the aspects by lines, and write their names to the right."""
     for i, aspect in enumerate(aspects):
         if i == 0 or aspects[i - 1] != aspect:
             ax.axhline(i - 0.5, color="black", linewidth=0.8)
             middle = i + (aspects.count(aspect) - 1) / 2
             ax.text(1.01, middle, aspect, transform=ax.get_yaxis_transform(), rotation=-90, ha="left", va="center")
+
+
+def distances(
+    adata: AnnData,
+    basis: str | Sequence[str] | None = None,
+    *,
+    key: str = "quality",
+    n_columns: int = 3,
+    show: bool | None = None,
+) -> Sequence[Axes] | None:
+    """Plot the distances between cells in each embedding, in 50 bins of their distances in the representation.
+
+    A box holds the middle half of the pairs of cells in a bin, with a line at their median and whiskers from the 5th to the
+    95th percentile. In an embedding that preserves distances, the boxes are short and rise along a straight line. Where
+    they are level, distances in the embedding carry no information. Gray bars show the number of pairs in each bin, and the
+    titles Pearson's r and Spearman's ρ.
+
+    Parameters
+    ----------
+    adata
+        Annotated data matrix with the results of :func:`scivis.tl.quality`.
+    basis
+        Names of embeddings in the card; `umap` stands for `X_umap`, and `PCA` for the reference. Default: all.
+    key
+        The `key_added` of :func:`scivis.tl.quality`.
+    n_columns
+        Number of panels per row.
+    show
+        Show the figure. Default: `sc.settings.autoshow`.
+
+    Returns
+    -------
+    With `show=False` the Axes, one per embedding.
+
+    Raises
+    ------
+    KeyError
+        If there is no quality card, or an embedding is not in it.
+
+    Examples
+    --------
+    >>> import scanpy as sc, scivis
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> scivis.tl.quality(adata, ["umap"], n_cells=100)
+    >>> [ax.get_title() for ax in scivis.pl.distances(adata, show=False)]
+    ['PCA: r = 0.54, ρ = 0.58', 'umap: r = 0.24, ρ = 0.29']
+    """
+    bins, table = read_distances(adata, key), read_table(adata, key)
+    names = select_bases(list(bins), basis)
+    axes = new_panels(len(names), n_columns)
+    for ax, name in zip(axes, names, strict=True):
+        _plot_boxes(ax, bins[name])
+        values = table[table["basis"] == name].set_index("measure")["value"]
+        title = f"{name.removeprefix('X_')}: r = {values['pearson']:.2f}, ρ = {values['spearman']:.2f}"
+        ax.set(title=title, xlabel="distance in the representation", ylabel="distance in the embedding")
+    return show_or_return(axes, show=show)
+
+
+def _plot_boxes(ax: Axes, bins: DistanceBins) -> None:
+    centers, width = (bins.edges[:-1] + bins.edges[1:]) / 2, bins.edges[1] - bins.edges[0]
+    filled = np.flatnonzero(bins.counts)
+    names = ("whislo", "q1", "med", "q3", "whishi")
+    ax.bxp(
+        [dict(zip(names, bins.quantiles[i], strict=True)) for i in filled], positions=centers[filled],
+        widths=0.8 * width, showfliers=False, showcaps=False, patch_artist=True, manage_ticks=False,
+        boxprops={"facecolor": "#92c5de", "edgecolor": _BLUE, "linewidth": 0.6},
+        whiskerprops={"color": _BLUE, "linewidth": 0.6}, medianprops={"color": "black", "linewidth": 1.2},
+    )  # fmt: skip
+    ax.set_ylim(bottom=0)
+    bars = ax.twinx()
+    bars.bar(centers, bins.counts, width=width, color="#dddddd", zorder=0)
+    bars.set(ylim=(0, 6 * bins.counts.max()), yticks=[])
+    # By default, the bars would cover the boxes.
+    ax.set_zorder(bars.get_zorder() + 1)
+    ax.patch.set_visible(False)

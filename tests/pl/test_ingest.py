@@ -1,0 +1,83 @@
+"""`scivis.pl.ingest`: query cells over the reference."""
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from numpy.testing import assert_allclose, assert_array_equal
+
+import scivis
+
+GRAY = "#d9d9d9"
+
+
+def test_the_query_is_plotted_over_the_reference_in_gray(query, embedded):
+    axes = scivis.pl.ingest(query, embedded, show=False)
+    assert isinstance(axes, Axes)
+    below, above = axes.collections
+    assert_array_equal(below.get_offsets(), embedded.obsm["X_ivis"])
+    assert {to_hex(color) for color in below.get_facecolors()} == {GRAY}
+    assert below.get_zorder() <= above.get_zorder()
+    plotted = np.asarray(above.get_offsets())
+    order = np.argsort(query.obs["ivis_novelty"], kind="stable")  # scanpy plots high values last
+    assert_array_equal(plotted, query.obsm["X_ivis"][order])
+    assert_allclose(above.get_array(), query.obs["ivis_novelty"].to_numpy()[order])
+    assert axes.get_title() == "ivis_novelty"
+    assert axes.get_xlabel() == "ivis1"
+
+
+def test_all_cells_are_within_the_limits(query, embedded):
+    embedded.obsm["X_ivis"][0] = (100, -100)
+    query.obsm["X_ivis"][0] = (-100, 100)
+    axes = scivis.pl.ingest(query, embedded, show=False)
+    (left, right), (bottom, top) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+    assert left < -100 < 100 < right
+    assert bottom < -100 < 100 < top
+
+
+def test_colors_are_by_a_column_or_a_gene(query, embedded):
+    axes = scivis.pl.ingest(query, embedded, color="bulk_labels", show=False)
+    assert axes.get_title() == "bulk_labels"
+    shown = {to_hex(c) for dots in axes.collections[1:] for c in dots.get_facecolors()}
+    palette = dict(zip(query.obs["bulk_labels"].cat.categories, query.uns["bulk_labels_colors"], strict=True))
+    assert shown == {to_hex(palette[label]) for label in query.obs["bulk_labels"]}
+    gene = query.var_names[0]
+    assert scivis.pl.ingest(query, embedded, color=gene, show=False).get_title() == gene
+
+
+def test_arguments_are_passed_to_scanpy(query, embedded):
+    axes = scivis.pl.ingest(query, embedded, size=9, title="new cells", show=False)
+    assert axes.get_title() == "new cells"
+    assert set(axes.collections[1].get_sizes()) == {9}
+
+
+def test_an_embedding_of_another_key(adata, add_embedding):
+    reference = add_embedding(adata, "mine", n_components=3)
+    cells = add_embedding(adata[:20].copy(), "mine", n_components=3, seed=1)
+    cells.obs["mine_novelty"] = 0.5
+    axes = scivis.pl.ingest(cells, reference, key="mine", show=False)
+    assert axes.get_title() == "mine_novelty"
+    assert_array_equal(axes.collections[0].get_offsets(), reference.obsm["mine"][:, :2])
+
+
+def test_missing_embeddings_and_colors_are_named(query, embedded):
+    bare = embedded[:10].copy()
+    bare.obsm.pop("X_ivis")
+    with pytest.raises(KeyError, match="Did not find 'X_ivis' in adata"):
+        scivis.pl.ingest(bare, embedded)
+    with pytest.raises(KeyError, match="Did not find 'X_ivis' in adata"):
+        scivis.pl.ingest(query, bare)
+    with pytest.raises(KeyError, match="shade"):
+        scivis.pl.ingest(query, embedded, color="shade", show=False)
+
+
+def test_embeddings_of_one_axis_are_rejected(adata, add_embedding):
+    reference = add_embedding(adata, n_components=1)
+    cells = adata[:10].copy()
+    with pytest.raises(ValueError, match="has one axis"):
+        scivis.pl.ingest(cells, reference, show=False)
+
+
+def test_a_query_without_cells_shows_the_reference(query, embedded):
+    axes = scivis.pl.ingest(query[:0].copy(), embedded, show=False)
+    assert_array_equal(axes.collections[0].get_offsets(), embedded.obsm["X_ivis"])

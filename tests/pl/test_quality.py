@@ -1,0 +1,74 @@
+"""`scivis.pl.quality` and `scivis.pl.distances`: the plotted values are the stored ones."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import scivis
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_the_heatmap_shows_the_values_of_the_table(measured):
+    ax = scivis.pl.quality(measured, show=False)
+    table = measured.uns["quality"]["table"]
+    n_rows = len(table) // 3
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["PCA", "umap", "other"]
+    values = np.array(texts(ax)[: 3 * n_rows], float).reshape(n_rows, 3)
+    assert_allclose(values.T.ravel(), table["value"], atol=0.0005)
+    rows = [t.get_text() for t in ax.get_yticklabels()]
+    assert rows[:2] == ["neighbors kept, k = 10", "neighbors kept, k = 30"]
+    assert texts(ax)[3 * n_rows :] == ["local", "density", "global", "labels"]
+
+
+def test_the_best_value_of_a_row_is_bold_and_darkest(measured):
+    ax = scivis.pl.quality(measured, show=False)
+    shares = np.asarray(ax.images[0].get_array())
+    assert_array_equal(shares.max(axis=1), 1)
+    assert_array_equal(shares.min(axis=1), 0)
+    weights = np.array([text.get_weight() == "bold" for text in ax.texts[: shares.size]]).reshape(shares.shape)
+    assert_array_equal(weights, shares == 1)
+    values = np.array(texts(ax)[: shares.size], float).reshape(shares.shape)
+    assert (np.take_along_axis(values, shares.argmax(axis=1)[:, None], axis=1)[:, 0] == values.max(axis=1)).all()
+
+
+def test_columns_have_the_given_order(measured):
+    ax = scivis.pl.quality(measured, ["other", "PCA"], show=False)
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["other", "PCA"]
+
+
+def test_boxes_are_those_of_the_card(measured):
+    axes = scivis.pl.distances(measured, "umap", show=False)
+    table = measured.uns["quality"]["table"].query("basis == 'X_umap'").set_index("measure")["value"]
+    assert [ax.get_title() for ax in axes] == [f"umap: r = {table['pearson']:.2f}, ρ = {table['spearman']:.2f}"]
+    stored = measured.uns["quality"]["distances"]
+    which = list(stored["bases"]).index("X_umap")
+    medians = [line.get_ydata()[0] for line in axes[0].lines if line.get_color() == "black"]
+    filled = stored["counts"] > 0
+    assert_allclose(medians, stored["quantiles"][which, filled, 2])
+    [bars] = [ax for ax in axes[0].figure.axes if ax is not axes[0]]
+    assert_array_equal([bar.get_height() for bar in bars.patches], stored["counts"])
+
+
+def test_distances_have_one_panel_per_embedding(measured):
+    axes = scivis.pl.distances(measured, n_columns=2, show=False)
+    assert [ax.get_title().split(":")[0] for ax in axes] == ["PCA", "umap", "other"]
+    assert axes[0].get_position().y0 > axes[2].get_position().y1 - 0.01
+
+
+@pytest.mark.parametrize("plot", [scivis.pl.quality, scivis.pl.distances])
+def test_an_embedding_that_is_not_in_the_card_is_an_error(measured, plot):
+    measured.obsm["X_new"] = measured.obsm["X_umap"]
+    message = r"basis='new' is not in the quality card, which holds \['PCA', 'X_umap', 'X_other'\]"
+    with pytest.raises(KeyError, match=message):
+        plot(measured, ["umap", "new"], show=False)
+    with pytest.raises(ValueError, match=r"basis=\[\] names no embedding"):
+        plot(measured, [], show=False)
+
+
+@pytest.mark.parametrize("plot", [scivis.pl.quality, scivis.pl.distances, scivis.pl.trust])
+def test_a_missing_card_is_an_error(adata, plot):
+    with pytest.raises(KeyError, match=r"adata.uns\['quality'\] holds no quality card. Run `scivis.tl.quality"):
+        plot(adata, show=False)
