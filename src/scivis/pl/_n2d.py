@@ -55,7 +55,7 @@ def n2d(
     --------
     >>> import scanpy as sc, scivis
     >>> adata = sc.datasets.pbmc68k_reduced()
-    >>> scivis.tl.n2d(adata, 5, architecture=[64], epochs=2)
+    >>> scivis.tl.n2d(adata, 5, architecture=[64], epochs=2, manifold="ivis")
     >>> clusters, labels = scivis.pl.n2d(adata, truth="bulk_labels", show=False)
     >>> labels.get_title()
     'bulk_labels'
