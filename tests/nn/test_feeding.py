@@ -14,31 +14,31 @@ pytestmark = pytest.mark.backend
 
 
 def batches():
-    """A batch of two rows, of one, of two, …; each row holds the batch's number, and so does the target."""
+    """Batches of two rows and one row in turn; rows and targets contain the number of the batch."""
     for i in count():
         rows = np.full((2 - i % 2, 3), i, np.float32)
         yield rows, rows[:, :1].astype(np.int32)
 
 
-def test_batches_come_in_order_and_whole():
-    given = feed(batches(), like=next(batches()))
-    for i, (rows, targets) in zip(range(6), given, strict=False):
+def test_batches_arrive_complete_and_in_order():
+    stream = feed(batches(), like=next(batches()))
+    for i, (rows, targets) in zip(range(6), stream, strict=False):
         rows, targets = (keras.ops.convert_to_numpy(array) for array in (rows, targets))
         assert (rows.dtype, targets.dtype) == (np.float32, np.int32)
         np.testing.assert_array_equal(rows, np.full((2 - i % 2, 3), i))
         np.testing.assert_array_equal(targets, np.full((2 - i % 2, 1), i))
 
 
-def test_nothing_tunes_the_pipeline():
-    given = feed(batches(), like=next(batches()))
+def test_the_input_pipeline_is_not_tuned():
+    stream = feed(batches(), like=next(batches()))
     if keras.backend.backend() == "tensorflow":
-        assert given.options().autotune.enabled is False
+        assert stream.options().autotune.enabled is False
     else:
-        assert next(given)[0].shape == (2, 3)
+        assert next(stream)[0].shape == (2, 3)
 
 
-def test_epochs_go_on_in_one_stream():
-    """Two epochs of three batches: a model that does not learn, whose loss is the mean of the numbers it is given."""
+def test_epochs_continue_one_stream():
+    """Two epochs of three batches, with a learning rate of zero and the mean of the input as loss."""
     model = keras.Sequential(
         [keras.layers.Input((3,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")]
     )

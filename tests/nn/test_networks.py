@@ -1,4 +1,4 @@
-"""Encoders layer by layer, and where training starts: at the principal components."""
+"""Encoders layer by layer, their initialization with principal components, and registered networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from scivis import Ivis
 from scivis._ivis.pack import pack_model, unpack_model
 from scivis._ivis.settings import Settings
-from scivis.nn import Architecture, build_encoder, networks, register_network
+from scivis.nn import Architecture, _linear, build_encoder, networks, register_network
 from scivis.nn._linear import principal_axes, start_at_pca
 from scivis.nn.networks import check_network
 
@@ -30,17 +30,17 @@ def dense_layers(encoder):
 
 
 def n_weights(widths):
-    """Kernels and biases of dense layers of these widths, one after the other."""
+    """Number of weights of consecutive dense layers."""
     return sum(a * b + b for a, b in pairwise(widths))
 
 
 @pytest.mark.parametrize("network", [*WIDTHS, (30, 20), (7,)])
-def test_a_body_of_selu_layers_and_a_linear_head(network):
+def test_the_networks_of_ivis_are_selu_layers_and_a_linear_layer(network):
     encoder = build_encoder(Architecture(network, n_features=50, n_components=3))
     widths = WIDTHS.get(network, network)
-    *body, head = dense_layers(encoder)
-    assert tuple(layer.units for layer in body) == widths
-    for layer in body:
+    *hidden_layers, head = dense_layers(encoder)
+    assert tuple(layer.units for layer in hidden_layers) == widths
+    for layer in hidden_layers:
         assert layer.get_config()["activation"] == "selu"
         assert isinstance(layer.kernel_initializer, keras.initializers.LecunNormal)
     assert (head.units, head.get_config()["activation"]) == (3, "linear")
@@ -49,50 +49,50 @@ def test_a_body_of_selu_layers_and_a_linear_head(network):
 
 
 @pytest.mark.parametrize(("network", "params"), [("szubert", 39_810), ("maaten", 1_282_002), ("hinton", 2_604_502)])
-def test_the_networks_of_ivis_are_as_large_as_in_ivis(network, params):
-    """For 50 features and two axes; ivis 2.0.11's own networks have as many."""
+def test_the_networks_have_as_many_weights_as_in_ivis(network, params):
+    """For 50 features and two axes, counted in ivis 2.0.11."""
     assert build_encoder(Architecture(network, 50, 2)).count_params() == params
 
 
 @pytest.mark.parametrize("network", WIDTHS)
-def test_alpha_dropout_lies_between_the_layers_of_the_body(network):
+def test_alpha_dropout_is_between_the_hidden_layers(network):
     encoder = build_encoder(Architecture(network, n_features=50, n_components=2))
     kinds = [type(layer).__name__ for layer in encoder.layers]
     assert kinds == ["InputLayer", "Dense", "AlphaDropout", "Dense", "AlphaDropout", "Dense", "Dense"]
     assert {layer.rate for layer in encoder.layers if isinstance(layer, layers.AlphaDropout)} == {0.1}
 
 
-def test_lecun_normal_weights_have_a_variance_of_one_over_the_inputs():
+def test_lecun_normal_weights_have_a_variance_of_one_over_the_number_of_inputs():
     kernel = dense_layers(build_encoder(Architecture("hinton", 400, 2)))[0].get_weights()[0]
     assert kernel.std() == pytest.approx(1 / np.sqrt(400), rel=0.01)
 
 
 @pytest.mark.backend
-def test_dropout_is_off_outside_training(points):
+def test_dropout_is_only_active_during_training(points):
     encoder = build_encoder(Architecture("szubert", 8, 2))
     np.testing.assert_array_equal(embed(encoder, points), embed(encoder, points))
     assert (ops.convert_to_numpy(encoder(points, training=True)) != embed(encoder, points)).any()
 
 
 @pytest.mark.backend
-def test_the_output_is_the_layers_formula(points):
+def test_the_output_equals_the_formula_of_the_layers(points):
     encoder = build_encoder(Architecture((6, 5), 8, 2))
     x = points.astype(np.float64)
-    *body, head = [layer.get_weights() for layer in dense_layers(encoder)]
-    for kernel, bias in body:
+    *hidden_layers, head = [layer.get_weights() for layer in dense_layers(encoder)]
+    for kernel, bias in hidden_layers:
         z = x @ kernel + bias
         x = 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * (np.exp(z) - 1))
     np.testing.assert_allclose(embed(encoder, points), x @ head[0] + head[1], atol=1e-5)
 
 
 @pytest.mark.backend
-def test_the_residual_network_adds_its_later_layers(points):
+def test_the_residual_network_adds_the_input_of_its_later_layers(points):
     encoder = build_encoder(Architecture("residual", 8, 2))
     assert [layer.units for layer in dense_layers(encoder)] == [224, 224, 224, 2]
     assert encoder.count_params() == n_weights((8, 224, 224, 224, 2)) + 3 * 2 * 224
-    *body, head = [layer.get_weights() for layer in dense_layers(encoder)]
+    *hidden_layers, head = [layer.get_weights() for layer in dense_layers(encoder)]
     x = points.astype(np.float64)
-    for i, (kernel, bias) in enumerate(body):
+    for i, (kernel, bias) in enumerate(hidden_layers):
         z = x @ kernel + bias
         z = (z - z.mean(axis=1, keepdims=True)) / np.sqrt(z.var(axis=1, keepdims=True) + 1e-3)
         x = z * norm.cdf(z) + (x if i else 0)
@@ -101,7 +101,7 @@ def test_the_residual_network_adds_its_later_layers(points):
 
 @pytest.mark.backend
 @pytest.mark.parametrize("network", ["residual", "szubert"])
-def test_a_seed_repeats_the_weights(network):
+def test_the_same_seed_gives_the_same_weights(network):
     def weights(seed):
         return build_encoder(Architecture(network, 10, 2), seed).get_weights()
 
@@ -110,32 +110,28 @@ def test_a_seed_repeats_the_weights(network):
     assert (weights(5)[0] != weights(6)[0]).any()
 
 
-def test_layers_of_one_shape_start_with_different_weights():
+def test_layers_of_the_same_shape_have_different_weights():
     weights = [w for w in build_encoder(Architecture("residual", 224, 2)).get_weights() if w.shape == (224, 224)]
     assert len({w.tobytes() for w in weights}) == 3
 
 
-def test_building_draws_nothing_from_the_global_generators():
-    keras.utils.set_random_seed(0)
-    before = keras.random.normal((3,))
-    keras.utils.set_random_seed(0)
-    build_encoder(Architecture("szubert", 10, 2))
-    np.testing.assert_array_equal(ops.convert_to_numpy(keras.random.normal((3,))), ops.convert_to_numpy(before))
+def test_building_keeps_the_global_random_states(keeps_global_states):
+    assert keeps_global_states(lambda: build_encoder(Architecture("szubert", 10, 2)))
 
 
 # --- scaling
 
 
-def test_the_input_is_centred_and_scaled_inside_the_network(points):
+def test_the_network_centers_and_scales_its_input(points):
     offset, scale = tuple(points.mean(axis=0).tolist()), 0.25
     plain = build_encoder(Architecture("szubert", 8, 2))
     scaled = build_encoder(Architecture("szubert", 8, 2, offset=offset, scale=scale))
     scaled.set_weights(plain.get_weights())
-    wanted = embed(plain, (points - np.array(offset, np.float32)) * scale)
-    np.testing.assert_allclose(embed(scaled, points), wanted, atol=1e-5)
+    expected = embed(plain, (points - np.array(offset, np.float32)) * scale)
+    np.testing.assert_allclose(embed(scaled, points), expected, atol=1e-5)
 
 
-def test_output_scale_is_a_factor_on_the_embedding(points):
+def test_output_scale_is_a_factor_of_the_embedding(points):
     plain = build_encoder(Architecture("szubert", 8, 2, linear_path=True), seed=3)
     start_at_pca(plain, points, Architecture("szubert", 8, 2, linear_path=True))
     scaled = build_encoder(Architecture("szubert", 8, 2, linear_path=True, output_scale=2.5))
@@ -153,15 +149,15 @@ def test_with_a_linear_path_training_starts_at_the_principal_components(points, 
     offset, scale = tuple(points.mean(axis=0).tolist()), 0.5
     architecture = Architecture(network, 8, n_components, linear_path=True, offset=offset, scale=scale)
     encoder = build_encoder(architecture, seed=1)
-    assert (embed(encoder, points) == 0).all()  # neither the network nor the path gives anything yet
+    assert (embed(encoder, points) == 0).all()  # both the network and the linear path are zero
     start_at_pca(encoder, points, architecture)
-    wanted = PCA(n_components, svd_solver="full").fit_transform(points.astype(np.float64)) * scale
+    expected = PCA(n_components, svd_solver="full").fit_transform(points.astype(np.float64)) * scale
     found = embed(encoder, points)
-    np.testing.assert_allclose(found * np.sign((found * wanted).sum(axis=0)), wanted, atol=1e-4)
+    np.testing.assert_allclose(found * np.sign((found * expected).sum(axis=0)), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("linear_path", [True, False])
-def test_the_head_starts_at_zero_only_beside_a_linear_path(linear_path):
+def test_the_embedding_layer_is_zero_only_with_a_linear_path(linear_path):
     encoder = build_encoder(Architecture("residual", 8, 2, linear_path=linear_path))
     kernel, bias = encoder.get_layer("embedding").get_weights()
     assert (kernel == 0).all() == linear_path
@@ -174,7 +170,7 @@ def test_principal_axes_are_orthonormal_with_a_positive_largest_entry(points):
     assert (axes[np.abs(axes).argmax(axis=0), range(5)] > 0).all()
 
 
-def test_more_axes_than_features_are_zero_beyond_the_features(points):
+def test_principal_axes_are_zero_beyond_the_number_of_features(points):
     axes = principal_axes(points[:, :3], 10)
     assert axes.shape == (3, 10)
     assert (axes[:, 3:] == 0).all()
@@ -186,9 +182,7 @@ def test_principal_axes_of_one_feature():
     np.testing.assert_allclose(principal_axes(x, 2), [[1, 0]], atol=1e-6)
 
 
-def test_large_data_start_from_the_axes_of_every_few_rows(points, monkeypatch):
-    from scivis.nn import _linear
-
+def test_the_principal_axes_of_large_data_are_those_of_evenly_spaced_rows(points, monkeypatch):
     monkeypatch.setattr(_linear, "_MAX_ROWS", 150)
     architecture = Architecture("szubert", 8, 2, linear_path=True)
     encoder = build_encoder(architecture)
@@ -196,11 +190,11 @@ def test_large_data_start_from_the_axes_of_every_few_rows(points, monkeypatch):
     np.testing.assert_array_equal(encoder.get_layer("linear_path").get_weights()[0], principal_axes(points[::3], 2))
 
 
-# --- the user's own network
+# --- Keras models of the user
 
 
 @pytest.mark.parametrize("kind", ["functional", "sequential"])
-def test_a_network_of_the_users_gets_a_head_and_keeps_its_weights(points, kind):
+def test_a_keras_model_gets_an_embedding_layer_and_keeps_its_weights(points, kind):
     if kind == "sequential":
         backbone = keras.Sequential([layers.Input((8,)), layers.Dense(6, activation="relu")])
     else:
@@ -214,38 +208,38 @@ def test_a_network_of_the_users_gets_a_head_and_keeps_its_weights(points, kind):
 
 
 @pytest.mark.backend
-def test_images_pass_through_a_convolutional_network_and_a_linear_path():
+def test_images_are_read_by_a_convolutional_network_and_a_linear_path():
     images = np.random.default_rng(0).normal(size=(30, 6, 6, 2)).astype(np.float32)
     backbone = keras.Sequential([layers.Input((6, 6, 2)), layers.Conv2D(3, 3), layers.Flatten()])
     architecture = Architecture("custom", 72, 2, linear_path=True)
     encoder = build_encoder(architecture, backbone=backbone)
     start_at_pca(encoder, images, architecture)
-    wanted = PCA(2, svd_solver="full").fit_transform(images.reshape(30, -1).astype(np.float64))
+    expected = PCA(2, svd_solver="full").fit_transform(images.reshape(30, -1).astype(np.float64))
     found = embed(encoder, images)
     found -= found.mean(axis=0)
-    np.testing.assert_allclose(found * np.sign((found * wanted).sum(axis=0)), wanted, atol=1e-4)
+    np.testing.assert_allclose(found * np.sign((found * expected).sum(axis=0)), expected, atol=1e-4)
 
 
 # --- names and widths
 
 
 @pytest.mark.parametrize("network", ["residual", "szubert", "maaten", "hinton", (1,), [128, 64]])
-def test_known_networks_pass(network):
+def test_known_networks_are_accepted(network):
     check_network(network)
 
 
 @pytest.mark.parametrize("network", ["szubrt", (), (0,), (-5, 3), (2.5,), ("64",), 128, None])
-def test_other_networks_are_refused_with_the_known_ones(network):
+def test_unknown_networks_raise_an_error_that_lists_the_known_ones(network):
     with pytest.raises(ValueError, match=r"network=.* is not one of .*'residual'.*'szubert'.*widths.*Keras model"):
         check_network(network)
 
 
-# --- networks of the user's own
+# --- registered networks
 
 
 @pytest.fixture
 def registry(monkeypatch):
-    """A registry of this test's own."""
+    """An empty registry during a test."""
     monkeypatch.setattr(networks, "REGISTERED", {})
 
 
@@ -254,29 +248,29 @@ def shallow(shape):
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_registered_network_is_built_by_name_and_computes_what_it_says():
+def test_a_registered_network_is_built_by_name():
     assert register_network(shallow) is shallow
     encoder = build_encoder(Architecture("shallow", n_features=4, n_components=2))
     x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     kernel, bias, last, offset = encoder.get_weights()
-    by_hand = np.maximum(x @ kernel + bias, 0) @ last + offset
-    np.testing.assert_allclose(encoder(x), by_hand, atol=1e-5)
+    expected = np.maximum(x @ kernel + bias, 0) @ last + offset
+    np.testing.assert_allclose(encoder(x), expected, atol=1e-5)
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_name_can_be_given_and_replaced_with_a_warning_but_not_taken_from_scivis():
+def test_an_existing_name_is_replaced_with_a_warning_but_not_that_of_a_network_of_scivis():
     register_network(name="mine")(shallow)
     check_network("mine")
     with pytest.warns(UserWarning, match="'mine' is replaced"):
         register_network(shallow, name="mine")
-    with pytest.raises(ValueError, match="name='szubert' is taken"):
+    with pytest.raises(ValueError, match="name='szubert' is the name of a network of scivis"):
         register_network(shallow, name="szubert")
     with pytest.raises(ValueError, match=r"network='shallow' is not one of .*'mine'"):
         check_network("shallow")
 
 
-@pytest.mark.usefixtures("registry")
-def test_a_model_of_a_registered_network_is_read_back_where_the_name_is_known():
+@pytest.mark.usefixtures("registry", "op_by_op")
+def test_a_model_with_a_registered_network_is_unpacked_if_the_name_is_registered():
     register_network(shallow)
     x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     model = Ivis(k=5, model="shallow", batch_size=20, epochs=1, verbose=0, random_state=0).fit(x)
@@ -284,5 +278,5 @@ def test_a_model_of_a_registered_network_is_read_back_where_the_name_is_known():
     _, fitted = unpack_model(stored)
     np.testing.assert_array_equal(embed(fitted.encoder, x), model.transform(x))
     networks.REGISTERED.clear()
-    with pytest.raises(ValueError, match="'shallow', which is not known here; if it is yours, register it first"):
+    with pytest.raises(ValueError, match=r"'shallow', which is not known here; if it is .*, register it first"):
         unpack_model(stored)

@@ -1,10 +1,11 @@
-"""The network, its losses and its training, on arrays: nothing here knows AnnData.
+"""Networks, losses and training, on arrays: nothing here imports AnnData.
 
-The modules in the order in which data pass them: `pairs` draws positives and negatives, `networks` embeds them,
-`losses` and `_contrastive` judge, `supervision` learns labels, `_siamese` joins the four into one Keras model, `_training` runs it.
+In the order of the data: `pairs` samples positives and negatives, `networks` builds the encoder, `losses` and
+`_contrastive` compute the loss, `supervision` adds labels, `_siamese` joins them into one Keras model, and `_training`
+trains it.
 """
 
-from ._backend import keras as keras  # first: it loads the backend quietly
+from ._backend import keras as keras  # first: it loads the backend without output
 from .losses import register_loss, triplet_loss
 from .networks import Architecture, build_encoder, register_network
 from .supervision import make_targets

@@ -1,36 +1,30 @@
-"""Saving the model while it is trained, by the clock."""
+"""Saving of the model at time intervals during training."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
-import keras
+from ._periodic import EstimatorCallback
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ._periodic import Estimator
 
-
-class Autosave(keras.callbacks.Callback):
-    """Saves the estimator at the end of an epoch if so many seconds have passed, and after the last.
+class Autosave(EstimatorCallback):
+    """Saves the model after the last epoch, and after any epoch that ends `seconds` or more after the previous save.
 
     Parameters
     ----------
     folder
-        Where to; the old model stays readable until the new one is complete.
+        Folder of the model. The previous model stays readable until the new one is complete.
     seconds
-        From one save to the next.
+        Time between two saves.
     """
 
     def __init__(self, folder: Path, seconds: float) -> None:
         super().__init__()
         self.folder, self.seconds = folder, seconds
-
-    def set_estimator(self, estimator: Estimator) -> None:
-        """Say whose training this is."""
-        self.estimator = estimator
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.saved = time.monotonic()

@@ -1,4 +1,4 @@
-"""Distances between embeddings, row by row, with gradients that stay finite where two embeddings coincide."""
+"""Distances between corresponding rows of two arrays, with finite gradients where the rows coincide."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from keras import ops
 
 Tensor = Any
 
-# Keeps the gradient of a square root finite at zero.
+# Lower bound below square roots, whose gradient is infinite at zero.
 _EPSILON = 1e-7
 
 
 def euclidean(x: Tensor, y: Tensor) -> Tensor:
-    """Length of the difference of each pair of rows."""
+    """Euclidean distance of each pair of rows."""
     return ops.sqrt(ops.maximum(ops.sum(ops.square(x - y), axis=-1), _EPSILON))
 
 
 def manhattan(x: Tensor, y: Tensor) -> Tensor:
-    """Sum of absolute differences of each pair of rows."""
+    """Sum of the absolute differences of each pair of rows."""
     return ops.sum(ops.abs(x - y), axis=-1)
 
 
@@ -29,9 +29,9 @@ def chebyshev(x: Tensor, y: Tensor) -> Tensor:
 
 def cosine(x: Tensor, y: Tensor) -> Tensor:
     """One minus the cosine of the angle between each pair of rows."""
-    return 1.0 - ops.sum(_unit(x) * _unit(y), axis=-1)
+    return 1.0 - ops.sum(_normalize(x) * _normalize(y), axis=-1)
 
 
-def _unit(x: Tensor) -> Tensor:
-    # Not ops.normalize: its gradient at zero is not a number under JAX.
+def _normalize(x: Tensor) -> Tensor:
+    # The gradient of ops.normalize at zero is NaN under JAX.
     return ops.divide(x, ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), _EPSILON**2)))

@@ -24,36 +24,19 @@ if TYPE_CHECKING:
 
 # Batches per call of the compiled graph. The Python code between two calls takes as long as a small batch.
 _STEPS_PER_CALL = 32
-# Anchors per round, whose rows are in memory while all others stay in a file.
-_ROUND = 65_536
+# Anchors per round. If the rows are in a file, only those of one round are in memory.
+_ANCHORS_PER_ROUND = 65_536
 
 
 @dataclass(frozen=True)
 class EpochLayout:
-    """Division of the anchors of an epoch into rounds, calls and batches.
+    """Division of the anchors of an epoch into rounds, calls of the compiled graph, and batches."""
 
-    Parameters
-    ----------
-    n_anchors
-        Anchors of an epoch.
-    batch_size
-        Anchors of a batch.
-    n_rounds
-        Number of times per epoch that pairs are sampled: one, unless the rows are read from a file in parts.
-    n_batches
-        Batches per round, rounded up to a multiple of `per_call`.
-    per_call
-        Batches per call of the compiled graph.
-    resident
-        Whether all rows are in memory.
-    """
-
-    n_anchors: int
-    batch_size: int
-    n_rounds: int
-    n_batches: int
-    per_call: int
-    resident: bool
+    n_anchors: int  # anchors per epoch
+    n_rounds: int  # how often batches are sampled per epoch: once, unless the rows are read from a file in parts
+    n_batches: int  # batches per round, rounded up to a multiple of `per_call`
+    per_call: int  # batches per call
+    resident: bool  # whether all rows are in memory
 
     @classmethod
     def of(cls, n_anchors: int, batch_size: int, *, resident: bool) -> Self:
@@ -64,11 +47,16 @@ class EpochLayout:
         >>> EpochLayout.of(10_000, 100, resident=True).per_call  # 100 batches, in 4 calls
         25
         """
-        n_rounds = 1 if resident else -(-n_anchors // _ROUND)
+        n_rounds = 1 if resident else -(-n_anchors // _ANCHORS_PER_ROUND)
         n_batches = -(-n_anchors // (batch_size * n_rounds))
         n_calls = n_batches if keras.backend.backend() == "torch" else -(-n_batches // _STEPS_PER_CALL)
         per_call = -(-n_batches // n_calls)
-        return cls(n_anchors, batch_size, n_rounds, n_calls * per_call, per_call, resident)
+        return cls(n_anchors, n_rounds, n_calls * per_call, per_call, resident)
+
+    @property
+    def n_steps(self) -> int:
+        """Batches per epoch."""
+        return self.n_rounds * self.n_batches
 
     def n_rows(self, batch: Batch) -> int:
         """Largest number of different rows in a round."""
@@ -76,7 +64,7 @@ class EpochLayout:
 
 
 class EpochSampler(keras.callbacks.Callback):
-    """Samples the batches of each epoch, anchors in a new order with new partners, and assigns them to the model.
+    """Samples the batches of each epoch and assigns them to the model: anchors in a new order, with new partners.
 
     If `x` is mapped from a file, the rows of a round are read in the order of the file, each row once.
     """
@@ -98,67 +86,60 @@ class EpochSampler(keras.callbacks.Callback):
         self.supervision, self.anchors = supervision, anchors
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        layout = self.layout
-        order = pairs.draw_anchors(
-            layout.n_anchors, layout.n_rounds * layout.n_batches, layout.batch_size, self.shuffle, self.rng
-        )
+        layout, batch_size = self.layout, self.batch.n_anchors
+        order = pairs.sample_anchors(layout.n_anchors, layout.n_steps, batch_size, self.shuffle, self.rng)
         self.order = order if self.anchors is None else self.anchors[order].astype(np.int32)
-        self._next_round(0)
+        self._start_round(0)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        done, within = divmod(batch + 1, self.layout.n_batches)
-        if within == 0 and done < self.layout.n_rounds:
-            self._next_round(done)
+        n_done, n_left = divmod(batch + 1, self.layout.n_batches)
+        if n_left == 0 and n_done < self.layout.n_rounds:
+            self._start_round(n_done)
 
-    def _next_round(self, number: int) -> None:
+    def _start_round(self, number: int) -> None:
         n_batches = self.layout.n_batches
         anchors = self.order[number * n_batches : (number + 1) * n_batches]
-        rows = np.stack([self.batch.draw_rows(batch, self.neighbors, self.rng) for batch in anchors])
+        rows = np.stack([self.batch.sample_rows(batch, self.neighbors, self.rng) for batch in anchors])
         if self.batch.n_pairs:
-            self.model.pairs.assign(
-                np.stack([self.batch.draw_pairs(batch, self.neighbors, self.rng) for batch in rows])
-            )
+            sampled = [self.batch.sample_pairs(batch, self.neighbors, self.rng) for batch in rows]
+            self.model.pairs.assign(np.stack(sampled))
         self.model.rows.assign(rows if self.layout.resident else self._load(rows))
         if self.supervision is not None and self.supervision.noise:
             self.model.noise.assign(self.rng.normal(0.0, self.supervision.noise, self.model.noise.shape))
 
     def _load(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Copy these rows and their labels into the model, and return their positions there, in the shape of `rows`."""
-        needed, places = np.unique(rows, return_inverse=True)
-        self._fill(self.model.x, self.x[needed])
+        """Copy rows and their labels into the model. Returns their positions there, in the shape of `rows`."""
+        needed, positions = np.unique(rows, return_inverse=True)
+        _fill(self.model.x, self.x[needed])
         if self.supervision is not None:
-            self._fill(self.model.labels, self.supervision.targets.values[needed])
-            self._fill(self.model.labelled, self.supervision.targets.labelled[needed])
-        return places.reshape(rows.shape).astype(np.int32)
+            _fill(self.model.labels, self.supervision.targets.values[needed])
+            _fill(self.model.labeled, self.supervision.targets.labelled[needed])
+        return positions.reshape(rows.shape).astype(np.int32)
 
-    @staticmethod
-    def _fill(variable: keras.Variable, values: NDArray[Any]) -> None:
-        padded = np.zeros(variable.shape, variable.dtype)
-        padded[: len(values)] = values
-        variable.assign(padded)
+
+def _fill(variable: keras.Variable, values: NDArray[Any]) -> None:
+    """Assign values to the first rows of a variable, and zeros to the others."""
+    padded = np.zeros(variable.shape, variable.dtype)
+    padded[: len(values)] = values
+    variable.assign(padded)
 
 
 class EarlyStopping(keras.callbacks.Callback):
     """Stops after `patience` epochs without a lower loss, and restores the weights of the epoch with the lowest loss.
 
-    Keras's own callback would copy the whole model at each improvement, and the data are part of the siamese model.
-
-    Parameters
-    ----------
-    patience
-        Number of epochs; `None` never stops, but restores the best weights all the same.
-    parts
-        The networks whose weights are kept.
-    before
-        State of an earlier training that this one continues.
+    The callback of Keras would copy the whole siamese model, which contains the data, at each improvement. This one copies
+    `networks`. With `patience=None`, training does not stop, but the best weights are restored. `before` is the state of
+    an earlier training that this one continues.
     """
 
-    def __init__(self, patience: int | None, parts: Sequence[keras.Model], before: TrainingState | None = None) -> None:
+    def __init__(
+        self, patience: int | None, networks: Sequence[keras.Model], before: TrainingState | None = None
+    ) -> None:
         super().__init__()
-        self.patience, self.parts = patience, parts
+        self.patience, self.networks = patience, networks
         losses = before.losses if before else []
         self.lowest = min(losses, default=np.inf)
-        # Only an interrupted training is still waiting. A finished one has restored its best weights.
+        # An earlier training that has finished has restored its best weights, so that counting starts again.
         self.waited = len(losses) - 1 - int(np.argmin(losses)) if before and before.interrupted else 0
         self.best = before.best if before and before.interrupted else []
 
@@ -184,9 +165,9 @@ class EarlyStopping(keras.callbacks.Callback):
 
     def restore(self) -> None:
         """Set the best weights."""
-        rest = iter(self.best)
-        for part in self.parts:
-            part.set_weights([next(rest) for _ in part.weights])
+        weights = iter(self.best)
+        for network in self.networks:
+            network.set_weights([next(weights) for _ in network.weights])
 
     def _weights(self) -> list[NDArray[Any]]:
-        return [weight for part in self.parts for weight in part.get_weights()]
+        return [weight for network in self.networks for weight in network.get_weights()]

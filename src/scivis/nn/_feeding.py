@@ -1,4 +1,4 @@
-"""How batches reach Keras: a stream of arrays, without TensorFlow's tuning of its input."""
+"""Streams of batches for Keras, without the automatic tuning of TensorFlow's input pipeline."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     Arrays = tuple[NDArray[np.generic], ...]
 
-# Batches made while the one before is trained on.
-_AHEAD = 2
+# Number of batches that are prepared while another is trained on.
+_PREFETCH = 2
 
 
 def feed(batches: Iterator[Arrays], like: Arrays) -> Any:
-    """What `fit` takes in place of `batches`, of which all are `like` this one but for the number of rows.
+    """`batches` as an argument of `keras.Model.fit`; they have the dtypes and shapes of `like`, except for the row count.
 
-    TensorFlow would start a thread that tunes the pipeline, and that sleeps ever longer, twice as long each time. At the end
-    of `fit` it is sometimes not woken: a training of six seconds then takes ten, and one of fifty takes 82.
+    TensorFlow tunes an input pipeline in a thread that sleeps between its steps, each time twice as long. At the end of
+    `fit` the thread is sometimes not woken, so that a training of 6 s takes 10 s and one of 50 s takes 82 s.
     """
     if keras.backend.backend() != "tensorflow":
         return batches
@@ -31,8 +31,5 @@ def feed(batches: Iterator[Arrays], like: Arrays) -> Any:
     signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in like)
     options = tf.data.Options()
     options.autotune.enabled = False
-    return (
-        tf.data.Dataset.from_generator(lambda: batches, output_signature=signature)
-        .prefetch(_AHEAD)
-        .with_options(options)
-    )
+    dataset = tf.data.Dataset.from_generator(lambda: batches, output_signature=signature)
+    return dataset.prefetch(_PREFETCH).with_options(options)

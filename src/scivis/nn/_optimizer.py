@@ -1,4 +1,4 @@
-"""The optimizers of training, and what has to be kept of them to go on later."""
+"""The optimizers of training, and their state."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ if TYPE_CHECKING:
 Optimizer = Literal["adam", "muon"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 
-# Layers that lead to or from the map: a few narrow columns, in which Muon's equal steps in all directions mean nothing.
-_NARROW = ["embedding", "linear_path", "labels"]
-# What Adam takes of Muon's learning rate, for those layers and all vectors (benchmarks/compare.py).
+# Layers to or from the embedding. Their weights have only a few columns, for which orthogonal updates are meaningless, so
+# that Muon leaves them, and all vectors, to Adam.
+_ADAM_LAYERS = ["embedding", "linear_path", "labels"]
+# Learning rate of Adam relative to that of Muon (benchmarks/compare.py).
 _ADAM_RATIO = 2.0
-# Newton-Schulz iterations: two fewer than usual, because they cost time that shows on two cores.
+# Newton-Schulz iterations: two fewer than usual, because they take a noticeable time on two cores.
 _ITERATIONS = 3
 
 
 def build_optimizer(
     name: Optimizer, rate: float, variables: Sequence[keras.Variable], *, decay_steps: int | None = None
 ) -> keras.optimizers.Optimizer:
-    """The optimizer of these variables, whose rate falls to zero along a cosine if `decay_steps` are given.
+    """An optimizer of these variables, whose learning rate decays to zero along a cosine if `decay_steps` is given.
 
-    `adam` is that of ivis. `muon` makes the update of each hidden layer's matrix orthogonal, so that directions with small
-    gradients move as far as those with large ones; it reaches finer detail in the same number of steps. Sources: Kingma and
-    Ba, Adam (ICLR 2015); Jordan et al., Muon (2024), with the scaling of Liu et al., Muon is scalable for LLM training (2025).
+    `adam` is the optimizer of ivis. `muon` makes the update of the matrix of each hidden layer orthogonal, so that
+    directions with small gradients move as far as those with large ones; it shows finer detail after the same number of
+    steps. Sources: Kingma and Ba, Adam (ICLR 2015); Jordan et al., Muon (2024), with the scaling of Liu et al., Muon is
+    scalable for LLM training (2025).
 
     Examples
     --------
     >>> kernel = keras.Variable(np.zeros((4, 3)), name="kernel")
     >>> [type(build_optimizer(name, 0.1, [kernel])).__name__ for name in OPTIMIZERS]
     ['Adam', 'Muon']
-    >>> state_shapes("adam", [kernel])  # the step, and two moments
+    >>> state_shapes("adam", [kernel])  # the step and two moments
     [(), (4, 3), (4, 3)]
     """
     schedule: Any = rate if decay_steps is None else keras.optimizers.schedules.CosineDecay(rate, decay_steps)
@@ -45,36 +47,36 @@ def build_optimizer(
         optimizer = keras.optimizers.Muon(
             schedule,
             adam_lr_ratio=_ADAM_RATIO,
-            exclude_layers=_NARROW,
+            exclude_layers=_ADAM_LAYERS,
             ns_steps=_ITERATIONS,
             weight_decay=None,
             adam_weight_decay=None,
         )
     else:
         optimizer = keras.optimizers.Adam(schedule)
-    # Built here, or the first step would be traced twice: once to create the optimizer's variables.
+    # If Keras built it during the first step, it would trace that step twice.
     optimizer.build(variables)
     return optimizer
 
 
-def state(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """The step and the moments of the weights. The rate is a setting: another fit may have another."""
+def state_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Step and moments. The learning rate is a setting, which the next fit may change."""
     return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
 
 
 def state_values(optimizer: keras.optimizers.Optimizer) -> list[NDArray[Any]]:
-    """A copy of the numbers of :func:`state`."""
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in state(optimizer)]
+    """A copy of the values of :func:`state_variables`."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in state_variables(optimizer)]
 
 
 def state_shapes(name: Optimizer, variables: Sequence[keras.Variable]) -> list[tuple[int, ...]]:
-    """The shapes that :func:`state` has for these variables."""
-    return [tuple(variable.shape) for variable in state(build_optimizer(name, 1.0, variables))]
+    """Shapes of :func:`state_variables` for an optimizer of these variables."""
+    return [tuple(variable.shape) for variable in state_variables(build_optimizer(name, 1.0, variables))]
 
 
-def restore(optimizer: keras.optimizers.Optimizer, values: list[NDArray[Any]], *, restart: bool) -> None:
-    """Go on with the moments of an earlier training; with a falling learning rate, count its steps from zero."""
-    for variable, value in zip(state(optimizer), values, strict=True):
+def restore_state(optimizer: keras.optimizers.Optimizer, values: list[NDArray[Any]], *, restart: bool) -> None:
+    """Set step and moments to those of an earlier training; `restart` sets the step, and so a decaying rate, back."""
+    for variable, value in zip(state_variables(optimizer), values, strict=True):
         variable.assign(value)
     if restart:
         optimizer.iterations.assign(0)

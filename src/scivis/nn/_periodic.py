@@ -1,4 +1,4 @@
-"""What the callbacks of :mod:`scivis.nn.callbacks` share: when they act, what they embed, and whole files."""
+"""Base classes of the callbacks in :mod:`scivis.nn.callbacks`: access to the estimator, and the interval of epochs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Estimator(Protocol):
-    """The estimator in training, as far as callbacks use it; see :class:`scivis.Ivis`."""
+    """The part of :class:`scivis.Ivis` that callbacks use."""
 
     @property
     def loss_history_(self) -> list[float]:
@@ -29,18 +29,13 @@ class Estimator(Protocol):
         """Save the model to a folder."""
 
 
-class Periodic(keras.callbacks.Callback):
-    """Does something whenever `epoch_interval` more epochs are done."""
+class EstimatorCallback(keras.callbacks.Callback):
+    """A callback that uses the estimator in training. :meth:`scivis.Ivis.fit` sets the estimator."""
 
-    def __init__(self, log_dir: str | os.PathLike[str], epoch_interval: int) -> None:
-        super().__init__()
-        check_positive_int("epoch_interval", epoch_interval)
-        self.log_dir, self.epoch_interval = log_dir, epoch_interval
-        self._estimator: Estimator | None = None
-        self._n_epochs = 0
+    _estimator: Estimator | None = None
 
     def set_estimator(self, estimator: Estimator) -> None:
-        """Say whose training this is."""
+        """Set the estimator in training."""
         self._estimator = estimator
 
     @property
@@ -52,22 +47,31 @@ class Periodic(keras.callbacks.Callback):
             raise RuntimeError(msg)
         return self._estimator
 
+
+class Periodic(EstimatorCallback):
+    """A callback that writes something every `epoch_interval` epochs."""
+
+    def __init__(self, log_dir: str | os.PathLike[str], epoch_interval: int) -> None:
+        super().__init__()
+        check_positive_int("epoch_interval", epoch_interval)
+        self.log_dir, self.epoch_interval = log_dir, epoch_interval
+        self._n_epochs = 0
+
     def on_train_begin(self, logs: Any = None) -> None:
-        # Keras counts from zero in every training.
+        # Keras counts the epochs of each fit from zero.
         self._n_epochs = len(getattr(self.estimator, "loss_history_", ()))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._n_epochs += 1
         if self._n_epochs % self.epoch_interval == 0:
-            self._act(self._n_epochs)
+            self._write(self._n_epochs)
 
-    def _act(self, n_epochs: int) -> None:
-        """Do it."""
+    def _write(self, n_epochs: int) -> None:
         raise NotImplementedError
 
 
-class Embedding(Periodic):
-    """Embeds the same rows time and again."""
+class PeriodicEmbedding(Periodic):
+    """A callback that embeds the same rows every `epoch_interval` epochs."""
 
     def __init__(self, data: Any, log_dir: str | os.PathLike[str], epoch_interval: int) -> None:
         super().__init__(log_dir, epoch_interval)
@@ -75,21 +79,21 @@ class Embedding(Periodic):
 
     def on_train_begin(self, logs: Any = None) -> None:
         super().on_train_begin(logs)
-        # Rows that do not fit the network must fail now and not hours later.
+        # Raise for unsuitable rows now rather than after hours of training.
         self._check(self._embed())
 
     def _check(self, embedding: NDArray[np.float32]) -> None:
-        """Refuse embeddings that are of no use here."""
+        """Raise if the embedding cannot be used."""
 
     def _embed(self) -> NDArray[np.float32]:
         return self.estimator.transform(self.data)
 
 
 def check_filename(filename: str) -> str:
-    """The name of a file per epoch, refused if it cannot be one."""
+    """The file name; an error if it has other fields than `{}`."""
     try:
         filename.format(1)
     except (IndexError, KeyError, ValueError) as error:
-        msg = f"filename={filename!r} has another field than {{}}, which stands for the number of epochs done."
+        msg = f"filename={filename!r} must have no field other than {{}}, which stands for the number of epochs."
         raise ValueError(msg) from error
     return filename

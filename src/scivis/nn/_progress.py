@@ -1,4 +1,4 @@
-"""A progress bar over epochs, in place of Keras's own output."""
+"""A progress bar over epochs, in place of the output of Keras."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 
 
 class EpochBar(keras.callbacks.Callback):
-    """One bar for all epochs, with the loss of the last."""
+    """A progress bar over epochs that shows the loss of the last epoch."""
 
     def __init__(self, epochs: int) -> None:
         super().__init__()

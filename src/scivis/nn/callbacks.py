@@ -1,13 +1,13 @@
-"""Callbacks that see the estimator while it is trained: they keep its model, its embeddings, or pictures of them.
+"""Callbacks that save the model, embeddings or figures of embeddings during training.
 
-:class:`scivis.Ivis` takes any Keras callback. The ones here, which ivis has too, need more than Keras hands them, namely
-the estimator. :meth:`scivis.Ivis.fit` gives it to a copy of each, by `set_estimator`; the object of the user stays as
-it was, and can be used for another fit.
+:class:`scivis.Ivis` accepts any Keras callback. The callbacks of this module, which ivis has too, also use the estimator.
+:meth:`scivis.Ivis.fit` passes it to a copy of each callback by `set_estimator`, so that the original object does not change
+and can be used for another fit.
 
-All act exactly every `epoch_interval` epochs: with an interval of 5 after 5, 10, 15, … epochs. The number in the name of
-a file is the number of epochs done until then, those of earlier fits included where a second fit continues a first.
-Embeddings and models are those of that moment: early stopping may return to better weights in the end, and a map
-trained with InfoNCE is scaled to its final size only then.
+All of them write every `epoch_interval` epochs: with an interval of 5, after 5, 10, 15, … epochs. The number in a file name
+is the number of epochs so far, including those of earlier fits that this fit continues. Embeddings and models are those at
+that time: at the end of training, early stopping may restore better weights, and an embedding trained with InfoNCE is scaled
+to its final size.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 
 from scivis._store.files import replacing
 
-from ._periodic import Embedding, Periodic, check_filename
-from ._picture import draw_map, encode, picture_format, read_labels
+from ._periodic import Periodic, PeriodicEmbedding, check_filename
+from ._picture import plot_embedding, read_labels, render
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,24 +33,24 @@ __all__ = ["EmbeddingsImage", "EmbeddingsLogging", "ModelCheckpoint", "TensorBoa
 
 
 class ModelCheckpoint(Periodic):
-    """Save the model during training, so that an interrupted one can be resumed.
+    """Save the model during training, so that an interrupted training can be resumed.
 
-    :meth:`scivis.Ivis.load_model` reads such a folder, and `fit` then goes on from there. A folder is complete or not
-    there at all: a training that is killed while it saves leaves the checkpoint before readable.
+    :meth:`scivis.Ivis.load_model` reads such a folder, and `fit` then continues the training. A folder is written as a
+    whole: if the process is killed while it saves, the previous checkpoint remains readable.
 
     Parameters
     ----------
     log_dir
-        Folder for the checkpoints; it is made when needed.
+        Folder of the checkpoints. It is created if necessary.
     filename
-        Name of each. `{}` stands for the number of epochs done; without it only the latest is kept.
+        Name of each checkpoint. `{}` stands for the number of epochs. Without it, only the latest checkpoint is kept.
     epoch_interval
-        Epochs from one checkpoint to the next.
+        Number of epochs between two checkpoints.
 
     Raises
     ------
     ValueError
-        If `epoch_interval` is not a whole number of at least 1, or `filename` has other fields than `{}`.
+        If `epoch_interval` is not an integer of at least 1, or `filename` has a field other than `{}`.
 
     Examples
     --------
@@ -74,31 +74,32 @@ class ModelCheckpoint(Periodic):
         super().__init__(log_dir, epoch_interval)
         self.filename = check_filename(filename)
 
-    def _act(self, n_epochs: int) -> None:
+    def _write(self, n_epochs: int) -> None:
         path = Path(self.log_dir, self.filename.format(n_epochs))
         path.parent.mkdir(parents=True, exist_ok=True)
         self.estimator.save_model(path, overwrite=True)
 
 
-class EmbeddingsLogging(Embedding):
-    """Save embeddings of the same rows during training, each as an array of NumPy's.
+class EmbeddingsLogging(PeriodicEmbedding):
+    """Save embeddings of the same rows during training, each as a NumPy file.
 
     Parameters
     ----------
     data
-        Rows to embed: whatever :meth:`scivis.Ivis.transform` takes. They need not be those of the training.
+        Rows to embed, in any form that :meth:`scivis.Ivis.transform` accepts. They can be other rows than the training
+        data.
     log_dir
-        Folder for the files; it is made when needed.
+        Folder of the files. It is created if necessary.
     filename
-        Name of each file. `{}` stands for the number of epochs done; without it only the latest is kept.
+        Name of each file. `{}` stands for the number of epochs. Without it, only the latest file is kept.
     epoch_interval
-        Epochs from one file to the next.
+        Number of epochs between two files.
 
     Raises
     ------
     ValueError
-        If `epoch_interval` is not a whole number of at least 1, or `filename` has other fields than `{}`; before
-        training, if `data` do not fit the network.
+        If `epoch_interval` is not an integer of at least 1, or `filename` has a field other than `{}`. Before training:
+        if `data` does not fit the network.
 
     Examples
     --------
@@ -123,51 +124,58 @@ class EmbeddingsLogging(Embedding):
         super().__init__(data, log_dir, epoch_interval)
         self.filename = check_filename(filename)
 
-    def _act(self, n_epochs: int) -> None:
+    def _write(self, n_epochs: int) -> None:
         with replacing(Path(self.log_dir, self.filename.format(n_epochs))) as path, path.open("wb") as file:
             np.save(file, self._embed())
 
 
-class _Picture(Embedding):
-    """Draws rows where they are on the map."""
+class _EmbeddingFigure(PeriodicEmbedding):
+    """A callback that plots embeddings of the same rows."""
 
-    def __init__(self, data: Any, labels: Labels | None, log_dir: str | os.PathLike[str], epoch_interval: int) -> None:
+    def __init__(
+        self,
+        data: Any,
+        labels: Labels | None = None,
+        log_dir: str | os.PathLike[str] = "./logs",
+        epoch_interval: int = 1,
+    ) -> None:
         super().__init__(data, log_dir, epoch_interval)
         self.labels = read_labels(labels, data.shape[0] if hasattr(data, "shape") else len(data))
 
     def _check(self, embedding: NDArray[np.float32]) -> None:
-        if embedding.shape[1] < 2:
-            msg = f"{type(self).__name__} draws the first two axes, but embedding_dims={embedding.shape[1]}."
+        if (n_axes := embedding.shape[1]) < 2:
+            msg = f"{type(self).__name__} plots the first two axes, but embedding_dims={n_axes}: use at least 2."
             raise ValueError(msg)
 
-    def _draw(self, n_epochs: int) -> Figure:
-        return draw_map(self._embed(), self.labels, f"{n_epochs} epoch{'s' * (n_epochs > 1)}")
+    def _plot(self, n_epochs: int) -> Figure:
+        return plot_embedding(self._embed(), self.labels, f"{n_epochs} epoch{'s' * (n_epochs > 1)}")
 
 
-class EmbeddingsImage(_Picture):
-    """Draw embeddings of the same rows during training, each into a picture.
+class EmbeddingsImage(_EmbeddingFigure):
+    """Plot embeddings of the same rows during training, each into a file.
 
     Parameters
     ----------
     data
-        Rows to embed: whatever :meth:`scivis.Ivis.transform` takes. They need not be those of the training. Of more
-        than two axes the first two are drawn.
+        Rows to embed, in any form that :meth:`scivis.Ivis.transform` accepts. They can be other rows than the training
+        data. The first two axes of the embedding are plotted.
     labels
-        Colours: one label for each row of `data`. Floating-point numbers get a colour bar, all others are classes with a
-        legend. Missing labels and the class −1 are grey. By default all rows have one colour.
+        Values for the colors, one per row of `data`. Floating-point numbers get a color bar; all other labels are classes
+        and get a legend. Missing labels and the class −1 are gray. Default: one color for all rows.
     log_dir
-        Folder for the pictures; it is made when needed.
+        Folder of the figures. It is created if necessary.
     filename
-        Name of each picture. `{}` stands for the number of epochs done; without it only the latest is kept. The suffix
-        says the format (`.png`, `.pdf`, `.svg`, …); it is PNG where that is no picture's.
+        Name of each figure. `{}` stands for the number of epochs. Without it, only the latest figure is kept. The suffix
+        sets the format (`.png`, `.pdf`, `.svg`, …); the format is PNG if the suffix is not that of a figure.
     epoch_interval
-        Epochs from one picture to the next.
+        Number of epochs between two figures.
 
     Raises
     ------
     ValueError
-        If `labels` are not one per row, `epoch_interval` is not a whole number of at least 1, or `filename` has other
-        fields than `{}`; before training, if `data` do not fit the network or the embedding has a single axis.
+        If the number of `labels` is not that of the rows, `epoch_interval` is not an integer of at least 1, or `filename`
+        has a field other than `{}`. Before training: if `data` does not fit the network, or the embedding has a single
+        axis.
 
     Examples
     --------
@@ -192,26 +200,27 @@ class EmbeddingsImage(_Picture):
         super().__init__(data, labels, log_dir, epoch_interval)
         self.filename = check_filename(filename)
 
-    def _act(self, n_epochs: int) -> None:
-        figure = self._draw(n_epochs)
-        with replacing(target := Path(self.log_dir, self.filename.format(n_epochs))) as path:
-            path.write_bytes(encode(figure, picture_format(figure, target.suffix)))
+    def _write(self, n_epochs: int) -> None:
+        target = Path(self.log_dir, self.filename.format(n_epochs))
+        image = render(self._plot(n_epochs), target.suffix)
+        with replacing(target) as path:
+            path.write_bytes(image)
 
 
-class TensorBoardEmbeddingsImage(_Picture):
-    """Draw embeddings of the same rows during training, for TensorBoard's page of images.
+class TensorBoardEmbeddingsImage(_EmbeddingFigure):
+    """Plot embeddings of the same rows during training, for the images page of TensorBoard.
 
-    The pictures are those of :class:`EmbeddingsImage`, all in one `events.out.tfevents.…` file under the tag
-    `embeddings`, where TensorBoard (``tensorboard --logdir logs``) steps through them. Writing them does not need it.
+    The figures are those of :class:`EmbeddingsImage`, all in one `events.out.tfevents.…` file under the tag `embeddings`.
+    TensorBoard (``tensorboard --logdir logs``) shows them step by step. It is not needed to write them.
 
     Parameters
     ----------
     data, labels
         As for :class:`EmbeddingsImage`.
     log_dir
-        Folder for the event file; it is made when needed.
+        Folder of the event file. It is created if necessary.
     epoch_interval
-        Epochs from one picture to the next. The step of a picture is the number of epochs done.
+        Number of epochs between two figures. The step of a figure is the number of epochs.
 
     Raises
     ------
@@ -230,36 +239,26 @@ class TensorBoardEmbeddingsImage(_Picture):
     ['events.out.tfevents...']
     """
 
-    def __init__(
-        self,
-        data: Any,
-        labels: Labels | None = None,
-        log_dir: str | os.PathLike[str] = "./logs",
-        epoch_interval: int = 1,
-    ) -> None:
-        super().__init__(data, labels, log_dir, epoch_interval)
-
     def on_train_begin(self, logs: Any = None) -> None:
         """Open the event file."""
-        import tensorflow as tf  # noqa: TID251 (whichever backend trains: TensorBoard reads TensorFlow's files)
+        import tensorflow as tf  # noqa: TID251 (for any backend: TensorBoard reads the files of TensorFlow)
 
         super().on_train_begin(logs)
         self._writer = tf.summary.create_file_writer(os.fspath(self.log_dir))
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Close it."""
+        """Close the event file."""
         self._writer.close()
 
-    def _act(self, n_epochs: int) -> None:
+    def _write(self, n_epochs: int) -> None:
         import tensorflow as tf  # noqa: TID251
 
-        picture = encode(self._draw(n_epochs))
-        height, width = tf.io.decode_png(picture).shape[:2]
-        # As tf.summary.image stores a picture; that function itself is part of TensorBoard, which TensorFlow has not
-        # brought along since version 2.21.
+        image = render(self._plot(n_epochs))
+        height, width = tf.io.decode_png(image).shape[:2]
+        # The format of tf.summary.image, which needs TensorBoard. TensorFlow does not install that since version 2.21.
         metadata = tf.compat.v1.SummaryMetadata(
             plugin_data={"plugin_name": "images"}, data_class="DATA_CLASS_BLOB_SEQUENCE"
         )
         with self._writer.as_default(step=n_epochs):
-            tf.summary.write("embeddings", tf.constant([f"{width}", f"{height}", picture]), metadata=metadata)
-        self._writer.flush()  # what is drawn can be seen, and survives a kill
+            tf.summary.write("embeddings", tf.constant([f"{width}", f"{height}", image]), metadata=metadata)
+        self._writer.flush()  # so that the figure is visible at once and not lost if the process is killed

@@ -1,17 +1,17 @@
-"""The losses of ivis: ten of triplets, those that a user registers, and losses of labels that may be missing.
+"""The ten triplet losses of ivis, losses that users register, and losses of labels of which some may be missing.
 
-A loss of triplets takes `(y_true, y_pred)`, as ivis calls it: `y_pred` holds the embeddings of anchors, positives and
-negatives, shape (3, batch, dims), and `y_true` is not used. The ten return the mean over the batch. `d` is the named
-distance, `a`, `p`, `n` the three embeddings, `m` the margin, 1 unless said otherwise:
+A triplet loss is called with `(y_true, y_pred)`, as in ivis: `y_pred` contains the embeddings of anchors, positives and
+negatives, shape (3, batch, dims); `y_true` is not used. The ten losses return the mean over the batch. With the distance
+`d` of the name, embeddings `a`, `p`, `n` of anchor, positive and negative, and the margin `m` (default 1):
 
 - triplet: ``max(0, d(a, p) − d(a, n) + m)``
-- pn: the same with the negative's distance to the positive as a second term, averaged:
+- pn: the mean of this and the same with the distance of the negative to the positive:
   ``½ Σ_{s ∈ {a, p}} max(0, d(a, p) − d(s, n) + m)``
-- softmax ratio: ``(s₁, s₂) = softmax(d(a, p), d(a, n))`` should be (0, 1): ``½ (s₁ + 1 − s₂)``;
-  its pn form takes ``min(d(a, n), d(p, n))`` for the second distance.
+- softmax ratio: with ``(s₁, s₂) = softmax(d(a, p), d(a, n))``, the mean deviation from (0, 1): ``½ (s₁ + 1 − s₂)``;
+  the pn form uses ``min(d(a, n), d(p, n))`` as the second distance
 
 Source: B. Szubert et al., Structure-preserving visualisation of high dimensional single-cell datasets,
-Scientific Reports 9, 8914 (2019), and the ivis 2.0 documents.
+Scientific Reports 9, 8914 (2019), and the documentation of ivis 2.0.
 """
 
 from __future__ import annotations
@@ -25,42 +25,41 @@ from typing import Any
 import keras
 from keras import ops
 
-from ._distances import chebyshev, cosine, euclidean, manhattan
+from ._distances import Tensor, chebyshev, cosine, euclidean, manhattan
 
-Tensor = Any
 IvisLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 class TripletLoss(ABC):
-    """A loss of triplets that :func:`triplet_loss` and `Ivis(distance=…)` take.
+    """Base class of the triplet losses that :func:`triplet_loss` and `Ivis(distance=…)` accept.
 
     Parameters
     ----------
     name
-        What to call it; by default the name of its class.
+        Name of the loss. Default: the name of the class.
     """
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or type(self).__name__
 
     def __call__(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Mean over the triplets of a batch, of shape (3, batch, dims)."""
+        """Mean over a batch of triplets, shape (3, batch, dims)."""
         return ops.mean(self.of(y_pred[0], y_pred[1], y_pred[2]))
 
     @abstractmethod
     def of(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        """The loss of each triplet, or of each of its terms."""
+        """The loss of each triplet, or each of its terms."""
 
 
 class MarginLoss(TripletLoss):
-    """The triplet loss: how much nearer to the anchor than the negative, less a margin, the positive is not.
+    """The triplet loss: zero if the negative is farther from the anchor than the positive by at least the margin.
 
     Parameters
     ----------
     margin
-        By how much the negative is to be farther than the positive, in units of the map.
+        Smallest difference of the two distances without a loss, in units of the embedding. Default: 1, as in ivis.
     name
-        What to call it; by default the name of its class.
+        Name of the loss. Default: the name of the class.
 
     Examples
     --------
@@ -82,12 +81,12 @@ class MarginLoss(TripletLoss):
 
 
 class PnLoss(MarginLoss):
-    """The triplet loss, averaged over the negative's distance to the anchor and to the positive."""
+    """The triplet loss, averaged over the distances of the negative to the anchor and to the positive."""
 
     def of(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        """Two hinges of each triplet."""
-        far = ops.stack([self.distance(anchor, negative), self.distance(positive, negative)])
-        return ops.relu(self.distance(anchor, positive) - far + self.margin)
+        """The two hinges of each triplet."""
+        to_negative = ops.stack([self.distance(anchor, negative), self.distance(positive, negative)])
+        return ops.relu(self.distance(anchor, positive) - to_negative + self.margin)
 
 
 class EuclideanTripletLoss(MarginLoss):
@@ -139,25 +138,25 @@ class CosinePnLoss(PnLoss):
 
 
 class EuclideanSoftmaxRatioLoss(TripletLoss):
-    """`distance="softmax_ratio"`: how far the softmax of the two distances is from (0, 1)."""
+    """`distance="softmax_ratio"`: deviation of the softmax of the two Euclidean distances from (0, 1)."""
 
     def of(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """The ratio of each triplet."""
-        return _ratio(euclidean(anchor, positive), euclidean(anchor, negative))
+        return _softmax_ratio(euclidean(anchor, positive), euclidean(anchor, negative))
 
 
 class EuclideanSoftmaxRatioPnLoss(TripletLoss):
-    """`distance="softmax_ratio_pn"`: the softmax ratio with the smaller of the negative's two distances."""
+    """`distance="softmax_ratio_pn"`: the softmax ratio with the smaller distance of the negative to anchor or positive."""
 
     def of(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """The ratio of each triplet."""
-        far = ops.minimum(euclidean(anchor, negative), euclidean(positive, negative))
-        return _ratio(euclidean(anchor, positive), far)
+        to_negative = ops.minimum(euclidean(anchor, negative), euclidean(positive, negative))
+        return _softmax_ratio(euclidean(anchor, positive), to_negative)
 
 
-def _ratio(near: Tensor, far: Tensor) -> Tensor:
-    # softmax(near, far) = (σ(near − far), 1 − σ(near − far)): both halves are off by the same amount.
-    return ops.sigmoid(near - far)
+def _softmax_ratio(to_positive: Tensor, to_negative: Tensor) -> Tensor:
+    # softmax(x, y) = (σ(x − y), 1 − σ(x − y)), so that both elements deviate from (0, 1) by the same amount.
+    return ops.sigmoid(to_positive - to_negative)
 
 
 TRIPLET_LOSSES: dict[str, IvisLoss] = {
@@ -175,16 +174,24 @@ TRIPLET_LOSSES: dict[str, IvisLoss] = {
 
 
 def register_loss(loss_fn: Any = None, *, name: str | None = None) -> Any:
-    """Make a loss of your own known by name.
+    """Register a triplet loss under a name, so that `distance` can refer to it.
 
     Parameters
     ----------
     loss_fn
-        A function, or a class whose instances are called, with ivis's signature `(y_true, y_pred)`: `y_pred`
-        has shape (3, batch, dims) and holds anchors, positives and negatives; `y_true` is `None`. What it returns is
-        averaged.
+        Function with the signature `(y_true, y_pred)` of ivis, or a class whose instances are such functions. `y_pred` has
+        shape (3, batch, dims) and contains anchors, positives and negatives; `y_true` is `None`. The result is averaged.
     name
-        Its name; by default the function's own. A name in use is replaced, with a warning.
+        Name of the loss. An existing loss of that name is replaced, with a warning. Default: the name of the function.
+
+    Returns
+    -------
+    `loss_fn`, so that the function can be used as a decorator.
+
+    Raises
+    ------
+    ValueError
+        If the name is `infonce`.
 
     Examples
     --------
@@ -199,7 +206,7 @@ def register_loss(loss_fn: Any = None, *, name: str | None = None) -> Any:
         return partial(register_loss, name=name)
     key = name or loss_fn.__name__
     if key == "infonce":
-        msg = "name='infonce' is taken by a loss over whole batches; choose another name."
+        msg = "name='infonce' is the name of a loss of scivis; choose another name."
         raise ValueError(msg)
     if key in TRIPLET_LOSSES:
         warnings.warn(f"The loss {key!r} is replaced.", stacklevel=2)
@@ -208,17 +215,22 @@ def register_loss(loss_fn: Any = None, *, name: str | None = None) -> Any:
 
 
 def triplet_loss(distance: str | IvisLoss = "pn") -> IvisLoss:
-    """The loss called `distance`, as a function of `(y_true, y_pred)`; a callable is returned as it is.
+    """The triplet loss of a name, as a function of `(y_true, y_pred)`.
 
     Parameters
     ----------
     distance
-        The name of one of the ten losses or of one that was registered, or a callable.
+        Name of one of the ten losses of ivis or of a registered loss, or a callable, which is returned unchanged. Default:
+        `pn`, as in ivis.
+
+    Returns
+    -------
+    A function whose second argument has shape (3, batch, dims).
 
     Raises
     ------
     ValueError
-        If no loss has that name.
+        If there is no loss of that name.
 
     Examples
     --------
@@ -236,19 +248,19 @@ def triplet_loss(distance: str | IvisLoss = "pn") -> IvisLoss:
 
 
 def semi_supervised_loss(loss_function: str | Callable[[Tensor, Tensor], Tensor]) -> IvisLoss:
-    """A loss of labels, averaged over those rows of a batch that have one.
+    """A loss of labels that is averaged over the labeled rows of a batch.
 
-    For Keras models of your own: scivis itself does this under every loss. ivis divides by all rows, so that fewer
-    labels weigh less.
+    For Keras models of the user: :class:`scivis.Ivis` does this for every loss. ivis divides by the number of all rows, so
+    that the labels have less weight the fewer they are.
 
     Parameters
     ----------
     loss_function
-        The name of a Keras loss, or a function of `(y_true, y_pred)` that gives a loss for each row.
+        Name of a Keras loss, or a function of `(y_true, y_pred)` that returns one loss per row.
 
     Returns
     -------
-    A function of `(y_true, y_pred)`. Rows with −1 among their labels have none; if no row has one, it is 0.
+    A function of `(y_true, y_pred)`. Rows that contain −1 in `y_true` are unlabeled. The loss is 0 if all rows are.
 
     Examples
     --------
@@ -261,22 +273,22 @@ def semi_supervised_loss(loss_function: str | Callable[[Tensor, Tensor], Tensor]
     loss = row_loss(loss_function)
 
     def masked(y_true: Tensor, y_pred: Tensor) -> Tensor:
-        missing = ops.equal(y_true, -1)
-        labelled = ops.logical_not(ops.any(ops.reshape(missing, (ops.shape(missing)[0], -1)), axis=1))
-        # Class numbers are looked up, and −1 is none.
-        return mean_over(labelled, loss(ops.where(missing, ops.zeros_like(y_true), y_true), y_pred))
+        is_missing = ops.equal(y_true, -1)
+        labeled = ops.logical_not(ops.any(ops.reshape(is_missing, (ops.shape(is_missing)[0], -1)), axis=1))
+        # Class numbers are indices of predictions, for which −1 is invalid.
+        return labeled_mean(labeled, loss(ops.where(is_missing, ops.zeros_like(y_true), y_true), y_pred))
 
     return masked
 
 
 def row_loss(loss: str | Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """A loss as Keras knows it, giving a number for each row instead of their mean."""
+    """A Keras loss that returns one number per row instead of their mean."""
     found: Any = keras.losses.get(loss)
     return found.call if isinstance(found, keras.losses.Loss) else found
 
 
-def mean_over(labelled: Tensor, per_row: Tensor) -> Tensor:
-    """Mean over the labelled rows; 0 if there are none."""
-    # Chosen, not multiplied: a missing row's loss may be infinite.
-    known = ops.where(labelled, per_row, 0.0)
-    return ops.sum(known) / ops.maximum(ops.sum(ops.cast(labelled, known.dtype)), 1.0)
+def labeled_mean(labeled: Tensor, per_row: Tensor) -> Tensor:
+    """Mean over the labeled rows; 0 if there are none."""
+    # Not a product with `labeled`: the loss of an unlabeled row may be infinite.
+    losses = ops.where(labeled, per_row, 0.0)
+    return ops.sum(losses) / ops.maximum(ops.sum(ops.cast(labeled, losses.dtype)), 1.0)

@@ -1,4 +1,4 @@
-"""The encoder: input scaling, a body of dense layers, the embedding head, and a linear path beside the body."""
+"""The encoder: scaling of the input, hidden layers, the embedding layer, and a linear path beside the hidden layers."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ Network = str | tuple[int, ...]
 IVIS_WIDTHS = {"szubert": (128, 128, 128), "maaten": (500, 500, 2000), "hinton": (2000, 1000, 500)}
 BUILT_IN = ("residual", *IVIS_WIDTHS)
 RESIDUAL_WIDTH, RESIDUAL_DEPTH = 224, 3
-# Builders of networks of the user's own: the shape of a row in, a Keras model without its last layer out.
+# Registered functions from the shape of a row to a Keras model without its last layer.
 REGISTERED: dict[str, Callable[[tuple[int, ...]], Model]] = {}
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that rebuilds an encoder: plain numbers and names, never code.
+    """Names and numbers from which an encoder is built.
 
     Parameters
     ----------
     network
-        `residual` (the default of :func:`scivis.tl.ivis`), `szubert`, `maaten`, `hinton`, a name given to
-        :func:`register_network`, a tuple of widths, or `custom` for a Keras model of the user's, which is handed in
-        again to :func:`build_encoder`.
+        `residual` (the default of :func:`scivis.tl.ivis`), `szubert`, `maaten`, `hinton`, a name that was registered by
+        :func:`register_network`, a tuple of widths, or `custom` for a Keras model of the user, which is passed to
+        :func:`build_encoder`.
     n_features
-        Width of the input. With a custom model: the shape of one input, for any number of axes.
+        Width of the input. For images and other arrays, the number of values per row.
     n_components
         Width of the embedding.
     linear_path
-        Whether a linear map of the input is added to the network's output.
+        Whether a linear map of the input is added to the output of the network.
     offset, scale
-        The input is taken as `(x − offset) × scale`; empty and 1 leave it alone.
+        The network reads ``(x − offset) * scale``. Default: the input as it is.
     output_scale
-        Factor on the finished embedding.
+        Factor of the embedding.
     """
 
     network: Network
@@ -55,14 +55,19 @@ class Architecture:
 
 
 def register_network(build: Callable[[tuple[int, ...]], Model] | None = None, *, name: str | None = None) -> Any:
-    """Make a network of your own known by name, so that models fitted with it can be read back where it is registered.
+    """Register a network under a name, so that models fitted with it can be loaded wherever it is registered.
 
     Parameters
     ----------
     build
-        A function that takes the shape of one row and gives a Keras model without its last layer.
+        Function from the shape of a row to a Keras model without its last layer.
     name
-        Its name; by default the function's own. A name in use is replaced, with a warning.
+        Name of the network. An existing network of that name is replaced, with a warning. Default: the name of the
+        function.
+
+    Returns
+    -------
+    `build`, so that the function can be used as a decorator.
 
     Raises
     ------
@@ -81,8 +86,8 @@ def register_network(build: Callable[[tuple[int, ...]], Model] | None = None, *,
     if build is None:
         return partial(register_network, name=name)
     key = name or build.__name__
-    if key in BUILT_IN or key == "custom":
-        msg = f"name={key!r} is taken by a network of scivis; choose another name."
+    if key in (*BUILT_IN, "custom"):
+        msg = f"name={key!r} is the name of a network of scivis; choose another name."
         raise ValueError(msg)
     if key in REGISTERED:
         warnings.warn(f"The network {key!r} is replaced.", stacklevel=2)
@@ -91,16 +96,16 @@ def register_network(build: Callable[[tuple[int, ...]], Model] | None = None, *,
 
 
 def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | None = None) -> Model:
-    """The Keras model that embeds rows, with freshly drawn weights.
+    """A Keras model from rows to embeddings, with random weights.
 
     Parameters
     ----------
     architecture
-        What to build.
+        Names and numbers of the encoder.
     seed
         Seed of the initial weights and of dropout.
     backbone
-        The user's own network, if `architecture.network` is `custom`; its weights are kept.
+        Network of the user if `architecture.network` is `custom`. It keeps its weights.
 
     Examples
     --------
@@ -113,8 +118,8 @@ def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | N
         backbone = REGISTERED[str(architecture.network)]((architecture.n_features,))
     inputs = layers.Input((architecture.n_features,) if backbone is None else backbone.input_shape[1:])
     x = standardize(inputs, architecture.offset, architecture.scale)
-    hidden = backbone(x) if backbone is not None else _body(architecture.network)(x, seeds)
-    outputs = _head(hidden, architecture, seeds)
+    hidden = _hidden_layers(x, architecture.network, seeds) if backbone is None else backbone(x)
+    outputs = _embedding_layer(hidden, architecture, seeds)
     if architecture.linear_path:
         path = layers.Dense(architecture.n_components, use_bias=False, kernel_initializer="zeros", name="linear_path")
         outputs = layers.Add()([path(layers.Flatten()(x)), outputs])
@@ -123,16 +128,46 @@ def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | N
     return Model(inputs, outputs, name="encoder")
 
 
-def _head(hidden: Any, architecture: Architecture, seeds: Any) -> Any:
-    # Beside a linear path the network starts at nothing, so that training starts at the linear map. Axes beyond the
-    # input's own would then stay at nothing: there is no gradient where both are zero.
-    at_linear_map = architecture.linear_path and architecture.n_components <= architecture.n_features
-    kernel = "zeros" if at_linear_map else initializers.GlorotUniform(seed=next(seeds))
+def _hidden_layers(x: Any, network: Network, seeds: Any) -> Any:
+    if network == "residual":
+        return _residual(x, seeds)
+    return _self_normalizing(x, IVIS_WIDTHS[network] if isinstance(network, str) else network, seeds)
+
+
+def _self_normalizing(x: Any, widths: tuple[int, ...], seeds: Any) -> Any:
+    """Dense SELU layers with alpha dropout between them, as in ivis (Klambauer et al., NeurIPS 2017)."""
+    for i, width in enumerate(widths):
+        if i:
+            x = layers.AlphaDropout(0.1, seed=next(seeds))(x)
+        kernel = initializers.LecunNormal(seed=next(seeds))
+        x = layers.Dense(width, activation="selu", kernel_initializer=kernel)(x)
+    return x
+
+
+def _residual(x: Any, seeds: Any) -> Any:
+    """Three dense layers with layer normalization and GELU. The second and third add their input to their output.
+
+    With GELU (Hendrycks and Gimpel, 2016), which is smooth, embeddings keep more neighbors than with ReLU
+    (benchmarks/compare.py).
+    """
+    for i in range(RESIDUAL_DEPTH):
+        kernel = initializers.GlorotUniform(seed=next(seeds))
+        y = layers.Dense(RESIDUAL_WIDTH, kernel_initializer=kernel)(x)
+        y = layers.Activation("gelu")(layers.LayerNormalization()(y))
+        x = layers.Add()([x, y]) if i else y
+    return x
+
+
+def _embedding_layer(hidden: Any, architecture: Architecture, seeds: Any) -> Any:
+    # With a linear path, the network starts at zero, so that training starts at the linear map. If there are more axes
+    # than features, the linear path of some axes is zero too, and both would have no gradient.
+    starts_at_zero = architecture.linear_path and architecture.n_components <= architecture.n_features
+    kernel = "zeros" if starts_at_zero else initializers.GlorotUniform(seed=next(seeds))
     return layers.Dense(architecture.n_components, kernel_initializer=kernel, name="embedding")(hidden)
 
 
 def random_states(model: Model) -> list[Variable]:
-    """The states of the network's own draws, such as dropout's, which are no weights."""
+    """States of the random generators of a model, such as those of dropout, which are not among its weights."""
     weights = set(map(id, model.weights))
     return [variable for variable in model.variables if id(variable) not in weights]
 
@@ -157,23 +192,19 @@ def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
 
 
 def check_network(network: object) -> None:
-    """Refuse a name that is not known, and widths that are not positive whole numbers."""
-    if isinstance(network, str):
-        known = network in BUILT_IN or network in REGISTERED
+    """Raise unless a value is the name of a network, or a list or tuple of widths of at least 1."""
+    names = (*BUILT_IN, *REGISTERED)
+    if isinstance(network, list | tuple):
+        is_known = len(network) > 0 and all(is_integer(width) and width > 0 for width in network)
     else:
-        known = (
-            isinstance(network, list | tuple)
-            and len(network) > 0
-            and all(is_integer(width) and width > 0 for width in network)
-        )
-    if not known:
-        names = (*BUILT_IN, *REGISTERED)
+        is_known = isinstance(network, str) and network in names
+    if not is_known:
         msg = f"network={network!r} is not one of {names}, a list of widths, or a Keras model."
         raise ValueError(msg)
 
 
 def check_backbone(backbone: Model, shape: tuple[int, ...] | None = None) -> None:
-    """Refuse a Keras model whose input is not known yet, or is not of this shape."""
+    """Raise unless a Keras model has an input shape and, if `shape` is given, reads rows of that shape."""
     if not backbone.built:
         msg = "The Keras model given as network is not built yet: start it with keras.Input(shape)."
         raise ValueError(msg)
@@ -182,33 +213,3 @@ def check_backbone(backbone: Model, shape: tuple[int, ...] | None = None) -> Non
         reads, given = ("×".join(map(str, axes)) for axes in (expected, shape))
         msg = f"The Keras model given as network reads {reads} values per row, but the data have {given} values."
         raise ValueError(msg)
-
-
-def _body(network: Network) -> Callable[[Any, Any], Any]:
-    if network == "residual":
-        return _residual
-    widths = IVIS_WIDTHS[network] if isinstance(network, str) else network
-    return lambda x, seeds: _self_normalizing(x, widths, seeds)
-
-
-def _self_normalizing(x: Any, widths: tuple[int, ...], seeds: Any) -> Any:
-    """Dense SELU layers with alpha dropout between them, as ivis builds them (Klambauer et al., NeurIPS 2017)."""
-    for i, width in enumerate(widths):
-        if i:
-            x = layers.AlphaDropout(0.1, seed=next(seeds))(x)
-        kernel = initializers.LecunNormal(seed=next(seeds))
-        x = layers.Dense(width, activation="selu", kernel_initializer=kernel)(x)
-    return x
-
-
-def _residual(x: Any, seeds: Any) -> Any:
-    """Dense, layer normalisation, GELU, three times; from the second on added to what came in.
-
-    GELU (Hendrycks and Gimpel, 2016) has no corners: maps keep more neighbours than with ReLU (benchmarks/compare.py).
-    """
-    for i in range(RESIDUAL_DEPTH):
-        kernel = initializers.GlorotUniform(seed=next(seeds))
-        y = layers.Dense(RESIDUAL_WIDTH, kernel_initializer=kernel)(x)
-        y = layers.Activation("gelu")(layers.LayerNormalization()(y))
-        x = layers.Add()([x, y]) if i else y
-    return x

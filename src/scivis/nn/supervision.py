@@ -1,104 +1,85 @@
-"""Learning from labels: what a supervised head predicts, and how well it does on the rows whose label is known."""
+"""Labels: their validation and coding, the head that predicts them, and the loss of the predictions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras
 import numpy as np
 from keras import layers
 
-from .losses import mean_over, row_loss
+from .losses import labeled_mean, row_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .losses import Tensor
+    from ._distances import Tensor
 
 SPARSE = "sparse_categorical_crossentropy"
-# The last activation that makes a prediction what the loss expects; all other losses take plain numbers.
-_ACTIVATIONS = {
-    SPARSE: "softmax",
-    "categorical_crossentropy": "softmax",
-    "kl_divergence": "softmax",
-    "categorical_focal_crossentropy": "softmax",
-    "binary_crossentropy": "sigmoid",
-    "binary_focal_crossentropy": "sigmoid",
-}
-# The linear support-vector machines: a hinge loss and a penalty on the weights.
+# Losses by the activation of the head. All other losses take linear predictions.
+_SOFTMAX = (SPARSE, "categorical_crossentropy", "kl_divergence", "categorical_focal_crossentropy")
+_SIGMOID = ("binary_crossentropy", "binary_focal_crossentropy")
+# Losses of linear support-vector machines: a hinge loss with a penalty on the weights.
 HINGES = ("categorical_hinge", "hinge", "squared_hinge")
-CLASSIFICATION = (*_ACTIVATIONS, *HINGES)
-# Those of them that tell exclusive classes apart, which takes a column for each.
-_EXCLUSIVE = ("categorical_crossentropy", "kl_divergence", "categorical_focal_crossentropy", "categorical_hinge")
-# Keras losses that compare whole batches or sequences, not one row's prediction with its label.
+CLASSIFICATION = (*_SOFTMAX, *_SIGMOID, *HINGES)
+# Losses of mutually exclusive classes with one column per class.
+_ONE_HOT = (*_SOFTMAX[1:], "categorical_hinge")
+# Keras losses that compare whole batches or sequences instead of single rows.
 _NOT_BY_ROW = ("dice", "tversky", "circle", "ctc")
-# The name that Keras had for it when ivis was written.
+# The name that Keras used when ivis was written.
 _OLD_NAMES = {"logcosh": "log_cosh"}
-# Losses that depend on differences only, so that the unit and the origin of the values are free.
+# Losses that depend only on differences, so that unit and origin of the values can be chosen.
 _DIFFERENCES = (
     "mae", "mean_absolute_error", "mse", "mean_squared_error", "log_cosh", "logcosh", "huber",
 )  # fmt: skip
-# Standard deviation that values are given for these. Narrower than the map, they could be met by squeezing the map into
-# a line along which they change; wider ones are met by bending it (benchmarks/supervised.py).
-_SPREAD = 30.0
-# Keras's own factor for L2, which ivis takes too.
+# Standard deviation to which values are scaled for these losses. Values with a smaller spread than the embedding can be
+# fitted by contracting the embedding to a line; values with a larger spread are fitted by bending it
+# (benchmarks/supervised.py).
+_TARGET_SPREAD = 30.0
+# Default factor of L2 penalties in Keras, as in ivis.
 _L2 = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """What the head learns.
+    """Validated and coded labels. Unlabeled rows have the value 0."""
 
-    Parameters
-    ----------
-    values
-        Class numbers, shape (n,), int32, or numbers, shape (n, n_outputs), float32. Rows without a label hold zeros.
-    labelled
-        Which rows have a label, shape (n,).
-    n_outputs
-        Width of the prediction.
-    classes
-        The codes that the class numbers stand for, ascending; empty where `values` are not class numbers.
-    """
-
-    values: NDArray[np.int32] | NDArray[np.float32]
-    labelled: NDArray[np.bool_]
-    n_outputs: int
-    classes: NDArray[np.int64]
+    values: NDArray[np.int32] | NDArray[np.float32]  # class numbers, shape (n,), or values, shape (n, n_outputs)
+    labelled: NDArray[np.bool_]  # whether each row has a label, shape (n,)
+    n_outputs: int  # width of the prediction
+    classes: NDArray[np.int64]  # codes of the classes in ascending order; empty if `values` are not class numbers
 
     def take(self, rows: NDArray[np.integer]) -> Targets:
-        """Targets of some rows, which keep all classes.
-
-        Raises
-        ------
-        ValueError
-            If none of these rows has a label.
-        """
+        """Targets of some rows, with all classes. Raises if none of the rows is labeled."""
         _check_any(self.labelled[rows])
         return replace(self, values=self.values[rows], labelled=self.labelled[rows])
 
 
 def make_targets(y: object, metric: str, n_rows: int) -> Targets:
-    """Read labels as the loss needs them, and find those that are missing.
+    """Validate labels, code them for a loss, and find missing ones.
 
-    Missing is NaN, for every loss. For the losses of classification −1 is missing too, unless the labels of a hinge
-    loss are −1 and 1 and nothing else. Where a row has several values, one missing value makes the row missing.
+    NaN is a missing label. For the losses of classification, −1 is missing too, except for a hinge loss with the labels −1
+    and 1 only. A row with several values is unlabeled if one of them is missing.
 
     Parameters
     ----------
     y
-        Codes of classes, shape (n,), for `sparse_categorical_crossentropy`; zeros and ones, shape (n, classes), for
-        the other losses of classification; numbers, shape (n,) or (n, targets), otherwise.
+        For `sparse_categorical_crossentropy`: codes of classes, shape (n,). For other losses of classification: zeros and
+        ones, shape (n, classes). Otherwise numbers, shape (n,) or (n, targets). Targets are returned unchanged.
     metric
-        The name of a Keras loss.
+        Name of a Keras loss.
     n_rows
-        Number of rows to be labelled.
+        Number of rows.
+
+    Returns
+    -------
+    An object with the attributes `values`, `labelled` (whether each row has a label), `n_outputs` and `classes`.
 
     Raises
     ------
     ValueError
-        If `y` has another length, no label at all, a single class, or values that the loss cannot use.
+        If the number of labels is not `n_rows`, all labels are missing or equal, or the loss cannot use the values.
 
     Examples
     --------
@@ -109,57 +90,46 @@ def make_targets(y: object, metric: str, n_rows: int) -> Targets:
     if isinstance(y, Targets):
         return y
     check_metric(metric)
-    values = _numbers(y, metric, n_rows)
-    labelled: NDArray[np.bool_] = ~np.asarray(_missing(values, metric).any(axis=1))
-    _check_any(labelled)
-    if np.isinf(values[labelled]).any():
-        msg = "The labels hold infinite values; mark missing ones with NaN."
+    values = _as_columns(y, metric, n_rows)
+    labeled: NDArray[np.bool_] = ~np.asarray(_is_missing(values, metric).any(axis=1))
+    _check_any(labeled)
+    if np.isinf(values[labeled]).any():
+        msg = "The labels contain infinite values; mark missing ones with NaN."
         raise ValueError(msg)
     if metric == SPARSE:
-        return _class_numbers(values[:, 0], labelled)
+        return _class_targets(values[:, 0], labeled)
     if metric in CLASSIFICATION:
-        _check_indicators(values[labelled], metric)
-        _check_classes(values[labelled], metric)
-    filled = np.where(labelled[:, None], values, 0).astype(np.float32)
-    return Targets(filled, labelled, values.shape[1], np.empty(0, np.int64))
-
-
-def _check_any(labelled: NDArray[np.bool_]) -> None:
-    if not labelled.any():
-        msg = f"All {len(labelled)} labels are missing. Give at least some, or leave the labels out."
-        raise ValueError(msg)
+        _check_indicators(values[labeled], metric)
+    filled = np.where(labeled[:, None], values, 0).astype(np.float32)
+    return Targets(filled, labeled, values.shape[1], np.empty(0, np.int64))
 
 
 def check_metric(metric: object) -> None:
-    """Refuse what is not the name of a Keras loss, or a name by which the head would not know its activation."""
-    name = _function_name(metric)
-    if name is None or name in _NOT_BY_ROW:
+    """Raise unless a value is the name of a Keras loss of single rows, and for classification the name in this module."""
+    loss = _keras_loss(metric) if isinstance(metric, str) else None
+    name = getattr(loss, "__name__", getattr(loss, "name", None))
+    # The base class computes nothing.
+    if name is None or type(loss) is keras.losses.Loss or name in _NOT_BY_ROW:
         msg = (
             f"supervision_metric={metric!r} is not the name of a Keras loss for single rows such as "
             f"{(*CLASSIFICATION[:2], 'mae')}."
         )
         raise ValueError(msg)
     if name in CLASSIFICATION and name != metric:
-        msg = f"supervision_metric={metric!r} is another name of {name!r}: write that."
+        # The activation of the head depends on the name.
+        msg = f"supervision_metric={metric!r} is another name of {name!r}: write that name."
         raise ValueError(msg)
 
 
-def _function_name(metric: object) -> str | None:
-    """What Keras calls the function behind a loss's short name, or its class's."""
+def _keras_loss(metric: str) -> Any:
     try:
-        loss = _keras_loss(metric) if isinstance(metric, str) else None
+        return keras.losses.get(_OLD_NAMES.get(metric, metric))
     except (TypeError, ValueError):
         return None
-    if type(loss) is keras.losses.Loss:  # the base class computes nothing
-        return None
-    return getattr(loss, "__name__", getattr(loss, "name", None))
 
 
-def _keras_loss(metric: str) -> Any:
-    return keras.losses.get(_OLD_NAMES.get(metric, metric))
-
-
-def _numbers(y: object, metric: str, n_rows: int) -> NDArray[np.float64]:
+def _as_columns(y: object, metric: str, n_rows: int) -> NDArray[np.float64]:
+    """Labels as numbers, shape (n_rows, columns)."""
     try:
         values = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -177,23 +147,27 @@ def _numbers(y: object, metric: str, n_rows: int) -> NDArray[np.float64]:
     return values
 
 
-def _missing(values: NDArray[np.float64], metric: str) -> NDArray[np.bool_]:
-    missing = np.isnan(values)
-    signs = metric in HINGES[1:] and set(np.unique(values[~missing])) <= {-1.0, 1.0}
-    return missing | (values == -1) if metric in CLASSIFICATION and not signs else missing
+def _is_missing(values: NDArray[np.float64], metric: str) -> NDArray[np.bool_]:
+    is_nan = np.isnan(values)
+    are_signs = metric in HINGES[1:] and set(np.unique(values[~is_nan])) <= {-1.0, 1.0}
+    return is_nan | (values == -1) if metric in CLASSIFICATION and not are_signs else is_nan
 
 
-def _class_numbers(codes: NDArray[np.float64], labelled: NDArray[np.bool_]) -> Targets:
-    if (codes[labelled] != np.round(codes[labelled])).any():
-        msg = f"{SPARSE} takes whole numbers as labels; for measured values use supervision_metric='mae'."
+def _check_any(labeled: NDArray[np.bool_]) -> None:
+    if not labeled.any():
+        msg = f"All {len(labeled)} labels are missing. Give at least some, or leave the labels out."
         raise ValueError(msg)
-    classes, numbers = np.unique(codes[labelled].astype(np.int64), return_inverse=True)
-    if len(classes) < 2:
-        msg = f"All labels are {classes[0]}: there is nothing to tell apart."
+
+
+def _class_targets(codes: NDArray[np.float64], labeled: NDArray[np.bool_]) -> Targets:
+    if (codes[labeled] != np.round(codes[labeled])).any():
+        msg = f"{SPARSE} takes integers as labels; for measured values use supervision_metric='mae'."
         raise ValueError(msg)
     values = np.zeros(len(codes), np.int32)
-    values[labelled] = numbers
-    return Targets(values, labelled, len(classes), classes)
+    classes, values[labeled] = np.unique(codes[labeled].astype(np.int64), return_inverse=True)
+    if len(classes) < 2:
+        _fail_one_class(classes[0])
+    return Targets(values, labeled, len(classes), classes)
 
 
 def _check_indicators(values: NDArray[np.float64], metric: str) -> None:
@@ -201,19 +175,20 @@ def _check_indicators(values: NDArray[np.float64], metric: str) -> None:
     if metric != "kl_divergence" and not set(np.unique(values)) <= allowed:
         msg = f"{metric} takes labels of zeros and ones, one column per class; these hold other values."
         raise ValueError(msg)
-
-
-def _check_classes(values: NDArray[np.float64], metric: str) -> None:
-    if metric in _EXCLUSIVE and values.shape[1] < 2:
+    if metric in _ONE_HOT and values.shape[1] < 2:
         msg = f"{metric} takes one column per class, but there is a single one; for codes there is {SPARSE}."
         raise ValueError(msg)
     if (values == values[0]).all():
-        msg = f"All labels are {values[0].tolist()}: there is nothing to tell apart."
-        raise ValueError(msg)
+        _fail_one_class(values[0].tolist())
+
+
+def _fail_one_class(label: object) -> NoReturn:
+    msg = f"All labels are {label}: there is nothing to tell apart. Give labels of at least two classes."
+    raise ValueError(msg)
 
 
 def value_scale(targets: Targets, metric: str, *, standardize: bool) -> NDArray[np.float32]:
-    """Unit and origin of each value to be predicted, shape (2, n_outputs); 1 and 0 where the loss needs them as they are.
+    """Unit and origin in which each value is predicted, shape (2, n_outputs); 1 and 0 if the loss depends on them.
 
     Examples
     --------
@@ -226,22 +201,22 @@ def value_scale(targets: Targets, metric: str, *, standardize: bool) -> NDArray[
         return np.repeat(np.array([[1], [0]], np.float32), targets.n_outputs, axis=1)
     known = targets.values[targets.labelled]
     deviation = known.std(axis=0)
-    return np.stack([np.where(deviation > 0, deviation, 1) / _SPREAD, known.mean(axis=0)]).astype(np.float32)
+    return np.stack([np.where(deviation > 0, deviation, 1) / _TARGET_SPREAD, known.mean(axis=0)]).astype(np.float32)
 
 
-def scaled(targets: Targets, scale: NDArray[np.float32]) -> Targets:
-    """The same targets in the unit and from the origin of :func:`value_scale`."""
+def scale_targets(targets: Targets, scale: NDArray[np.float32]) -> Targets:
+    """The targets in the unit and from the origin of :func:`value_scale`."""
     if targets.classes.size:
         return targets
     return replace(targets, values=((targets.values - scale[1]) / scale[0]).astype(np.float32))
 
 
 def build_head(n_outputs: int, metric: str, n_components: int, seed: int = 0) -> keras.Model:
-    """The layer that predicts from the embedding."""
+    """A Keras model of one layer that predicts labels from embeddings."""
     inputs = layers.Input((n_components,))
     outputs = layers.Dense(
         n_outputs,
-        activation=_ACTIVATIONS.get(metric, "linear"),
+        activation="softmax" if metric in _SOFTMAX else "sigmoid" if metric in _SIGMOID else "linear",
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         kernel_regularizer=keras.regularizers.L2(_L2) if metric in HINGES else None,
         name="labels",
@@ -249,10 +224,10 @@ def build_head(n_outputs: int, metric: str, n_components: int, seed: int = 0) ->
     return keras.Model(inputs, outputs, name=metric)
 
 
-def supervised_loss(metric: str, y_true: Tensor, y_pred: Tensor, labelled: Tensor) -> Tensor:
-    """Mean of a Keras loss over the labelled rows of a batch; 0 if there are none.
+def supervised_loss(metric: str, y_true: Tensor, y_pred: Tensor, labeled: Tensor) -> Tensor:
+    """Mean of a Keras loss over the labeled rows of a batch; 0 if there are none.
 
-    ivis divides by all rows of the batch, so that the weight of its labels fades with the share of them.
+    ivis divides by the number of all rows, so that the labels have less weight the fewer they are.
 
     Examples
     --------
@@ -260,4 +235,4 @@ def supervised_loss(metric: str, y_true: Tensor, y_pred: Tensor, labelled: Tenso
     >>> float(supervised_loss("mae", y, predicted, np.array([1.0, 1.0, 0.0], "float32")))  # (1 + 3) / 2
     2.0
     """
-    return mean_over(labelled > 0, row_loss(_OLD_NAMES.get(metric, metric))(y_true, y_pred))
+    return labeled_mean(labeled > 0, row_loss(_OLD_NAMES.get(metric, metric))(y_true, y_pred))
