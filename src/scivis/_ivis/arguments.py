@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
     from .presets import Preset
 
-# Up to here all cells are used for training, above a subsample. At the border the subsample takes half the time and keeps a
-# tenth fewer neighbors (benchmarks/huge.py).
+# Up to this number of cells all are used for training, above it a subsample. At the border the subsample takes half the time
+# and preserves a tenth fewer neighbors (benchmarks/huge.py).
 _ALL_UP_TO, _SUBSAMPLE = 150_000, 100_000
 
 
@@ -48,7 +49,7 @@ def check_call(
     *,
     copy: bool,
 ) -> None:
-    """Raise for arguments that are not settings of the model."""
+    """Raise for invalid arguments that are not settings of the model."""
     check_seed(random_state)
     if max_train_cells not in (None, "auto"):
         check_positive_int("max_train_cells", max_train_cells)
@@ -66,7 +67,7 @@ def train_size(n_cells: int, max_train_cells: int | str | None) -> int:
 
 
 def choose_labels(adata: AnnData, key: str | None, metric: str | None, unlabeled_category: str | None) -> Labels | None:
-    """The labels to learn, if there are any."""
+    """The labels to learn; `None` without a key."""
     from scivis.nn.supervision import check_metric
 
     unused = list(given_settings(supervision_metric=metric, unlabeled_category=unlabeled_category))
@@ -81,40 +82,20 @@ def choose_labels(adata: AnnData, key: str | None, metric: str | None, unlabeled
 def choose_settings(
     preset: Preset, n_train: int, labels: Labels | None, *, is_subsample: bool, supervision_weight: float, **given: Any
 ) -> Settings:
-    """The settings of a preset with the changes of the caller, validated.
-
-    Parameters
-    ----------
-    preset, n_train
-        Name of the preset, and number of training cells.
-    labels
-        Labels to learn.
-    is_subsample
-        Whether the training cells are a subsample.
-    supervision_weight
-        Weight of the labels.
-    given
-        Settings by the names of :class:`scivis.Ivis`; those that are `None` are left to the preset.
-    """
+    """The settings of a preset for `n_train` cells, validated, with the changes in `given` that are not `None`."""
     is_labeled = labels is not None and supervision_weight != 0
     params = preset_params(preset, n_train, is_subsample=is_subsample, is_labeled=is_labeled)
     params |= given_settings(**given, supervision_metric=labels and labels.metric)
     settings = Settings(**params, supervision_weight=supervision_weight)
+    if settings.n_epochs_without_progress is not None:
+        check_positive_int("patience", settings.n_epochs_without_progress)
     check_settings(settings, n_train)
     return settings
 
 
 @dataclass(frozen=True)
 class NeighborSource:
-    """Where neighbors come from.
-
-    Parameters
-    ----------
-    graph
-        Key of a graph in `adata.uns`; empty for a search.
-    n_neighbors, backend, metric, index_path
-        Settings of the search.
-    """
+    """Key of a neighbor graph in `adata.uns`; if that is empty, the settings of a neighbor search."""
 
     graph: str
     n_neighbors: int
@@ -133,7 +114,7 @@ def choose_neighbors(
     metric: Metric | None,
     index_path: Any,
 ) -> NeighborSource:
-    """A search if the caller asks for one or there is no graph; otherwise the graph of `sc.pp.neighbors`."""
+    """A search if a setting of it is given, or if there is no graph; otherwise the graph of `sc.pp.neighbors`."""
     search = given_settings(n_neighbors=n_neighbors, backend=backend, metric=metric)
     source = NeighborSource("", k, backend or "auto", metric or "euclidean", index_path and Path(index_path))
     check_search(source.backend, source.metric)
@@ -141,7 +122,7 @@ def choose_neighbors(
         msg = f"annoy_index_path={str(index_path)!r} is for backend='annoy', but backend is {backend!r}."
         raise ValueError(msg)
     if neighbors_key is not None and search:
-        msg = f"neighbors_key={neighbors_key!r} reuses a graph, {search} asks for a search: leave one of them out."
+        msg = f"neighbors_key={neighbors_key!r} reuses a graph, but {search} requests a search: leave one of them out."
         raise ValueError(msg)
     if not search and (neighbors_key is not None or has_graph(adata)):
         check_graph(adata, neighbors_key)
@@ -152,7 +133,7 @@ def choose_neighbors(
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
-    """Rows to train on, and all rows to be mapped afterwards; all of them validated.
+    """Rows to train on, and all rows to be embedded afterwards; all of them validated.
 
     Parameters
     ----------
@@ -180,7 +161,7 @@ class TrainingRows:
 
 
 def training_rows(rows: Rows, n_train: int, source: NeighborSource, rng: np.random.Generator) -> TrainingRows:
-    """Read the rows to train on: all, or a subsample in which small populations are kept."""
+    """All rows, or a subsample in which small populations are kept, read into memory."""
     is_subsample = n_train < len(rows)
     if is_subsample and not source.graph:
         chosen = sample_rows(rows, n_train, rng)
@@ -202,14 +183,15 @@ def get_neighbors(
     # Rows that do not fit into memory are indexed on disk.
     is_mapped = source.backend == "auto" and isinstance(x, np.memmap)
     backend = "annoy" if is_mapped else resolve_backend(source.backend, len(x))
-    path = source.index_path or (point.index_path if point and backend == "annoy" else None)
-    seed = seed_of(rng)
-
-    def search() -> Neighbors:
-        return find_neighbors(
-            x, source.n_neighbors, backend=backend, metric=source.metric, random_state=seed, index_path=path
-        )  # fmt: skip
-
+    search = partial(
+        find_neighbors,
+        x,
+        source.n_neighbors,
+        backend=backend,
+        metric=source.metric,
+        random_state=seed_of(rng),
+        index_path=source.index_path or (point.index_path if point and backend == "annoy" else None),
+    )
     found = point.neighbors(search) if point else search()
     return found, f"{source.n_neighbors} per cell, found by {backend}, {source.metric}"
 

@@ -25,35 +25,24 @@ if TYPE_CHECKING:
 
     from .model import FittedIvis
 
-# Seconds between two saves. A kill costs at most this time and the rest of the epoch.
+# Seconds between two saves. After a crash, at most this time and the rest of the epoch are lost.
 _SECONDS = 120.0
 _CALL, _NEIGHBORS, _MODEL = "call.json", "neighbors.npz", "model"
-# Rows by which data are recognized.
-_ROWS = 1000
+# Number of rows by which data are recognized.
+_DIGEST_ROWS = 1000
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The folder of one call.
-
-    Parameters
-    ----------
-    folder
-        Created by :meth:`open`.
-    """
+    """The folder of one call."""
 
     folder: Path
 
     @classmethod
     def open(cls, folder: str | Path, call: dict[str, Any]) -> Checkpoint:
-        """The checkpoint of a call, new or begun.
+        """The checkpoint of a call, which is created if it does not exist.
 
-        Parameters
-        ----------
-        folder
-            The folder.
-        call
-            Settings and digests of the data, by which the call is recognized.
+        The call is recognized by `call`, its settings and digests of its data.
 
         Raises
         ------
@@ -65,7 +54,7 @@ class Checkpoint:
         if path.is_file():
             _check_same(json.loads(text), path)
         elif folder.exists() and any(folder.iterdir()):
-            msg = f"checkpoint={str(folder)!r} is not empty, and not a checkpoint. Name a new folder."
+            msg = f"checkpoint={str(folder)!r} is not empty, and is not a checkpoint. Choose a new folder."
             raise ValueError(msg)
         with replacing(path) as unfinished:
             unfinished.write_text(text)
@@ -77,7 +66,7 @@ class Checkpoint:
         return self.folder / "annoy.index"
 
     def neighbors(self, search: Callable[[], Neighbors]) -> Neighbors:
-        """The neighbors that were found before, or those that are found now."""
+        """The stored neighbors; without any, those of a search, which are stored."""
         path = self.folder / _NEIGHBORS
         if not path.is_file():
             found = search()
@@ -106,12 +95,12 @@ def _check_same(call: dict[str, Any], path: Path) -> None:
     try:
         before = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        msg = f"{path} cannot be read: remove the folder {path.parent} and start again."
+        msg = f"{path} cannot be read. Remove the folder {path.parent} and start again."
         raise ValueError(msg) from error
     changed = sorted(key for key in {*call, *before} if call.get(key) != before.get(key))
     if changed:
         msg = (
-            f"checkpoint={str(path.parent)!r} belongs to a call that differs in {changed}. Repeat that call, name another "
+            f"checkpoint={str(path.parent)!r} belongs to a call that differs in {changed}. Repeat that call, choose another "
             "folder, or remove this one."
         )
         raise ValueError(msg)
@@ -119,5 +108,5 @@ def _check_same(call: dict[str, Any], path: Path) -> None:
 
 def digest(x: NDArray[Any]) -> str:
     """SHA-256 of up to 1,000 evenly spaced rows, by which data are recognized."""
-    rows = x[np.linspace(0, len(x) - 1, min(len(x), _ROWS)).astype(np.int64)]
+    rows = x[np.linspace(0, len(x) - 1, min(len(x), _DIGEST_ROWS)).astype(np.int64)]
     return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import NotFittedError
 
 from scivis._checks import check_shape, is_integer
 from scivis.data._reading import iter_rows, read_rows, shape_of
@@ -38,96 +38,102 @@ if TYPE_CHECKING:
 
 
 class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
-    """Siamese-network embedding of rows: neighbours are drawn together, others pushed apart.
+    """Siamese-network embedding that places neighboring rows close together and other rows apart.
 
-    The defaults are those of ivis 2.0 (Szubert et al., Scientific Reports 9, 8914, 2019);
-    :func:`scivis.tl.ivis` uses the same estimator with settings that measure better on single cells.
+    The defaults are those of ivis 2.0 (Szubert et al., Scientific Reports 9, 8914, 2019). :func:`scivis.tl.ivis` uses this
+    estimator with settings that perform better on single-cell data.
 
-    Another `fit` goes on training where the last one ended, also after :meth:`load_model`; take
-    `sklearn.base.clone(model)` to begin anew. Two fits of n and m epochs end where one of n + m epochs does, unless
-    early stopping went back to better weights between them or the learning rate falls (it then starts anew).
+    A second call of :meth:`fit` continues the training, also after :meth:`load_model`; use :func:`sklearn.base.clone` to
+    start from scratch. Two fits of n and m epochs give the same result as one fit of n + m epochs, unless early stopping
+    restores earlier weights in between, or the learning rate decays, which then restarts.
 
     Parameters
     ----------
     embedding_dims
-        Axes of the embedding.
+        Number of dimensions of the embedding.
     k
-        Neighbours per row, the row itself not counted.
+        Number of neighbors per row, the row itself excluded.
     distance
-        `infonce` or a triplet loss: `pn`, `euclidean`, `manhattan`, `chebyshev`, `cosine`, `softmax_ratio`, each
-        also as `…_pn`; a name given to :func:`scivis.nn.register_loss`; or a callable `(y_true, y_pred)`, `y_pred`
-        of shape (3, batch, dims).
+        Loss: `infonce` or a triplet loss, which is `pn`, `euclidean`, `manhattan`, `chebyshev`, `cosine` or
+        `softmax_ratio`, each also as `…_pn`; a name registered with :func:`scivis.nn.register_loss`; or a callable
+        `(y_true, y_pred)`, where `y_pred` has shape (3, batch, embedding_dims).
     batch_size
-        Anchors per step; at most the number of rows.
+        Number of anchors per training step, at most the number of rows.
     epochs
-        Passes over the rows, at most.
+        Maximum number of epochs.
     n_epochs_without_progress
-        Epochs without a lower loss before training stops; the weights of the lowest are kept. `None` never stops.
+        Number of epochs without a lower loss after which training stops and the weights with the lowest loss are restored.
+        `None` disables early stopping.
     n_trees
-        Trees of Annoy's forest: more find more true neighbours, slower.
+        Number of trees of the Annoy index. More trees find more of the true neighbors, but take longer.
     ntrees
-        Old name of `n_trees`.
+        Deprecated name of `n_trees`.
     search_k
-        Nodes that Annoy inspects per row; −1 means `n_trees × k`.
+        Number of nodes that Annoy inspects per row; −1 means `n_trees × k`.
     knn_distance_metric
-        `angular`, `euclidean`, `manhattan`, `hamming` or `dot`.
+        Metric of the neighbor search: `angular`, `euclidean`, `manhattan`, `hamming` or `dot`.
     model
-        `szubert` (128-128-128), `maaten` (500-500-2000), `hinton` (2000-1000-500), `residual` (three layers of 224
-        with layer normalisation), a list of widths, or a Keras model without its last layer.
+        Network: `szubert` (layers of 128, 128 and 128 units), `maaten` (500, 500, 2000), `hinton` (2000, 1000, 500),
+        `residual` (three layers of 224 with layer normalization), a list of widths, or a Keras model without its last layer.
     supervision_metric
-        The name of a Keras loss, for `fit(X, Y)`: `sparse_categorical_crossentropy` (a softmax classifier; `Y` holds
-        codes), `categorical_hinge`, `hinge` or `squared_hinge` (a linear support-vector machine), `binary_crossentropy`
-        (several labels per row), `mae`, `mse`, `log_cosh` (regression), or any other.
+        Name of a Keras loss for labels `Y`: `sparse_categorical_crossentropy` (softmax classifier; `Y` holds integer codes),
+        `categorical_hinge`, `hinge` or `squared_hinge` (linear support-vector machine), `binary_crossentropy` (several
+        labels per row), `mae`, `mse`, `log_cosh` (regression), or any other.
     supervision_weight
-        Share of that loss in the whole, from 0 to 1. At 0 labels change nothing, and nothing is predicted.
+        Weight of the loss of the labels relative to the total loss, between 0 and 1. At 0, labels are ignored and no
+        predictions are available.
     input_noise
-        Noise on the input while labels are learned, as a share of the data's overall standard deviation, so that they
-        are not learned by heart.
+        Standard deviation of noise that is added to the input during training with labels, relative to the overall standard
+        deviation of the data. It reduces overfitting of the labels.
     annoy_index_path
-        An index that is on disk already, from :func:`scivis.neighbors.build_annoy_index`: it is used, not built.
+        Path of an index from :func:`scivis.neighbors.build_annoy_index`, which is used instead of building a new one.
     build_index_on_disk
-        Whether a new index is built in a temporary file, removed afterwards, or in memory.
+        Whether a new index is built in a temporary file instead of in memory.
     precompute
-        Whether all neighbours are looked up before training, or each batch's when it is needed: slower, but never all
-        in memory. The result is the same.
+        Whether all neighbors are searched before training. If `False`, those of each batch are searched during training,
+        which takes longer, but never holds all of them in memory. The result is the same.
     neighbour_matrix
-        Neighbours already known, as :class:`scivis.neighbors.Neighbors`, an index array, lists of row numbers, or any
-        sequence of them, such as :class:`scivis.neighbors.LabeledNeighbourMap`. No search is made then.
+        Precomputed neighbors, with which no search is performed: a :class:`scivis.neighbors.Neighbors`, an array or lists of
+        row indices, or any sequence of such lists, for instance a :class:`scivis.neighbors.LabeledNeighbourMap`.
     anchors
-        Numbers of the rows that training starts from, each with a neighbour of its own among all rows: where there are more
-        rows than training needs. By default all.
+        Indices of the rows that are used as anchors; all rows can be their neighbors. This shortens the training on data
+        with more rows than needed. Default: all rows.
     callbacks
-        Keras callbacks, called during training.
+        Keras callbacks, or those of :mod:`scivis.nn.callbacks`. Copies of them are called during training.
     optimizer
-        `adam`, as in ivis, or `muon`, which reaches finer detail in as many epochs.
+        `adam`, as in ivis, or `muon`, which resolves more detail in the same number of epochs.
     learning_rate, learning_rate_decay
-        The optimizer's rate, and whether it falls to zero along a cosine.
+        Initial learning rate, and whether it decays to zero along a cosine.
     global_weight
-        Weight of the term that makes distances between random rows correlate with the input's.
+        Weight of a loss term that increases the correlation between distances in the input and in the embedding.
     linear_path
-        Start at the principal components and let the network bend them.
+        Whether training starts at the principal components, to which the network adds a nonlinear part.
     standardize
-        Centre the input and divide it by its overall standard deviation, inside the network. Values to be predicted are
-        standardised likewise, for losses that depend on differences only; predictions are in their own unit.
+        Whether the network centers the input and divides it by its overall standard deviation. Numeric labels are
+        standardized as well, for losses that depend on differences only; predictions are in their original unit.
     verbose
-        0 is silent, above that shows a progress bar.
+        If above 0, a progress bar is shown.
     random_state
-        Seed (an integer or a NumPy generator): same seed, machine and versions give the same bits.
+        Seed: an integer or a NumPy generator. On one machine, the same seed and the same versions give identical results.
 
     Attributes
     ----------
     fitted_
         Networks, landmarks and state of the training, as one record.
     encoder_
-        The Keras model that embeds rows.
+        Keras model from rows to embeddings.
+    model_
+        Siamese network: a Keras model from anchors, positives and negatives to embeddings, shape (3, n, embedding_dims).
+    supervised_model_
+        Keras model from rows to predicted labels, after a fit with labels.
     classes_, n_classes_
-        The codes of the classes and their number, after a fit with classes.
+        Codes of the classes and their number, after a fit with classes.
     loss_history_
-        Mean loss of each epoch, over all fits.
+        Mean loss of each epoch over all fits; empty for a model from an AnnData object.
     neighbour_matrix_
-        The neighbors that training used.
+        Neighbors that were used for training.
     n_features_in_
-        Width of the input.
+        Number of features of the input.
 
     Examples
     --------
@@ -201,25 +207,30 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, Y: Any = None, shuffle_mode: Shuffle = True) -> Self:  # noqa: N803, FBT002 (ivis's names)
-        """Search neighbours, train the network, and remember where the rows lie.
+        """Fit the model to rows, or continue the training of an earlier fit.
 
         Parameters
         ----------
         X
-            Rows of numbers, shape (n, ...): an array, sparse or not, a memory map, an HDF5, zarr or dask array, or any
-            object with `shape` and ``__getitem__``, such as a :class:`scivis.data.ImageDataset`. What is larger than
-            1 GiB is first copied into a temporary file.
+            Rows, shape (n, ...): a dense or sparse array, a memory map, an HDF5, zarr or dask array, or any object with
+            `shape` and ``__getitem__``, such as a :class:`scivis.data.ImageDataset`. Rows that are larger than 1 GiB are
+            copied to a temporary file first.
         Y
-            Labels, for `supervision_metric`: see :func:`scivis.nn.make_targets`. Missing ones are −1 or NaN.
+            Labels of the rows, as `supervision_metric` requires them; see :func:`scivis.nn.make_targets`. Missing labels
+            are −1 or NaN.
         shuffle_mode
-            `True` takes the rows in a new order each epoch, `"batch"` whole batches of neighbouring rows, `False` the
-            order given.
+            Order of the rows in an epoch: random (`True`), random batches of consecutive rows (`"batch"`), or the order of
+            the rows (`False`).
+
+        Returns
+        -------
+        The fitted estimator.
 
         Raises
         ------
         ValueError
-            If `X` holds NaN, infinite or only equal rows, a parameter does not suit it, or `X` or `Y` have another
-            width than in the fit before.
+            If `X` contains NaN, infinite values, or only equal rows; if a parameter is invalid for these data; or if `X`
+            or `Y` do not match those of an earlier fit.
         """
         x = read_rows(X)
         settings = self._settings()
@@ -227,29 +238,29 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
         check_rows(x)
         targets = self._targets(Y, len(x))
         streams = Streams.of(self.random_state)
-        self.neighbour_matrix_ = self._neighbors(x, settings, streams.search)
-        callbacks, is_watched = self._callbacks()
-        self._set(
-            fit(
-                TrainingData(x, self.neighbour_matrix_, targets, self.anchors),
-                settings,
-                streams,
-                before=getattr(self, "fitted_", None),
-                shuffle=shuffle_mode,
-                callbacks=callbacks,
-                report=self._set,
-                each_epoch=is_watched,
-            )
+        neighbors = self._neighbors(x, settings, streams.search)
+        callbacks, each_epoch = self._callbacks()
+        self.fitted_ = fit(
+            TrainingData(x, neighbors, targets, self.anchors),
+            settings,
+            streams,
+            before=getattr(self, "fitted_", None),
+            shuffle=shuffle_mode,
+            callbacks=callbacks,
+            report=partial(setattr, self, "fitted_"),
+            each_epoch=each_epoch,
         )
+        self.neighbour_matrix_ = neighbors
         return self
 
     def _settings(self) -> Settings:
-        if self.ntrees is not None:
-            warnings.warn("ntrees is the old name of n_trees; use that.", FutureWarning, stacklevel=3)
-        return Settings.of(self, n_trees=self.n_trees if self.ntrees is None else self.ntrees)
+        if self.ntrees is None:
+            return Settings.of(self)
+        warnings.warn("ntrees is deprecated; use n_trees instead.", FutureWarning, stacklevel=3)
+        return Settings.of(self, n_trees=self.ntrees)
 
     def _targets(self, y: Any, n_rows: int) -> Targets | None:
-        """Labels as training reads them; none at weight 0, where the fit must be that without labels, bit for bit."""
+        """Validated labels; none at weight 0, so that the fit is the same, bit for bit, as without labels."""
         from scivis.nn.supervision import make_targets
 
         targets = None if y is None else make_targets(y, self.supervision_metric, n_rows)
@@ -267,92 +278,137 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
         return search_neighbors(x.reshape(len(x), -1), settings, self.annoy_index_path, rng)
 
     def _callbacks(self) -> tuple[list[keras.callbacks.Callback], bool]:
-        """Copies of the user's callbacks and a progress bar, and whether a callback asks for the estimator.
-
-        Such callbacks may save the model after each epoch, so that it must be up to date then.
-        """
+        """Copies of the user's callbacks and a progress bar, and whether a callback reads the estimator after an epoch."""
         callbacks = [copy(callback) for callback in self.callbacks or ()]
-        watching = [callback for callback in callbacks if hasattr(callback, "set_estimator")]
-        for callback in watching:
+        readers = [callback for callback in callbacks if hasattr(callback, "set_estimator")]
+        for callback in readers:
             callback.set_estimator(self)
         if self.verbose:
             from scivis.nn._progress import EpochBar
 
             callbacks.append(EpochBar(self.epochs))
-        return callbacks, bool(watching)
-
-    def _set(self, fitted: FittedIvis) -> None:
-        self.fitted_ = fitted
+        return callbacks, bool(readers)
 
     def fit_transform(self, X: Any, Y: Any = None, shuffle_mode: Shuffle = True) -> NDArray[np.float32]:  # noqa: N803, FBT002
-        """Fit, and embed the same rows."""
+        """Fit the model to rows and return their embedding.
+
+        Parameters
+        ----------
+        X, Y, shuffle_mode
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        Embedding, shape (n, embedding_dims).
+        """
         return self.fit(X, Y, shuffle_mode).transform(X)
 
     def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
-        """Embed rows, shape (n, embedding_dims); no row is fine."""
+        """Embed rows.
+
+        Parameters
+        ----------
+        X
+            Rows in any form that :meth:`fit` accepts. There may be none.
+
+        Returns
+        -------
+        Embedding, shape (n, embedding_dims).
+        """
         return self._by_blocks(X, embed_rows, self.embedding_dims)
 
     def score_samples(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
-        """What the supervised head predicts for rows, shape (n, n_outputs).
+        """Predict labels of rows, after a fit with labels.
 
-        Probabilities of the classes in the order of `classes_` for the cross-entropies, distances from the boundary for
-        the hinge losses, values for regression.
+        Parameters
+        ----------
+        X
+            Rows in any form that :meth:`fit` accepts.
+
+        Returns
+        -------
+        Predictions, shape (n, n_outputs): for a cross-entropy, probabilities of the classes in the order of `classes_`; for
+        a hinge loss, signed distances from the decision boundary; for regression, values.
         """
-        head = self._fitted_model().head
-        if head is None:
-            msg = "This Ivis was not fitted with labels. Call fit(X, Y), with supervision_weight above 0."
-            raise NotFittedError(msg)
+        head = self._label_head()
         return self._by_blocks(X, lambda fitted, rows: score_rows(fitted, head, rows), head.n_outputs)
 
     def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
-        """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
+        """Distance of rows from the fitted rows.
+
+        Parameters
+        ----------
+        X
+            Rows in any form that :meth:`fit` accepts.
+
+        Returns
+        -------
+        Novelty, shape (n,): mean distance to the five nearest landmarks, which are a sample of the fitted rows, divided by
+        the 99th percentile of the fitted rows. It is at most 1 for 99 % of the fitted rows, and 2 at twice that distance.
+        """
         return self._by_blocks(X, novelty_of_rows)
 
     def _by_blocks(
         self, x: Any, function: Callable[[FittedIvis, NDArray[np.float32]], NDArray[np.float32]], *width: int
     ) -> NDArray[np.float32]:
-        """A function of validated rows for all rows of `x`, shape (n, *width)."""
+        """Results of a function for all rows of `x`, shape (n, *width), computed on validated blocks."""
         fitted = self._fitted_model()
         check_shape(shape_of(x), fitted.encoder.input_shape[1:])
         return np.concatenate([np.empty((0, *width), np.float32), *(function(fitted, rows) for rows in iter_rows(x))])
 
     def save_model(self, folder_path: str | Path, save_format: str = "h5", overwrite: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Save the model, fitted or not, with all that another fit needs to go on; see :func:`load_model`.
+        """Save the model to a folder, fitted or not, with the state of its training.
 
-        The folder is complete at every moment: a kill in the middle leaves what was there before.
+        :meth:`load_model` restores it. If saving is interrupted, a previous model in the folder remains intact.
 
         Parameters
         ----------
         folder_path
-            Where to; it is made.
+            Folder, which is created if it does not exist.
         save_format
-            `h5`: a single HDF5 file of names, numbers and arrays. `tf`: the same, and beside it the encoder as a
-            TensorFlow SavedModel, for programs that do not know scivis (this needs the TensorFlow backend).
+            `h5` writes a single HDF5 file of names, numbers and arrays. `tf` also exports the encoder as a TensorFlow
+            SavedModel for programs without scivis, which requires the TensorFlow backend.
         overwrite
-            Whether a model that is there already may be replaced.
+            Whether an existing model is replaced.
 
         Raises
         ------
         FileExistsError
-            If there is something under that name and `overwrite` is false.
+            If the folder exists and `overwrite` is `False`.
         """
         save_folder(self._saved(), folder_path, save_format, overwrite=overwrite)
 
     def load_model(self, folder_path: str | Path) -> Self:
-        """Become the model that was saved there, parameters included.
+        """Replace this model by one that :meth:`save_model` wrote, including its parameters.
 
-        A Keras network or a loss function of your own is not in the folder, which can therefore bring no code along: give
-        it to the constructor again, ``Ivis(model=network).load_model(path)``.
+        Folders contain no code: a Keras network or a loss function of your own must be passed to the constructor again, for
+        instance ``Ivis(model=network).load_model(path)``. Callbacks and `neighbour_matrix` are kept.
+
+        Parameters
+        ----------
+        folder_path
+            Folder with the model.
+
+        Returns
+        -------
+        The loaded estimator.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder contains no model.
+        ValueError
+            If the model is damaged, or needs a network that is not given.
         """
         saved = load_folder(folder_path, backbone=Settings.of(self).backbone)
-        own: dict[str, Any] = {"callbacks": self.callbacks, "neighbour_matrix": self.neighbour_matrix}
-        # A loss function is not saved: without it the name remains, with which the model embeds, but cannot be trained.
+        kept: dict[str, Any] = {"callbacks": self.callbacks, "neighbour_matrix": self.neighbour_matrix}
+        # Without the loss function, its name remains: the model embeds rows, but cannot be trained.
         if saved.settings.distance == "custom" and callable(self.distance):
-            own["distance"] = self.distance
-        loaded = type(self)(**saved.settings.params() | own, random_state=saved.random_state)
+            kept["distance"] = self.distance
+        loaded = type(self)(**saved.settings.params() | kept, random_state=saved.random_state)
         self.__dict__ = dict(vars(loaded))
         if saved.fitted is not None:
-            self._set(saved.fitted)
+            self.fitted_ = saved.fitted
         return self
 
     def _saved(self) -> SavedIvis:
@@ -360,21 +416,18 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
         return SavedIvis(Settings.of(self), seed, getattr(self, "fitted_", None))
 
     def __getstate__(self) -> dict[str, Any]:
-        # Networks as plain arrays.
-        return {name: value for name, value in vars(self).items() if name != "fitted_"} | {
-            "_saved": pack_all(self._saved())
-        }
+        # Networks are pickled as plain arrays.
+        return {k: v for k, v in vars(self).items() if k != "fitted_"} | {"_saved": pack_all(self._saved())}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         saved = state.pop("_saved")
         self.__dict__.update(state)
-        fitted = unpack_all(saved, backbone=Settings.of(self).backbone).fitted if "model" in saved else None
-        if fitted is not None:
-            self._set(fitted)
+        if "model" in saved and (fitted := unpack_all(saved, backbone=Settings.of(self).backbone).fitted):
+            self.fitted_ = fitted
 
 
 def restored(settings: Settings, fitted: FittedIvis) -> Ivis:
-    """An estimator with a model that was fitted before."""
+    """An estimator with a fitted model."""
     model = Ivis(**settings.params())
     model.fitted_ = fitted
     return model

@@ -1,4 +1,4 @@
-"""Fitting: a new network or one to train further, the training, and the final scale of the map."""
+"""Fitting: a new network or one to train further, the training, and the final scale of the embedding."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
-# Standard deviation of a map trained with InfoNCE. Its own unit, the width of the kernel, has no meaning for the reader.
-_MAP_SPREAD = 5.0
-# The mean of so many rows is known to a five-hundredth of the standard deviation.
-_ENOUGH = 250_000
+# Standard deviation of an embedding trained with InfoNCE, whose own unit, the width of the kernel, has no meaning for users.
+_EMBEDDING_STD = 5.0
+# Number of rows whose mean is accurate to 1/500 of the standard deviation.
+_MAX_STATISTICS_ROWS = 250_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class TrainingData:
     neighbors
         Neighbors of the rows.
     targets
-        Labels, if they are to be learned.
+        Labels to learn; `None` if there are none.
     anchors
         Indices of the rows that are anchors; `None` for all rows.
     """
@@ -55,12 +55,11 @@ class TrainingData:
     targets: Targets | None = None
     anchors: NDArray[np.integer] | None = None
 
-    @property
-    def subsample(self) -> NDArray[np.float32]:
-        """Rows for means, axes and landmarks: all of them, or 250,000 evenly spaced ones."""
-        if len(self.x) <= _ENOUGH:
+    def statistics_rows(self) -> NDArray[np.float32]:
+        """Rows for means, principal components and landmarks: all of them, or 250,000 evenly spaced ones."""
+        if len(self.x) <= _MAX_STATISTICS_ROWS:
             return self.x
-        return np.ascontiguousarray(self.x[np.linspace(0, len(self.x) - 1, _ENOUGH).astype(np.int64)])
+        return np.ascontiguousarray(self.x[np.linspace(0, len(self.x) - 1, _MAX_STATISTICS_ROWS).astype(np.int64)])
 
 
 class Streams(NamedTuple):
@@ -89,26 +88,20 @@ def fit(
     report: Callable[[FittedIvis], None] = lambda fitted: None,
     each_epoch: bool = False,
 ) -> FittedIvis:
-    """Train a new model, or train a model further.
+    """Train a new model with validated settings, or continue the training of `before`.
 
-    Parameters
-    ----------
-    data, settings, streams
-        Data, validated settings, and sources of randomness.
-    before
-        Model to train further.
-    shuffle
-        Order of the rows in an epoch.
-    callbacks
-        Keras callbacks.
-    report
-        Called with the model when it is ready to be trained, and with `each_epoch` also after each epoch.
+    `report` is called with the model before training and, with `each_epoch`, after each epoch, before the `callbacks`.
     """
     from scivis.nn._training import train
 
-    sample = data.subsample
-    reference = fit_reference(sample.reshape(len(sample), -1), streams.landmarks)
-    fitted = _prepared(before, data, sample, settings, streams, reference)
+    rows = data.statistics_rows()
+    reference = fit_reference(rows.reshape(len(rows), -1), streams.landmarks)
+    if before is None:
+        fitted = _new_model(data.targets, rows, settings, streams, reference)
+    else:
+        fitted = before if before.is_interrupted else _continued(before, data.targets, rows, settings)
+        # A model from an AnnData object has no generator of its own.
+        fitted = replace(fitted, reference=reference, rng=before.rng or streams.training)
     report(fitted)
     training = train(
         fitted.encoder,
@@ -117,29 +110,12 @@ def fit(
         settings.schedule(shuffle),
         rng=fitted.rng or streams.training,
         anchors=data.anchors,
-        supervision=_supervision(fitted.head, data.targets, settings, sample),
+        supervision=_supervision(fitted.head, data.targets, settings, rows),
         callbacks=callbacks,
         before=fitted.training,
         report=(lambda state: report(replace(fitted, training=state))) if each_epoch else None,
     )
-    return _scaled_map(replace(fitted, training=training), settings, sample)
-
-
-def _prepared(
-    before: FittedIvis | None,
-    data: TrainingData,
-    sample: NDArray[np.float32],
-    settings: Settings,
-    streams: Streams,
-    reference: Reference,
-) -> FittedIvis:
-    """The model with which training starts, from scratch, after an earlier fit, or in the middle of one."""
-    if before is None:
-        return _new_model(data.targets, sample, settings, streams, reference)
-    if not before.is_interrupted:
-        before = _continued(before, data.targets, sample, settings)
-    # A model from an AnnData object has no generator of its own.
-    return replace(before, reference=reference, rng=before.rng or streams.training)
+    return _scaled_embedding(replace(fitted, training=training), settings, rows)
 
 
 def _new_model(
@@ -148,7 +124,7 @@ def _new_model(
     from scivis.nn import build_encoder
     from scivis.nn._linear import start_at_pca
 
-    architecture = choose_architecture(settings, x)
+    architecture = _architecture(settings, x)
     encoder = build_encoder(architecture, seed_of(streams.weights), settings.backbone)
     if settings.linear_path:
         start_at_pca(encoder, x, architecture)
@@ -156,16 +132,12 @@ def _new_model(
     return FittedIvis(architecture, encoder, reference, head, rng=streams.training)
 
 
-def choose_architecture(settings: Settings, x: NDArray[np.float32]) -> Architecture:
+def _architecture(settings: Settings, x: NDArray[np.float32]) -> Architecture:
     """The encoder for rows of the shape and the scale of `x`, shape (n, ...)."""
     from scivis.nn import Architecture
 
-    if settings.backbone is not None:
-        network: str | tuple[int, ...] = "custom"
-    else:
-        network = settings.model if isinstance(settings.model, str) else tuple(settings.model)
     return Architecture(
-        network=network,
+        network=settings.network,
         n_features=int(np.prod(x.shape[1:])),
         n_components=settings.embedding_dims,
         linear_path=settings.linear_path,
@@ -185,42 +157,39 @@ def _new_head(targets: Targets, settings: Settings, seed: int) -> LabelHead:
 
 
 def _continued(before: FittedIvis, targets: Targets | None, x: NDArray[np.float32], settings: Settings) -> FittedIvis:
-    """The model of an earlier fit in the unit of training, if rows and labels are of the same kind."""
+    """The model of the previous fit in the unit of training; an error if network, rows or labels have changed."""
     check_shape(x.shape, before.encoder.input_shape[1:])
-    now, fitted, head = choose_architecture(settings, x), before.architecture, before.head
-    changed = [
-        name for name in ("network", "n_components", "linear_path") if getattr(now, name) != getattr(fitted, name)
-    ]
-    if changed:
-        msg = f"{changed} changed since the previous fit. Use sklearn.base.clone(model) to start from scratch."
-        raise ValueError(msg)
-    same = targets is None or not targets.classes.size or head is None or np.array_equal(targets.classes, head.classes)
-    if (targets and targets.n_outputs) != (head and head.n_outputs) or not same:
-        msg = (
-            "These labels are not those of the previous fit. Use the same labels, or sklearn.base.clone(model) to start "
-            "from scratch."
-        )
-        raise ValueError(msg)
-    if head is not None and head.metric != settings.supervision_metric:
-        msg = (
-            f"supervision_metric was {head.metric!r} in the previous fit. Use sklearn.base.clone(model) to start from "
-            "scratch."
-        )
-        raise ValueError(msg)
-    return _rescaled(before, 1.0, settings)
+    head, same_classes = before.head, True
+    if targets is not None and head is not None and targets.classes.size:
+        same_classes = np.array_equal(targets.classes, head.classes)
+    now = {
+        "network": settings.network,
+        "n_components": settings.embedding_dims,
+        "linear_path": settings.linear_path,
+    }
+    if changed := [name for name, value in now.items() if value != getattr(before.architecture, name)]:
+        what = f"{changed} changed since the previous fit."
+    elif not same_classes or (targets and targets.n_outputs) != (head and head.n_outputs):
+        what = "These labels are not those of the previous fit."
+    elif head is not None and head.metric != settings.supervision_metric:
+        what = f"supervision_metric was {head.metric!r} in the previous fit."
+    else:
+        return _rescaled(before, 1.0, settings)
+    msg = f"{what} To start from scratch, use sklearn.base.clone(model)."
+    raise ValueError(msg)
 
 
 def _supervision(
     head: LabelHead | None, targets: Targets | None, settings: Settings, x: NDArray[np.float32]
 ) -> Supervision | None:
     from scivis.nn._siamese import Supervision
-    from scivis.nn.supervision import scaled
+    from scivis.nn.supervision import scale_targets
 
     if targets is None or head is None:
         return None
     noise = settings.input_noise
     return Supervision(
-        scaled(targets, head.scale),
+        scale_targets(targets, head.scale),
         head.network,
         metric=settings.supervision_metric,
         weight=settings.supervision_weight,
@@ -228,17 +197,17 @@ def _supervision(
     )
 
 
-def _scaled_map(fitted: FittedIvis, settings: Settings, x: NDArray[np.float32]) -> FittedIvis:
-    """A map trained with InfoNCE is scaled to a fixed spread; other losses have a unit of their own."""
+def _scaled_embedding(fitted: FittedIvis, settings: Settings, x: NDArray[np.float32]) -> FittedIvis:
+    """The model with the embedding of InfoNCE scaled to a fixed standard deviation; other losses have a unit of their own."""
     from scivis.nn._training import embed
 
     if settings.distance != "infonce":
         return fitted
-    return _rescaled(fitted, _MAP_SPREAD / float(embed(fitted.encoder, x).std()), settings)
+    return _rescaled(fitted, _EMBEDDING_STD / float(embed(fitted.encoder, x).std()), settings)
 
 
 def _rescaled(fitted: FittedIvis, scale: float, settings: Settings) -> FittedIvis:
-    """The same model with another unit of the map. Weights and random states stay as they are."""
+    """The same model with another unit of the embedding. Weights and random states stay as they are."""
     from scivis.nn import build_encoder
     from scivis.nn.networks import random_states
 

@@ -46,7 +46,7 @@ class LabelHead:
 
 @dataclass(frozen=True, eq=False)
 class FittedIvis:
-    """Everything that a fit learned.
+    """Result of a fit.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ class FittedIvis:
     reference
         Landmarks by which novelty is measured.
     head
-        Prediction of labels, if there were any.
+        Layer that predicts labels; `None` without labels.
     training
-        State of the training, from which another fit continues; `None` for a model from an AnnData object.
+        State of training, from which another fit continues; `None` for a model from an AnnData object.
     rng
         Generator of the batches, in its state after the fit.
     """
@@ -72,8 +72,8 @@ class FittedIvis:
     rng: np.random.Generator | None = None
 
     @property
-    def learned(self) -> list[keras.Model]:
-        """The networks that training changes."""
+    def trained_networks(self) -> list[keras.Model]:
+        """The networks whose weights are trained."""
         return [self.encoder] if self.head is None else [self.encoder, self.head.network]
 
     @property

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from scivis.nn import Architecture
 
 _ENTRIES = ("config", "weights", "landmarks", "landmark_unit")
-_PLAIN = tuple(field.name for field in fields(Settings) if field.name != "model")
+_PLAIN = {field.name for field in fields(Settings)} - {"model"}
 
 
 def pack_model(settings: Settings, fitted: FittedIvis) -> dict[str, Any]:
@@ -53,14 +53,9 @@ def pack_model(settings: Settings, fitted: FittedIvis) -> dict[str, Any]:
 
 
 def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = None) -> tuple[Settings, FittedIvis]:
-    """Settings and fitted model from a dictionary.
+    """Settings and fitted model from the dictionary of :func:`pack_model`.
 
-    Parameters
-    ----------
-    stored
-        Result of :func:`pack_model`, perhaps after a round trip through a file.
-    backbone
-        The user's network, if the model was fitted with one.
+    A model that was fitted with the user's own network needs the same network as `backbone`.
 
     Raises
     ------
@@ -76,13 +71,15 @@ def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = No
     params = unpack_params(config.get("estimator"))
     if params.get("embedding_dims") != architecture.n_components:
         fail("its embedding_dims is not the n_components of its architecture")
-    settings = Settings(**params, model=_network(architecture, backbone))
-    return settings, FittedIvis(architecture, encoder, reference, _head(stored, settings))
+    network = architecture.network
+    model = backbone if network == "custom" else list(network) if isinstance(network, tuple) else network
+    settings = Settings(**params, model=model)
+    return settings, FittedIvis(architecture, encoder, reference, _label_head(stored, settings))
 
 
 def unpack_params(entry: Any) -> dict[str, Any]:
     """Settings that were stored as plain values."""
-    if not isinstance(entry, dict) or not set(entry) <= set(_PLAIN):
+    if not isinstance(entry, dict) or not set(entry) <= _PLAIN:
         fail("its estimator's parameters are not those of scivis.Ivis")
     if not all(value is None or isinstance(value, str | int | float) for value in entry.values()):
         fail("its estimator's parameters are not plain values")
@@ -99,7 +96,7 @@ def _architecture(entry: Any) -> Architecture:
     if isinstance(network, list) and network and all(map(is_width, network)):
         network = tuple(network)
     elif not isinstance(network, str) or network not in ("custom", *BUILT_IN, *REGISTERED):
-        fail(f"its network is {str(network)[:80]!r}, which is not known here; if it is yours, register it first")
+        fail(f"its network is {str(network)[:80]!r}, which is not known here; if it is your own, register it first")
     if not (is_width(entry["n_features"]) and is_width(entry["n_components"])):
         fail("its sizes are not integers of at least 1")
     if not (isinstance(entry["linear_path"], bool) and is_number(entry["scale"]) and is_number(entry["output_scale"])):
@@ -118,7 +115,7 @@ def _check_backbone(architecture: Architecture, backbone: keras.Model | None) ->
         )
         raise ValueError(msg)
     if architecture.network != "custom" and backbone is not None:
-        msg = f"backbone was given, but the network of the stored model is {architecture.network!r}. Leave it out."
+        msg = f"backbone was given, but the stored model's network is {architecture.network!r}. Leave it out."
         raise ValueError(msg)
 
 
@@ -129,7 +126,7 @@ def _encoder(architecture: Architecture, stored: Mapping[str, Any], backbone: ke
     weights = dict_to_arrays(stored["weights"], "weight")
     shapes = [weight.shape for weight in weights]
     if backbone is None and architecture.network not in REGISTERED:
-        # Before anything is built: a forged width must fail here, and not when memory for the layer is allocated.
+        # Before the network is built, which would allocate memory for layers of any forged width.
         n_layers = len(architecture.network) if isinstance(architecture.network, tuple) else 0
         if n_layers > len(weights) or sorted(weight_shapes(architecture)) != sorted(shapes):
             fail(f"its weights have shapes {shapes}, which are not those of its network")
@@ -139,38 +136,25 @@ def _encoder(architecture: Architecture, stored: Mapping[str, Any], backbone: ke
     return encoder
 
 
-def _network(architecture: Architecture, backbone: keras.Model | None) -> Any:
-    network = architecture.network
-    return backbone if network == "custom" else list(network) if isinstance(network, tuple) else network
-
-
-def _head(stored: Mapping[str, Any], settings: Settings) -> LabelHead | None:
-    from scivis.nn.supervision import CLASSIFICATION, build_head
+def _label_head(stored: Mapping[str, Any], settings: Settings) -> LabelHead | None:
+    from scivis.nn.supervision import CLASSIFICATION, build_head, check_metric
 
     # Empty dictionaries can be lost, for instance when data are concatenated.
     weights = dict_to_arrays(stored.get("head", {}), "head weight")
     if not weights:
         return None
-    width, dims = weights[-1].size, settings.embedding_dims
-    if [weight.shape for weight in weights] != [(dims, width), (width,)]:
-        fail(f"its head has shapes {[weight.shape for weight in weights]}")
+    width, dims, metric = weights[-1].size, settings.embedding_dims, settings.supervision_metric
+    check_shapes("head weights", [weight.shape for weight in weights], [(dims, width), (width,)])
     scale = float32_array(stored.get("scale"), "scale")
     if scale.shape != (2, width) or not (scale[0] > 0).all():
         fail(f"its scale has shape {scale.shape}, or units that are not above 0, for {width} predictions")
-    _check_metric(settings.supervision_metric)
-    classes = np.asarray(stored.get("classes"))
-    is_classifier = settings.supervision_metric in CLASSIFICATION
-    if is_classifier and (classes.shape != (width,) or classes.dtype.kind != "i"):
-        fail(f"its classes have shape {classes.shape}, but its head predicts {width}")
-    network = build_head(width, settings.supervision_metric, dims)
-    network.set_weights(weights)
-    return LabelHead(network, scale, classes if is_classifier else np.empty(0, np.int64))
-
-
-def _check_metric(metric: Any) -> None:
-    from scivis.nn.supervision import check_metric
-
     try:
         check_metric(metric)
     except ValueError as error:
         fail(f"its supervision_metric is {str(metric)[:80]!r}", error)
+    classes = np.asarray(stored.get("classes")) if metric in CLASSIFICATION else np.empty(0, np.int64)
+    if metric in CLASSIFICATION and (classes.shape != (width,) or classes.dtype.kind != "i"):
+        fail(f"its classes have shape {classes.shape}, but its head predicts {width}")
+    network = build_head(width, metric, dims)
+    network.set_weights(weights)
+    return LabelHead(network, scale, classes)

@@ -33,9 +33,7 @@ def load(adata: AnnData, entry: Any, *, backbone: keras.Model | None = None) -> 
     return restored(*unpack_model(entry["model"], backbone=backbone))
 
 
-def place(
-    adata: AnnData, entry: Any, rows: Rows, keys: Keys, *, backbone: keras.Model | None = None
-) -> Results:  # fmt: skip
+def place(adata: AnnData, entry: Any, rows: Rows, keys: Keys, *, backbone: keras.Model | None = None) -> Results:
     """Coordinates, novelty, and predicted labels of new cells, in one forward pass."""
     stored = StoredModel(entry["model"], backbone)
     named = unpack_predictions(entry.get("predictions", {}))
@@ -46,7 +44,7 @@ def place(
         obsm={keys.obsm: embedding},
         obs={keys.novelty: novelty},
         notes={
-            keys.obsm: "coordinates on the map of the reference (adata_new.obsm)",
+            keys.obsm: "coordinates in the embedding of the reference (adata_new.obsm)",
             keys.novelty: "novelty with respect to the reference (adata_new.obs)",
         },
     )
@@ -54,17 +52,7 @@ def place(
 
 
 class StoredModel:
-    """A model as it is stored, from which workers of a cluster restore it: only plain arrays are sent to them.
-
-    Parameters
-    ----------
-    packed
-        The stored model.
-    backbone
-        The user's network, if the model was fitted with one.
-    fitted
-        The same model, if it is at hand.
-    """
+    """A stored model, which the workers of a cluster restore themselves: only plain arrays are sent to them."""
 
     def __init__(
         self, packed: dict[str, Any], backbone: keras.Model | None = None, fitted: FittedIvis | None = None
@@ -89,19 +77,7 @@ class StoredModel:
 def map_cells(
     stored: StoredModel, rows: Rows, named: Predictions | None, *, with_novelty: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Coordinates, novelty and predictions of all rows; novelty and predictions are empty unless asked for.
-
-    Parameters
-    ----------
-    stored
-        The model.
-    rows
-        Its input, in blocks.
-    named
-        Names of the predictions, if there are any.
-    with_novelty
-        Whether novelty is wanted.
-    """
+    """Coordinates, novelty and, if they are `named`, predictions of all rows; empty arrays stand for what is left out."""
     n_components = stored.fitted.architecture.n_components
     head = stored.fitted.head if named else None
     function = partial(stored.predict, with_novelty=with_novelty, with_scores=head is not None)

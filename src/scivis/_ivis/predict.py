@@ -1,4 +1,4 @@
-"""Results of a fitted model for rows: embedding, predictions and novelty, on validated blocks."""
+"""Embeddings, predictions and novelty of validated rows, computed with a fitted model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def embed_rows(fitted: FittedIvis, rows: Block) -> Block:
-    """Coordinates of rows on the map, shape (n, n_components)."""
+    """Embedding of rows, shape (n, n_components)."""
     from scivis.nn._training import embed
 
     return embed(fitted.encoder, rows)
@@ -35,7 +35,7 @@ def novelty_of_rows(fitted: FittedIvis, rows: Block) -> Block:
 
 
 def predict_columns(fitted: FittedIvis, rows: Block, *, with_novelty: bool, with_scores: bool) -> Block:
-    """Embedding, novelty and predictions side by side, shape (n, n_components + 1 + n_outputs); each row embedded once."""
+    """Embedding, novelty and predictions side by side, shape (n, n_components + 1 + n_outputs); each row is embedded once."""
     embedding = embed_rows(fitted, rows)
     parts = [embedding]
     if with_novelty:

@@ -1,4 +1,4 @@
-"""The neighbors of the estimator: those it is given, or those that Annoy finds."""
+"""The neighbors of the estimator: those that the user passes, or those that Annoy finds."""
 
 from __future__ import annotations
 
@@ -19,15 +19,9 @@ if TYPE_CHECKING:
 
 
 def given_neighbors(given: Any, n_rows: int) -> Neighbors | LazyNeighbors:
-    """Neighbors in the form that training reads.
+    """Neighbors of `n_rows` rows in the form that training reads.
 
-    Parameters
-    ----------
-    given
-        A :class:`scivis.neighbors.Neighbors`, an index array or lists, which become a table; or any other sequence,
-        whose entries are looked up when they are needed.
-    n_rows
-        Number of rows that there must be neighbors of.
+    Arrays and lists become a table. The entries of any other sequence are read when they are needed.
     """
     if isinstance(given, Neighbors | LazyNeighbors):
         neighbors = given
@@ -36,7 +30,7 @@ def given_neighbors(given: Any, n_rows: int) -> Neighbors | LazyNeighbors:
     else:
         neighbors = LazyNeighbors(given)
     if neighbors.n_cells != n_rows:
-        msg = f"neighbour_matrix has {neighbors.n_cells} rows, but X has {n_rows}: neighbors of other cells?"
+        msg = f"neighbour_matrix has {neighbors.n_cells} rows, but X has {n_rows}. Pass the neighbors of the rows of X."
         raise ValueError(msg)
     return neighbors
 
@@ -44,7 +38,7 @@ def given_neighbors(given: Any, n_rows: int) -> Neighbors | LazyNeighbors:
 def search_neighbors(
     x: NDArray[np.float32], settings: Settings, index_path: str | Path | None, rng: np.random.Generator
 ) -> Neighbors | LazyNeighbors:
-    """Neighbors of the rows of `x`, shape (n, features), from an Annoy index: one in a file, or a new one."""
+    """Neighbors of the rows of `x`, shape (n, features), from a stored or a new Annoy index."""
     check_n_neighbors(settings.k, len(x))
     query: dict[str, Any] = {
         "k": settings.k,
@@ -55,12 +49,9 @@ def search_neighbors(
     if index_path is not None:
         matrix = AnnoyKnnMatrix.load(index_path, x.shape, **query)
     else:
+        on_disk, seed = settings.build_index_on_disk, seed_of(rng)
         matrix = AnnoyKnnMatrix.build(
-            x,
-            ntrees=settings.n_trees,
-            build_index_on_disk=settings.build_index_on_disk,
-            random_state=seed_of(rng),
-            **query,
+            x, ntrees=settings.n_trees, build_index_on_disk=on_disk, random_state=seed, **query
         )
     if not settings.precompute:
         return LazyNeighbors(matrix)

@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from scivis._checks import (
-    check_choice,
-    check_fraction,
-    check_positive,
-    check_positive_int,
-    check_real,
-    is_integer,
-)
+from scivis._checks import check_choice, check_fraction, check_positive, check_positive_int, check_real, is_integer
 from scivis.neighbors._annoy_file import AnnoyMetric
 
 if TYPE_CHECKING:
@@ -23,6 +16,7 @@ if TYPE_CHECKING:
     from scivis.nn._optimizer import Optimizer
     from scivis.nn._schedule import Schedule
     from scivis.nn.losses import IvisLoss
+    from scivis.nn.networks import Network
     from scivis.nn.pairs import Shuffle
 
 
@@ -63,7 +57,7 @@ class Settings:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def plain(self) -> dict[str, Any]:
-        """Settings that are plain values and can be stored; a loss function is named `custom`."""
+        """The settings that are plain values and can be stored; a loss function is named `custom`."""
         plain = {name: value for name, value in self.params().items() if name != "model"}
         return plain | {"distance": self.loss_name}
 
@@ -71,6 +65,13 @@ class Settings:
     def backbone(self) -> keras.Model | None:
         """The user's Keras network, if there is one."""
         return None if isinstance(self.model, str) or not hasattr(self.model, "layers") else self.model
+
+    @property
+    def network(self) -> Network:
+        """Name or widths of the network; `custom` for a Keras network of the user."""
+        if self.backbone is not None:
+            return "custom"
+        return self.model if isinstance(self.model, str) else tuple(self.model)
 
     @property
     def loss_name(self) -> str:

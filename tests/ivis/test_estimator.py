@@ -1,11 +1,12 @@
 """`scivis.Ivis` as a scikit-learn estimator on arrays."""
 
+from __future__ import annotations
+
 import pickle
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -16,25 +17,15 @@ from scivis import Ivis
 from scivis.neighbors import AnnoyKnnMatrix, Neighbors, find_neighbors
 from scivis.nn.losses import EuclideanPnLoss
 
+pytestmark = pytest.mark.usefixtures("op_by_op")
+
 SMALL = {"k": 5, "batch_size": 30, "epochs": 2, "model": [8], "verbose": 0, "random_state": 0}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def op_by_op():
-    """Runs training without compiling it, which takes longer than the training of so little."""
-    tf.config.run_functions_eagerly(run_eagerly=True)
-    yield
-    tf.config.run_functions_eagerly(run_eagerly=False)
-
-
 @pytest.fixture(scope="module")
-def rows():
-    return np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def fitted(rows):
-    return Ivis(**SMALL).fit(rows)
+def fitted(rows, eagerly):
+    with eagerly():
+        return Ivis(**SMALL).fit(rows)
 
 
 def test_a_clone_has_the_parameters_and_no_fit(fitted):
@@ -44,7 +35,7 @@ def test_a_clone_has_the_parameters_and_no_fit(fitted):
     assert not hasattr(copy, "encoder_")
 
 
-def test_parameters_are_kept_as_given_and_can_be_changed():
+def test_parameters_are_stored_as_given_and_can_be_changed():
     model = Ivis(3, k=7, distance="cosine_pn")
     assert model.get_params()["embedding_dims"] == 3
     assert model.set_params(k=9).k == 9
@@ -60,12 +51,12 @@ def test_fitting_changes_no_parameter(rows):
 
 
 @pytest.mark.parametrize("method", ["transform", "novelty"])
-def test_an_unfitted_model_says_so(rows, method):
+def test_an_unfitted_model_raises_not_fitted_error(rows, method):
     with pytest.raises(NotFittedError, match="Call `fit` first"):
         getattr(Ivis(), method)(rows)
 
 
-def test_what_a_fit_leaves(fitted, rows):
+def test_a_fit_sets_the_attributes(fitted, rows):
     assert fitted.n_features_in_ == 4
     assert len(fitted.loss_history_) == SMALL["epochs"]
     assert np.isfinite(fitted.loss_history_).all()
@@ -73,17 +64,17 @@ def test_what_a_fit_leaves(fitted, rows):
     assert fitted.neighbour_matrix_.n_cells == len(rows)
 
 
-def test_fit_transform_is_fit_and_transform(rows, fitted):
-    embedding = Ivis(**SMALL).fit_transform(rows)
+@pytest.mark.parametrize("seed", [0, np.random.default_rng(0)], ids=["integer", "generator"])
+def test_the_same_seed_gives_the_same_bits(rows, fitted, seed):
+    embedding = Ivis(**SMALL | {"random_state": seed}).fit_transform(rows)
     assert embedding.dtype == np.float32
     assert embedding.shape == (60, 2)
     assert_array_equal(embedding, fitted.transform(rows))
 
 
-def test_labels_change_the_fit_but_not_at_weight_zero(rows, fitted):
-    labels = np.arange(60) % 3
-    assert (Ivis(**SMALL).fit_transform(rows, labels) != fitted.transform(rows)).any()
-    assert_array_equal(Ivis(**SMALL, supervision_weight=0).fit_transform(rows, labels), fitted.transform(rows))
+def test_another_seed_gives_another_embedding(rows, fitted):
+    other = Ivis(**SMALL | {"random_state": 1}).fit_transform(rows)
+    assert not np.allclose(other, fitted.transform(rows), atol=1e-3)
 
 
 def test_a_pipeline_scales_and_embeds(rows):
@@ -92,31 +83,31 @@ def test_a_pipeline_scales_and_embeds(rows):
     assert_allclose(pipeline.transform(rows), Ivis(**SMALL).fit(scaled).transform(scaled), atol=1e-4)
 
 
-def test_the_input_is_neither_changed_nor_kept_in_double(rows, fitted):
+def test_double_precision_input_gives_the_same_bits_and_is_not_changed(rows, fitted):
     doubles = rows.astype(np.float64)
     before = doubles.copy()
     assert_array_equal(Ivis(**SMALL).fit_transform(doubles), fitted.transform(rows))
     assert_array_equal(doubles, before)
 
 
-def test_lists_are_rows_too(rows, fitted):
+def test_lists_are_embedded_as_arrays_are(rows, fitted):
     assert_array_equal(fitted.transform(rows[:3].tolist()), fitted.transform(rows[:3]))
 
 
-def test_no_rows_give_no_places(fitted):
+def test_no_rows_give_an_empty_embedding(fitted):
     empty = np.empty((0, 4), np.float32)
     assert fitted.transform(empty).shape == (0, 2)
     assert fitted.novelty(empty).shape == (0,)
 
 
 @pytest.mark.parametrize("width", [3, 5])
-def test_rows_of_another_width_are_refused(fitted, width):
+def test_rows_of_another_width_are_rejected(fitted, width):
     with pytest.raises(ValueError, match=rf"rows of shape \(4,\), but these have shape \({width},\)"):
         fitted.transform(np.zeros((2, width)))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_rows_that_are_not_finite_are_refused(fitted, rows, value):
+def test_rows_that_are_not_finite_are_rejected(fitted, rows, value):
     bad = rows.copy()
     bad[7, 1] = value
     with pytest.raises(ValueError, match="NaN or infinite values: 1 of 60 cells read, the first of them row 7"):
@@ -128,12 +119,12 @@ def test_rows_that_are_not_finite_are_refused(fitted, rows, value):
 @pytest.mark.parametrize(
     ("shape", "message"), [((2, 4), "at least 3 rows"), ((0, 4), "at least 3 rows|batch_size"), ((60,), "at least 3")]
 )
-def test_data_of_an_impossible_shape_are_refused(shape, message):
+def test_data_of_an_invalid_shape_are_rejected(shape, message):
     with pytest.raises(ValueError, match=message):
         Ivis(**SMALL | {"batch_size": 2, "k": 1}).fit(np.zeros(shape))
 
 
-def test_equal_rows_are_refused():
+def test_equal_rows_are_rejected():
     with pytest.raises(ValueError, match="All 60 rows are equal"):
         Ivis(**SMALL).fit(np.ones((60, 4)))
 
@@ -155,13 +146,14 @@ def test_equal_rows_are_refused():
         ({"model": []}, "list of widths"),
         ({"knn_distance_metric": "jaccard"}, "jaccard"),
     ],
+    ids=str,
 )
-def test_parameters_that_cannot_work_are_refused(rows, change, message):
+def test_invalid_parameters_are_rejected(rows, change, message):
     with pytest.raises(ValueError, match=message):
         Ivis(**SMALL | change).fit(rows)
 
 
-def test_the_settings_of_annoy_reach_annoy(rows, monkeypatch):
+def test_the_settings_of_the_search_are_passed_to_annoy(rows, monkeypatch):
     given, build = {}, AnnoyKnnMatrix.build
 
     def record(x, *args, **settings):
@@ -175,34 +167,23 @@ def test_the_settings_of_annoy_reach_annoy(rows, monkeypatch):
     assert given | wanted == given
 
 
-def test_neighbours_can_be_handed_in_as_table_array_or_lists(rows, monkeypatch):
+def test_neighbors_can_be_a_table_an_array_or_lists(rows, monkeypatch):
     table = find_neighbors(rows, 5)
-    monkeypatch.setattr(AnnoyKnnMatrix, "build", lambda *_, **__: pytest.fail("a search was made"))
+    monkeypatch.setattr(AnnoyKnnMatrix, "build", lambda *_, **__: pytest.fail("neighbors were searched"))
     forms = [table, table.indices, table.indices.tolist()]
     embeddings = [Ivis(**SMALL, neighbour_matrix=form).fit_transform(rows) for form in forms]
     assert_array_equal(embeddings[0], embeddings[1])
     assert_array_equal(embeddings[0], embeddings[2])
 
 
-def test_neighbours_of_other_rows_are_refused(rows):
+def test_neighbors_of_other_rows_are_rejected(rows):
     others = Neighbors.from_indices(np.array([[1], [0]]))
     with pytest.raises(ValueError, match="neighbour_matrix has 2 rows, but X has 60"):
         Ivis(**SMALL, neighbour_matrix=others).fit(rows)
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_does_not(rows, fitted):
-    again, other = (Ivis(**SMALL | {"random_state": seed}).fit_transform(rows) for seed in (0, 1))
-    assert_array_equal(again, fitted.transform(rows))
-    assert not np.allclose(other, again, atol=1e-3)
-
-
-def test_a_generator_is_a_seed_too(rows, fitted):
-    embedding = Ivis(**SMALL | {"random_state": np.random.default_rng(0)}).fit_transform(rows)
-    assert_array_equal(embedding, fitted.transform(rows))
-
-
 class EncodersOfEpochs(keras.callbacks.Callback):
-    """Keeps the encoder's weights after each epoch."""
+    """Stores the weights of the encoder after each epoch."""
 
     def __init__(self):
         super().__init__()
@@ -212,9 +193,9 @@ class EncodersOfEpochs(keras.callbacks.Callback):
         self.weights.append(self.model.encoder.get_weights())
 
 
-def test_early_stopping_keeps_the_best_weights_not_the_last(rows):
+def test_early_stopping_restores_the_best_weights(rows):
     epochs = EncodersOfEpochs()
-    # So high a rate that the loss does not fall for long.
+    # With so high a learning rate, the loss soon rises.
     settings = {"learning_rate": 0.5, "epochs": 60, "n_epochs_without_progress": 3, "batch_size": 60}
     model = Ivis(**SMALL | settings, callbacks=[epochs]).fit(rows)
     best = int(np.argmin(model.loss_history_))
@@ -223,11 +204,9 @@ def test_early_stopping_keeps_the_best_weights_not_the_last(rows):
         assert_array_equal(kept, seen)
 
 
-def test_without_patience_all_epochs_run(rows):
-    model = Ivis(
-        **SMALL | {"learning_rate": 0.5, "epochs": 6, "batch_size": 60, "n_epochs_without_progress": None}
-    ).fit(rows)
-    assert len(model.loss_history_) == 6
+def test_without_early_stopping_all_epochs_run(rows):
+    settings = {"learning_rate": 0.5, "epochs": 6, "batch_size": 60, "n_epochs_without_progress": None}
+    assert len(Ivis(**SMALL | settings).fit(rows).loss_history_) == 6
 
 
 def test_novelty_is_the_distance_to_five_landmarks_in_units_of_the_99th_percentile(rows, fitted):
@@ -239,7 +218,7 @@ def test_novelty_is_the_distance_to_five_landmarks_in_units_of_the_99th_percenti
     assert_allclose(fitted.novelty(new), expected, rtol=1e-3)
 
 
-def test_images_need_a_network_that_reads_images():
+def test_images_are_embedded_by_a_network_that_reads_images():
     images = np.random.default_rng(0).normal(size=(40, 4, 4, 1)).astype(np.float32)
     network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(3, 2), keras.layers.Flatten()])
     model = Ivis(**SMALL | {"model": network, "batch_size": 20}).fit(images)
@@ -249,19 +228,19 @@ def test_images_need_a_network_that_reads_images():
         model.transform(images.reshape(40, 16))
 
 
-def test_a_pickled_model_embeds_the_same(rows, fitted):
+def test_a_pickled_model_gives_the_same_embedding(rows, fitted):
     assert_allclose(pickle.loads(pickle.dumps(fitted)).transform(rows), fitted.transform(rows), atol=1e-6)
 
 
 @pytest.mark.parametrize("verbose", [0, 1])
-def test_verbose_rules_the_progress_bar(rows, verbose, capsys):
+def test_a_progress_bar_is_shown_if_verbose(rows, verbose, capsys):
     Ivis(**SMALL | {"verbose": verbose}).fit(rows)
     printed = capsys.readouterr()
     assert printed.out == ""
     assert ("training" in printed.err) == bool(verbose)
 
 
-def test_an_object_of_a_loss_is_a_distance_and_its_margin_counts(rows, fitted):
+def test_a_loss_object_can_be_the_distance_and_its_margin_is_used(rows, fitted):
     same, wider = (Ivis(**SMALL, distance=loss).fit(rows) for loss in (EuclideanPnLoss(), EuclideanPnLoss(margin=30)))
     assert_array_equal(same.transform(rows), fitted.transform(rows))
     assert np.abs(wider.transform(rows) - fitted.transform(rows)).max() > 1e-3
