@@ -1,7 +1,7 @@
-"""Data that are read when they are needed: files of images, or a class of your own.
+"""Data that are read on demand: image files, or a class of your own.
 
-Whatever has a ``shape`` and can be indexed by rows is data for :class:`scivis.Ivis`; :class:`IndexableDataset` is a
-base class for that, :class:`ImageDataset` and :class:`FlattenedImageDataset` read image files.
+:class:`scivis.Ivis` accepts any object that has a ``shape`` and can be indexed by rows. :class:`IndexableDataset` is a
+base class for such objects; :class:`ImageDataset` and :class:`FlattenedImageDataset` read image files.
 """
 
 from ._dataset import IndexableDataset

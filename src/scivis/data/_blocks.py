@@ -18,22 +18,16 @@ BLOCK = 8192
 
 
 def iter_blocks(matrix: Any, size: int = BLOCK) -> Iterator[NDArray[Any] | sparse.csr_array]:
-    """Consecutive rows of a matrix, `size` at a time, as NumPy arrays or CSR arrays.
-
-    Raises
-    ------
-    NotImplementedError
-        If the matrix is stored by columns on disk, where reading a block of rows would read the whole file.
-    """
+    """Consecutive rows of a matrix, `size` at a time, as NumPy arrays or CSR arrays."""
     matrix = by_rows(matrix)
     for start in range(0, matrix.shape[0], size):
         block = matrix[start : start + size]
         block = block.compute() if hasattr(block, "compute") else block
         yield sparse.csr_array(block) if sparse.issparse(block) else np.asarray(block)
-        _release(matrix)
+        release(matrix)
 
 
-def _release(matrix: Any) -> None:
+def release(matrix: Any) -> None:
     """Free the pages of a memory map that were read, which the system counts as memory of the process.
 
     Private (copy-on-write) maps are left alone: their pages may hold changes that exist nowhere else.
@@ -53,7 +47,7 @@ def by_rows(matrix: Any) -> Any:
     Raises
     ------
     NotImplementedError
-        If it is stored by columns on disk.
+        If it is stored by columns on disk, where reading a block of rows would read the whole file.
     """
     if sparse.issparse(matrix):
         return matrix.tocsr()
@@ -92,23 +86,22 @@ def take_rows(matrix: Any, rows: NDArray[np.integer]) -> NDArray[np.float32]:
     for start in range(0, matrix.shape[0], BLOCK):
         first, last = np.searchsorted(rows, (start, start + BLOCK))
         if first < last:
-            block = next(iter_blocks(matrix[start : start + BLOCK]))
+            block = next(iter_blocks(matrix[start : start + BLOCK], BLOCK))
             taken[first:last] = dense(block[rows[first:last] - start])
-            _release(matrix)
+            release(matrix)
     return taken
 
 
-def spread_rows(matrix: Any, n_runs: int, length: int) -> Any:
-    """Runs of consecutive rows at evenly spaced positions, as one array or CSR matrix; all rows of a small matrix.
+def sample_runs(matrix: Any, n_runs: int, length: int) -> Iterator[tuple[int, NDArray[Any] | sparse.csr_array]]:
+    """Runs of consecutive rows at evenly spaced positions, each with the index of its first row.
 
-    Reading runs costs much less than reading as many single rows. Cells that are adjacent in a file often belong to one
-    sample, so that many short runs are more representative than a few long ones.
+    All rows of a small matrix are read. Reading runs costs much less than reading as many single rows. Cells that are
+    adjacent in a file often belong to one sample, so that many short runs are more representative than a few long ones.
     """
-    n = matrix.shape[0]
-    matrix = by_rows(matrix)
+    matrix, n = by_rows(matrix), matrix.shape[0]
     if n <= n_runs * length:
-        parts = list(iter_blocks(matrix))
+        starts, length = np.arange(0, n, BLOCK), BLOCK
     else:
         starts = np.linspace(0, n - length, n_runs).astype(np.int64)
-        parts = [next(iter_blocks(matrix[start : start + length])) for start in starts]
-    return sparse.vstack(parts, format="csr") if sparse.issparse(parts[0]) else np.concatenate(parts)
+    for start in starts.tolist():
+        yield start, next(iter_blocks(matrix[start : start + length], length))

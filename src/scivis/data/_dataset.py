@@ -1,4 +1,4 @@
-"""The base class of data that are read when they are needed."""
+"""The base class of data that are read on demand."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class IndexableDataset(Sequence):
-    """Base class for data that are read row by row when they are needed, from wherever they are.
+    """Base class for data whose rows are read on demand, from any source.
 
-    A subclass gives `shape`, ``__getitem__`` and ``__len__``. It may give :meth:`get_batch` where many rows are read
-    faster together; scivis reads a dataset through :meth:`get_batch` alone, consecutive rows, each once.
+    A subclass defines `shape`, ``__getitem__`` and ``__len__``. It can override :meth:`get_batch` if reading many rows
+    at once is faster. scivis reads a dataset only through :meth:`get_batch`, in consecutive rows, each row once.
 
     Examples
     --------
@@ -49,6 +49,6 @@ class IndexableDataset(Sequence):
         """Number of rows."""
 
     def get_batch(self, idx_seq: Iterable[int]) -> NDArray[Any]:
-        """These rows as one array, shape (rows, …)."""
+        """The rows with these indices as one array, shape (rows, …)."""
         rows = [np.asarray(self[i]) for i in idx_seq]
         return np.stack(rows) if rows else np.empty((0, *self.shape[1:]))

@@ -1,4 +1,4 @@
-"""Image files as rows: decoded, resized and handed out when they are asked for."""
+"""Image files as rows, which are decoded and resized on demand."""
 
 from __future__ import annotations
 
@@ -28,32 +28,30 @@ _CHANNELS = {"rgb": 3, "rgba": 4, "grayscale": 1}
 
 
 class ImageDataset(IndexableDataset):
-    """Image files, each a row of shape (height, width, channels), float32.
+    """Image files as a dataset: each row is an image of shape (height, width, channels), float32.
 
-    The files are decoded when their rows are read, several at a time. JPEG, PNG, GIF (the first frame) and BMP can be
-    read; `rgba` gives images without transparency an opaque fourth channel, except GIF.
-
-    Decoding and resizing are TensorFlow's: it is there already, knows all of ivis's ways to resize, keeps the 16 bits
-    of a PNG, and lets go of Python's lock, so that threads decode in parallel.
+    The files are decoded when their rows are read, by several threads. JPEG, PNG, BMP and the first frame of GIF files
+    can be read. TensorFlow decodes and resizes them: it supports all interpolations of ivis and 16-bit PNG files.
 
     Parameters
     ----------
     filepath_list
-        Image files, one per row.
+        Paths of the image files, one per row.
     img_shape
-        Height and width to resize to, in pixels.
+        Height and width of the resized images, in pixels.
     color_mode
-        `rgb`, `rgba` or `grayscale`: 3, 4 or 1 channels.
+        `rgb`, `rgba` or `grayscale`: 3, 4 or 1 channels. With `rgba`, images without transparency get an opaque fourth
+        channel; GIF files cannot be read then.
     resize_method
         Interpolation: `area`, `bicubic`, `bilinear`, `gaussian`, `lanczos3`, `lanczos5`, `mitchellcubic`, `nearest`.
     preserve_aspect_ratio
-        Keep the proportions and pad with zeros, equally on both sides, instead of stretching.
+        Whether to keep the proportions and pad with zeros, equally on both sides. By default, images are stretched.
     dtype
-        `uint8` gives values from 0 to 255, `uint16` from 0 to 65,535, with the full precision of 16-bit PNG files.
+        `uint8` gives values from 0 to 255, `uint16` from 0 to 65,535 with the full precision of 16-bit PNG files.
     preprocessing_function
-        Called with every resized image; returns an array of the same shape.
+        Function that is applied to every resized image and returns an array of the same shape.
     n_jobs
-        Threads that read a batch; −1 takes all cores.
+        Number of threads that read a batch. Default: −1, all cores.
 
     Raises
     ------
@@ -85,7 +83,7 @@ class ImageDataset(IndexableDataset):
         n_jobs: int = -1,
     ) -> None:
         if isinstance(filepath_list, str | os.PathLike):
-            msg = f"filepath_list={filepath_list!r} is one path; give a list of them."
+            msg = f"filepath_list={filepath_list!r} must be a list of paths, not a single path."
             raise ValueError(msg)
         check_choice("color_mode", color_mode, get_args(ColorMode))
         check_choice("resize_method", resize_method, get_args(ResizeMethod))
@@ -93,7 +91,7 @@ class ImageDataset(IndexableDataset):
         self.img_shape = _height_and_width(img_shape)
         self.color_mode, self.resize_method = color_mode, resize_method
         self.preserve_aspect_ratio = preserve_aspect_ratio
-        self.dtype = np.dtype(getattr(dtype, "as_numpy_dtype", dtype))  # TensorFlow's own types as well
+        self.dtype = np.dtype(getattr(dtype, "as_numpy_dtype", dtype))  # accepts TensorFlow's types, too
         check_choice("dtype", self.dtype.name, ("uint8", "uint16"))
         self.preprocessing_function = preprocessing_function
         self.n_jobs = n_jobs
@@ -117,30 +115,30 @@ class ImageDataset(IndexableDataset):
         return self.get_batch([idx])[0]
 
     def get_batch(self, idx_seq: Iterable[int]) -> NDArray[np.float32]:
-        """These images, read by several threads."""
+        """The images with these indices, shape (images, …), read by several threads."""
         from joblib import effective_n_jobs
 
-        _tensorflow()  # before the threads start
+        load_quietly("tensorflow")  # before the threads start
         paths = [self.filepath_list[as_int(i)] for i in idx_seq]
         batch = np.empty((len(paths), *self.image_shape), np.float32)
         with ThreadPoolExecutor(effective_n_jobs(self.n_jobs)) as pool:
-            for i, image in enumerate(pool.map(self._image, paths)):
+            for i, image in enumerate(pool.map(self._read, paths)):
                 batch[i] = image
         return batch.reshape(len(paths), *self.shape[1:])
 
     def read_image(self, filepath: str | os.PathLike[str]) -> NDArray[np.integer]:
-        """Decode a file, shape (its height, its width, channels), `dtype`.
+        """Decode a file, as an array of shape (its height, its width, channels) and type `dtype`.
 
         Raises
         ------
         ValueError
-            If the file is no image that can be read in this `color_mode`.
+            If the file is not an image, or cannot be read in this `color_mode`.
         """
-        tf = _tensorflow()
+        tf = load_quietly("tensorflow")
         content = Path(filepath).read_bytes()
-        # The JPEG decoder has no fourth channel.
-        opaque = self.color_mode == "rgba" and content[:2] == b"\xff\xd8"
-        channels = 3 if opaque else _CHANNELS[self.color_mode]
+        # The JPEG decoder does not produce a fourth channel.
+        adds_alpha = self.color_mode == "rgba" and content[:2] == b"\xff\xd8"
+        channels = 3 if adds_alpha else _CHANNELS[self.color_mode]
         try:
             with tf.device("CPU"):
                 image = tf.io.decode_image(content, channels, self.dtype.name, expand_animations=False).numpy()
@@ -148,12 +146,12 @@ class ImageDataset(IndexableDataset):
             reason = str(error.message).partition("}} ")[2] or error.message
             msg = f"{filepath} cannot be read as an image, color_mode={self.color_mode!r}: {reason}"
             raise ValueError(msg) from error
-        full = np.iinfo(self.dtype).max
-        return np.pad(image, ((0, 0), (0, 0), (0, 1)), constant_values=full) if opaque else image
+        opaque = np.iinfo(self.dtype).max
+        return np.pad(image, ((0, 0), (0, 0), (0, 1)), constant_values=opaque) if adds_alpha else image
 
     def resize_image(self, img: NDArray[Any]) -> NDArray[np.float32]:
         """Resize an image, of shape (height, width, channels), to `img_shape`."""
-        tf = _tensorflow()
+        tf = load_quietly("tensorflow")
         height, width = self.img_shape
         with tf.device("CPU"):
             pixels = tf.cast(img, tf.float32)
@@ -161,24 +159,24 @@ class ImageDataset(IndexableDataset):
                 return tf.image.resize_with_pad(pixels, height, width, self.resize_method).numpy()
             return tf.image.resize(pixels, (height, width), self.resize_method).numpy()
 
-    def _image(self, path: str | os.PathLike[str]) -> NDArray[Any]:
+    def _read(self, path: str | os.PathLike[str]) -> NDArray[Any]:
         image = self.resize_image(self.read_image(path))
         if self.preprocessing_function is None:
             return image
-        changed = np.asarray(self.preprocessing_function(image))
-        if changed.shape != self.image_shape:
-            msg = f"preprocessing_function turned {path} into shape {changed.shape}; {self.image_shape} is needed."
+        processed = np.asarray(self.preprocessing_function(image))
+        if processed.shape != self.image_shape:
+            msg = f"preprocessing_function turned {path} into shape {processed.shape}; {self.image_shape} is required."
             raise ValueError(msg)
-        return changed
+        return processed
 
 
 class FlattenedImageDataset(ImageDataset):
-    """Image files, each a row of height × width × channels numbers, float32, for networks that read flat rows.
+    """Image files as a dataset of flat rows: each row holds height × width × channels values, float32.
 
     Parameters
     ----------
     filepath_list, img_shape, color_mode, resize_method, preserve_aspect_ratio, dtype, preprocessing_function, n_jobs
-        As for :class:`ImageDataset`; `preprocessing_function` is called before images are flattened.
+        As for :class:`ImageDataset`. `preprocessing_function` is applied before the images are flattened.
 
     Examples
     --------
@@ -188,20 +186,14 @@ class FlattenedImageDataset(ImageDataset):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Number of images, and of numbers in each."""
+        """Number of images, and number of values per image."""
         return len(self), int(np.prod(self.image_shape))
 
 
 def _height_and_width(img_shape: Any) -> tuple[int, int]:
-    try:
-        height, width = img_shape
-    except (TypeError, ValueError):
-        msg = f"img_shape={img_shape!r} must be a height and a width."
-        raise ValueError(msg) from None
-    check_positive_int("img_shape[0]", height)
-    check_positive_int("img_shape[1]", width)
-    return int(height), int(width)
-
-
-def _tensorflow() -> Any:
-    return load_quietly("tensorflow")
+    if np.shape(img_shape) != (2,):
+        msg = f"img_shape={img_shape!r} must be a height and a width, in pixels."
+        raise ValueError(msg)
+    for i, length in enumerate(img_shape):
+        check_positive_int(f"img_shape[{i}]", length)
+    return int(img_shape[0]), int(img_shape[1])

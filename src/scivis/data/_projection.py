@@ -1,4 +1,4 @@
-"""From very many genes to a few components: axes learned on a part of the cells, applied to all of them in one pass."""
+"""Projection of very many genes to principal components: axes of a sample of the cells, applied to all of them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from ._blocks import iter_blocks, spread_rows
+from ._blocks import dense, sample_runs
 from ._spill import RowFile
+from ._streaming import Rows, map_dask
 from ._validation import check_finite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-# Cells that the axes are learned on: 128 runs of consecutive ones, so that little is read, from all over the data.
+# Cells that the axes are fitted to: 128 runs of 200 cells from all over the data, so that little is read.
 _RUNS, _RUN = 128, 200
 # scanpy's default number of components.
 _N_COMPONENTS = 50
@@ -27,14 +26,8 @@ _N_COMPONENTS = 50
 class Projection:
     """Principal components of some columns: ``rows @ loadings + offset``.
 
-    Parameters
-    ----------
-    loadings
-        Columns of the matrix × components; zero for columns that are not used.
-    offset
-        Minus the projected mean.
-    means
-        Mean of each column.
+    `loadings` has shape (columns, components) and is zero for columns that are not used; `offset` is minus the projected
+    mean, and `means` holds the mean of each column.
     """
 
     loadings: NDArray[np.float32]
@@ -42,33 +35,28 @@ class Projection:
     means: NDArray[np.float32]
 
     def __call__(self, block: Any) -> NDArray[np.float32]:
-        """The components of a block of rows, dense or sparse; a sparse one stays so."""
+        """The components of a block of rows, dense or sparse."""
         return np.asarray(block @ self.loadings + self.offset, dtype=np.float32)
 
 
 def fit_projection(matrix: Any, columns: NDArray[np.bool_], random_state: int) -> Projection:
-    """Principal axes of some columns, by about 25,000 rows from all over the matrix.
+    """Principal axes of some columns, estimated from about 25,000 rows from all over the matrix.
 
-    The axes of a few leading components are known well from so many cells: what they miss is what few cells vary in,
-    which PCA of all cells puts into late components, too.
-
-    Parameters
-    ----------
-    matrix
-        Cells × genes; dense, sparse, on disk or a dask array.
-    columns
-        Which genes to use, shape (genes,).
-    random_state
-        Seed of the solver.
+    So many cells determine the leading axes well. What they miss is the variation within small populations, which the
+    PCA of all cells also puts into late components. `matrix` has shape (cells, genes), in memory, on disk or as a dask
+    array; `columns` is a mask of the genes to use, and `random_state` the seed of the solver.
     """
     from sklearn.decomposition import PCA
 
-    rows = spread_rows(matrix, _RUNS, _RUN)
-    pilot = rows[:, np.flatnonzero(columns)].astype(np.float32)
-    check_finite(pilot.data if sparse.issparse(pilot) else pilot, "The expression")
-    solver = "arpack" if sparse.issparse(pilot) else "randomized"
-    n_components = min(_N_COMPONENTS, min(pilot.shape) - 1)
-    pca = PCA(n_components, svd_solver=solver, random_state=random_state).fit(pilot)
+    used, runs = np.flatnonzero(columns), []
+    for start, run in sample_runs(matrix, _RUNS, _RUN):
+        check_finite(dense(run[:, used]), "The expression", start)
+        runs.append(run)
+    rows = sparse.vstack(runs, format="csr") if sparse.issparse(runs[0]) else np.concatenate(runs)
+    sample = rows[:, used].astype(np.float32)
+    solver = "arpack" if sparse.issparse(sample) else "randomized"
+    n_components = min(_N_COMPONENTS, min(sample.shape) - 1)
+    pca = PCA(n_components, svd_solver=solver, random_state=random_state).fit(sample)
     loadings = np.zeros((matrix.shape[1], n_components), np.float32)
     loadings[columns] = pca.components_.T
     means = np.asarray(rows.mean(axis=0), np.float32).ravel()
@@ -76,20 +64,8 @@ def fit_projection(matrix: Any, columns: NDArray[np.bool_], random_state: int) -
 
 
 def project(matrix: Any, projection: Projection, name: str) -> Any:
-    """The components of all rows: a dask array stays one, lazily; anything else is read once, into a temporary file."""
+    """The components of all rows: lazily for a dask array, otherwise validated in a temporary file, in one pass."""
     n_components = projection.loadings.shape[1]
     if hasattr(matrix, "map_blocks"):
-        rows = matrix.rechunk({1: -1})
-        return rows.map_blocks(
-            projection, dtype=np.float32, chunks=(rows.chunks[0], (n_components,)), meta=np.empty((0, 0), np.float32)
-        )
-    return RowFile.of(_components(matrix, projection, name), (matrix.shape[0], n_components))
-
-
-def _components(matrix: Any, projection: Projection, name: str) -> Iterator[NDArray[np.float32]]:
-    done = 0
-    for block in iter_blocks(matrix):
-        rows = projection(block)
-        check_finite(rows, name, first_row=done)
-        done += len(rows)
-        yield rows
+        return map_dask(matrix, projection, n_components)
+    return RowFile.of(Rows(matrix, name, projection).blocks(), (matrix.shape[0], n_components))

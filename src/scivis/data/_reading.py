@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from ._blocks import BLOCK, by_rows, dense
+from ._blocks import BLOCK, by_rows, dense, iter_blocks, release
 from ._spill import RowFile
 from ._validation import ValidatedRows, check_finite
 
@@ -24,87 +24,64 @@ _BLOCK_BYTES = 64 * 2**20
 MAX_BYTES = 2**30
 
 
-def read_rows(X: Any, name: str = "The data", *, max_bytes: int | None = None) -> NDArray[np.float32]:  # noqa: N803 (scikit-learn's name)
-    """All rows as one validated float32 array, in memory or in a temporary file.
+def read_rows(X: Any, name: str = "The data") -> NDArray[np.float32]:  # noqa: N803 (scikit-learn's name)
+    """All rows as one validated float32 array, shape (n, ...); above 1 GiB as a read-only memory map.
 
-    Parameters
-    ----------
-    X
-        Rows on the first axis, with any number of further axes: an array, a memory map, a data frame, a SciPy sparse
-        matrix, an HDF5 dataset, a zarr or dask array, an :class:`scivis.data.IndexableDataset`, or any object with
-        `shape` and ``__getitem__`` by slices or by single row indices. A float32 array in C order is returned as it
-        is. Anything else is read in order, in whole chunks where it is stored in chunks, each chunk once.
-    name
-        Name of the data in error messages.
-    max_bytes
-        Rows larger than this are kept in an unnamed temporary file in Python's folder for temporary files (`TMPDIR`),
-        which is removed with the array. The default is 1 GiB.
-
-    Raises
-    ------
-    TypeError
-        If `X` holds no rows, or no numbers.
-    ValueError
-        If its rows have different shapes, or hold NaN or infinite values.
-    NotImplementedError
-        If it is stored by columns on disk, where each block would read the whole file.
-    OSError
-        If the disk has no space for the temporary file.
+    `X` is an array, a memory map, a data frame, a SciPy sparse matrix, an HDF5 dataset, a zarr or dask array, an
+    :class:`scivis.data.IndexableDataset`, or any object with `shape` and ``__getitem__`` by slices or by single row
+    indices. What has the form of the result already is returned as it is. Anything else is read in order, in whole chunks
+    where it is stored in chunks, each chunk once. More than 1 GiB is written to an unnamed temporary file (in `TMPDIR`),
+    which is removed with the array. `name` is the name of the data in the error for NaN and infinite values.
 
     Examples
     --------
-    >>> from scipy import sparse
     >>> read_rows(sparse.csr_array([[0, 2], [3, 0]]))
     array([[0., 2.],
            [3., 0.]], dtype=float32)
     """
     if isinstance(X, ValidatedRows):
         return X.x
-    source = _with_rows(X)
+    source = _check_source(X)
     shape = shape_of(source)
-    is_large = 4 * prod(shape) > (MAX_BYTES if max_bytes is None else max_bytes)
+    is_large = 4 * prod(shape) > MAX_BYTES
+    if is_large and isinstance(source, RowFile):
+        source = source.mapped()
     if _is_float32(source) and isinstance(source, np.memmap) == is_large:
-        for start in range(0, len(source), BLOCK):
-            check_finite(source[start : start + BLOCK], name, start)
+        for number, block in enumerate(iter_blocks(source)):
+            check_finite(block, name, number * BLOCK)
         return source
     if is_large:
         return RowFile.of(iter_rows(source, name), shape).mapped()
-    rows = np.empty(shape, np.float32)
-    done = 0
+    rows, done = np.empty(shape, np.float32), 0
     for block in iter_rows(source, name):
         rows[done : done + len(block)] = block
         done += len(block)
     return rows
 
 
-def _is_float32(source: Any) -> bool:
-    return isinstance(source, np.ndarray) and source.dtype == np.float32 and source.flags.c_contiguous
-
-
 def iter_rows(X: Any, name: str = "The data") -> Iterator[NDArray[np.float32]]:  # noqa: N803
     """Consecutive rows of any source that :func:`read_rows` reads, in validated blocks."""
-    if isinstance(X, ValidatedRows):
-        yield X.x
-        return
-    source = _with_rows(X)
+    is_validated = isinstance(X, ValidatedRows)
+    source = _check_source(X.x if is_validated else X)
     shape = shape_of(source)
     by_slices = True
-    for start, stop in _blocks(source, shape):
-        block = _slice(source, start, stop) if by_slices else None
+    for start, stop in _block_bounds(source, shape):
+        block = _read_slice(source, start, stop) if by_slices else None
         if block is None or block.shape != (stop - start, *shape[1:]):
             by_slices = False
-            block = np.stack([_row(source, i, shape[1:]) for i in range(start, stop)])
-        yield check_finite(block, name, start)
+            block = np.stack([_read_row(source, i, shape[1:]) for i in range(start, stop)])
+        yield block if is_validated else check_finite(block, name, start)
+        release(source)
 
 
 def shape_of(X: Any) -> tuple[int, ...]:  # noqa: N803
-    """Number of rows and shape of a row."""
+    """Number of rows, then the shape of one row."""
     shape = np.shape(X) if isinstance(X, list | tuple) else getattr(X, "shape", None)
     try:
-        lengths = tuple(as_int(n) for n in shape)  # type: ignore[union-attr]  # a TypeError like others
+        lengths = tuple(as_int(n) for n in shape)  # type: ignore[union-attr]  # `None` raises a TypeError, too
     except TypeError:
         hint = " Call `compute_chunk_sizes()` first." if hasattr(X, "compute_chunk_sizes") else ""
-        msg = f"The data are of type {type(X).__name__} and have shape {shape!r}: how many rows, and of which shape?{hint}"
+        msg = f"The data are of type {type(X).__name__} and have shape {shape!r}, but a tuple of integers is required.{hint}"
         raise TypeError(msg) from None
     if len(lengths) < 2:
         msg = f"The data have shape {lengths}; at least 3 rows of features are needed."
@@ -112,20 +89,20 @@ def shape_of(X: Any) -> tuple[int, ...]:  # noqa: N803
     return lengths
 
 
-def _with_rows(x: Any) -> Any:
-    """The source in a form whose rows can be read, or an error that says what would do."""
+def _check_source(x: Any) -> Any:
+    """The source in a form whose rows can be read, or an error that names what is required."""
     if hasattr(x, "obsm") and not _is_frame(x):
-        msg = "The data are an AnnData object: call scivis.tl.ivis(adata), or give a matrix of it such as adata.X."
+        msg = (
+            "The data are an AnnData object: call scivis.tl.ivis(adata), or pass one of its matrices, such as adata.X."
+        )
         raise TypeError(msg)
     if isinstance(x, np.ma.MaskedArray):
-        msg = "The data are a masked array: say with `filled` what the masked values are."
+        msg = "The data are a masked array: replace the masked values first, with its method `filled`."
         raise TypeError(msg)
-    if isinstance(x, list | tuple | np.ndarray):
+    if isinstance(x, list | tuple | np.ndarray) and not isinstance(x, np.memmap):
         x = np.asarray(x)
     if not hasattr(x, "shape") or not (hasattr(x, "__getitem__") or hasattr(x, "get_batch")):
-        msg = (
-            f"The data are of type {type(x).__name__}; an array, or anything with `shape` and `__getitem__`, is needed."
-        )
+        msg = f"The data are of type {type(x).__name__}; an array, or an object with `shape` and `__getitem__`, is required."
         raise TypeError(msg)
     shape_of(x)
     return x if _is_frame(x) else by_rows(x)
@@ -135,20 +112,24 @@ def _is_frame(x: Any) -> bool:
     return hasattr(x, "iloc")
 
 
-def _blocks(source: Any, shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """First and last row of each block: about `_BLOCK_BYTES`, and where `source` has chunks, whole ones."""
+def _is_float32(source: Any) -> bool:
+    return isinstance(source, np.ndarray) and source.dtype == np.float32 and source.flags.c_contiguous
+
+
+def _block_bounds(source: Any, shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """First row and end of each block: about `_BLOCK_BYTES`, and whole chunks if `source` has chunks."""
     size = max(_BLOCK_BYTES // (4 * max(prod(shape[1:]), 1)), 1)
     chunks = getattr(source, "chunks", None)
     rows = chunks[0] if isinstance(chunks, tuple) and len(chunks) == len(shape) else 1
     if isinstance(rows, tuple):  # dask: each chunk has a length of its own
-        yield from _joined(rows, size)
+        yield from _joined_chunks(rows, size)
         return
     step = max(size // rows, 1) * rows
     for start in range(0, shape[0], step):
         yield start, min(start + step, shape[0])
 
 
-def _joined(lengths: tuple[int, ...], size: int) -> Iterator[tuple[int, int]]:
+def _joined_chunks(lengths: tuple[int, ...], size: int) -> Iterator[tuple[int, int]]:
     """Blocks of consecutive chunks, of at most `size` rows unless one chunk alone has more."""
     start = stop = 0
     for length in lengths:
@@ -160,34 +141,35 @@ def _joined(lengths: tuple[int, ...], size: int) -> Iterator[tuple[int, int]]:
         yield start, stop
 
 
-def _slice(source: Any, start: int, stop: int) -> NDArray[np.float32] | None:
+def _read_slice(source: Any, start: int, stop: int) -> NDArray[np.float32] | None:
+    """Consecutive rows, or `None` if the source does not support slices."""
     if _is_frame(source):
-        return _frame(source.iloc[start:stop])
+        return _frame_values(source.iloc[start:stop])
     if hasattr(source, "get_batch"):
-        return _numbers(source.get_batch(list(range(start, stop))))
+        return _to_float32(source.get_batch(list(range(start, stop))))
     try:
-        return _numbers(source[start:stop])
-    except Exception:  # noqa: BLE001 (a class of the user's refuses slices as it likes; single rows fail by name)
+        return _to_float32(source[start:stop])
+    except Exception:  # noqa: BLE001 (a user's class may raise any error for a slice; reading single rows shows its own)
         return None
 
 
-def _row(source: Any, i: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    row = _numbers(source[i])
+def _read_row(source: Any, i: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    row = _to_float32(source[i])
     if row.shape != shape:
-        msg = f"Row {i} of the data has shape {row.shape}, but their shape promises {shape}."
+        msg = f"Row {i} of the data has shape {row.shape}, but the shape of the data implies {shape}."
         raise ValueError(msg)
     return row
 
 
-def _frame(frame: Any) -> NDArray[np.float32]:
+def _frame_values(frame: Any) -> NDArray[np.float32]:
     other = [str(name) for name, dtype in frame.dtypes.items() if dtype.kind not in "biuf"]
     if other:
-        msg = f"The data frame has columns that hold no numbers: {', '.join(other[:5])}. Drop or convert them."
+        msg = f"The data frame has columns that are not numeric: {', '.join(other[:5])}. Drop or convert them."
         raise TypeError(msg)
     return dense(frame.to_numpy(np.float32, na_value=np.nan))
 
 
-def _numbers(values: Any) -> NDArray[np.float32]:
+def _to_float32(values: Any) -> NDArray[np.float32]:
     values = values.compute() if hasattr(values, "compute") else values
     values = values if sparse.issparse(values) else np.asarray(values)
     try:
@@ -195,5 +177,5 @@ def _numbers(values: Any) -> NDArray[np.float32]:
             return dense(values)
     except (TypeError, ValueError):
         pass  # objects that are no numbers
-    msg = f"The data hold values of type {values.dtype}, which are no real numbers."
+    msg = f"The data hold values of type {values.dtype}, which are not real numbers."
     raise TypeError(msg)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scivis._random import seed_of
+
 from ._blocks import BLOCK, take_rows
 from ._validation import check_finite
 
@@ -19,26 +21,12 @@ _CENTERS, _PILOT = 256, 20_000
 
 
 def sample_rows(rows: Rows, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Indices of `size` rows, ascending, drawn without replacement so that small and distant groups are kept.
+    """Indices of `size` rows, ascending, sampled without replacement so that small and distant groups are kept.
 
     The probability of a row is one third uniform, one third equal for each of 256 k-means clusters whatever its size,
-    and one third proportional to the squared distance from the nearest center: the sensitivities by which coresets for
-    clustering are drawn (Bachem, Lucic and Krause, Practical coreset constructions for machine learning, 2017). All rows
-    are read once, in blocks, after 20,000 random ones; memory holds a cluster index and a distance per row.
-
-    Parameters
-    ----------
-    rows
-        More than `size` of them. They are validated on the way.
-    size
-        Number of rows to draw.
-    rng
-        Source of randomness.
-
-    Raises
-    ------
-    ValueError
-        If a row holds NaN or infinite values.
+    and one third proportional to the squared distance from the nearest center: the sensitivities of coresets for
+    clustering (Bachem, Lucic and Krause, Practical coreset constructions for machine learning, 2017). All rows are read
+    and validated once, in blocks, after 20,000 random ones; memory holds a cluster index and a distance per row.
 
     Examples
     --------
@@ -52,24 +40,23 @@ def sample_rows(rows: Rows, size: int, rng: np.random.Generator) -> NDArray[np.i
     """
     centers = _fit_centers(rows, rng)
     codes, distances = _nearest_centers(rows, centers)
-    n_members = np.bincount(codes, minlength=len(centers))
-    weight = 1.0 / len(codes) + 1.0 / (len(centers) * n_members[codes])
+    cluster_sizes = np.bincount(codes, minlength=len(centers))
+    weights = 1.0 / len(codes) + 1.0 / (len(centers) * cluster_sizes[codes])
     if total := distances.sum(dtype=np.float64):
-        weight += distances / total
-    return _draw(weight, size, rng)
+        weights += distances / total
+    return _sample_weighted(weights, size, rng)
 
 
 def _fit_centers(rows: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
     from sklearn.cluster import MiniBatchKMeans
 
     n = len(rows)
-    pilot = take_rows(rows.matrix, np.sort(rng.choice(n, min(n, _PILOT), replace=False)))
+    indices = np.sort(rng.choice(n, min(n, _PILOT), replace=False))
+    x = take_rows(rows.matrix, indices)
     if not rows.is_validated:  # before k-means, whose own message names no row
-        check_finite(pilot, rows.name)
-    k_means = MiniBatchKMeans(
-        min(_CENTERS, len(pilot)), n_init=1, batch_size=2048, random_state=int(rng.integers(2**31))
-    )
-    return k_means.fit(pilot).cluster_centers_.astype(np.float32)
+        check_finite(x, rows.name, indices)
+    k_means = MiniBatchKMeans(min(_CENTERS, len(x)), n_init=1, batch_size=2048, random_state=seed_of(rng))
+    return k_means.fit(x).cluster_centers_.astype(np.float32)
 
 
 def _nearest_centers(rows: Rows, centers: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
@@ -85,7 +72,7 @@ def _nearest_centers(rows: Rows, centers: NDArray[np.float32]) -> tuple[NDArray[
     return codes, distances
 
 
-def _draw(weight: NDArray[np.float64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _sample_weighted(weights: NDArray[np.float64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Weighted sampling without replacement: the smallest exponential waiting times (Efraimidis and Spirakis, 2006)."""
-    waiting = rng.exponential(size=len(weight)) / weight
+    waiting = rng.exponential(size=len(weights)) / weights
     return np.sort(np.argpartition(waiting, size - 1)[:size])

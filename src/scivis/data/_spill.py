@@ -19,17 +19,8 @@ if TYPE_CHECKING:
 class RowFile:
     """A float32 array in an unnamed file, which is removed with this object or with the process.
 
-    It is read by slices like an HDF5 dataset, so that only the requested rows are in memory.
-
-    Parameters
-    ----------
-    shape
-        Number of rows, then the shape of one row.
-
-    Raises
-    ------
-    OSError
-        If the folder for temporary files has too little space.
+    It is read by slices like an HDF5 dataset, so that only the requested rows are in memory. `shape` is the number of
+    rows, then the shape of one row. An OSError is raised if the folder for temporary files has too little space.
 
     Examples
     --------
@@ -42,7 +33,11 @@ class RowFile:
     dtype = np.dtype(np.float32)
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        check_room(tempfile.gettempdir(), 4 * prod(shape))
+        folder, n_bytes = tempfile.gettempdir(), 4 * prod(shape)
+        free = shutil.disk_usage(folder).free
+        if n_bytes > free:  # writing to a memory map of a full disk would end the process
+            msg = f"The rows take {n_bytes:,} bytes as float32, but {folder} has {free:,} left. Set TMPDIR to a larger disk."
+            raise OSError(msg)
         self.shape = shape
         self._file = tempfile.TemporaryFile(prefix="scivis-")  # noqa: SIM115 (closed with this object)
         weakref.finalize(self, self._file.close)
@@ -68,13 +63,3 @@ class RowFile:
     def mapped(self) -> NDArray[np.float32]:
         """All rows as a read-only memory map, for access in any order."""
         return np.memmap(self._file, np.float32, "r", shape=self.shape)
-
-
-def check_room(folder: str, n_bytes: int) -> None:
-    """Raise if a disk has less free space than needed: writing to a memory map of a full disk ends the process."""
-    free = shutil.disk_usage(folder).free
-    if n_bytes > free:
-        msg = (
-            f"The rows take {n_bytes:,} bytes as float32, but {folder} has {free:,} left. Set TMPDIR to a larger disk."
-        )
-        raise OSError(msg)

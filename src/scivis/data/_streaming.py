@@ -1,4 +1,4 @@
-"""All cells in one pass: a function of rows that is applied block by block, here or on a cluster."""
+"""Application of a function to all rows, block by block, in this process or on a cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BLOCK_VALUES, _MAX_BLOCK = 2**24, 2**17
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The input of a model, one row per cell, to be read one block at a time.
+    """The input of a model, one row per cell, which is read one block at a time.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Rows:
     prepare
         Turns a block of the matrix into the model's input: dense float32 rows.
     is_validated
-        Whether all rows are known to be finite. Otherwise every block is tested when it is read.
+        Whether all rows are known to be finite. Otherwise every block is validated when it is read.
     """
 
     matrix: Any
@@ -52,39 +52,36 @@ class Rows:
         return self.blocks(min(max(_BLOCK_VALUES // max(self.matrix.shape[1], 1), BLOCK), _MAX_BLOCK))
 
     def blocks(self, size: int = BLOCK) -> Iterator[NDArray[np.float32]]:
-        """All rows, `size` at a time: prepared, and validated unless they already are."""
+        """All rows, `size` at a time, prepared and validated."""
         done = 0
         for block in iter_blocks(self.matrix, size):
-            rows = self.prepare(block)
-            yield rows if self.is_validated else check_finite(rows, self.name, done)
-            done += len(rows)
+            yield self.prepared(block, done)
+            done += block.shape[0]
+
+    def prepared(self, block: Any, start: int = 0) -> NDArray[np.float32]:
+        """A block of the matrix that begins at row `start`, prepared and validated."""
+        rows = self.prepare(block)
+        return rows if self.is_validated else check_finite(rows, self.name, start)
 
     @property
     def is_dask(self) -> bool:
-        """Whether dask does the work, perhaps on other machines."""
+        """Whether dask schedules the computation, perhaps on other machines."""
         return hasattr(self.matrix, "map_blocks")
 
     def map(self, function: Function, n_columns: int, *, bar: str | None = None) -> NDArray[np.float32]:
         """Results of a function for all rows, shape (n, n_columns). Memory holds the results and one block of rows.
 
-        Parameters
-        ----------
-        function
-            Takes a block of prepared rows. Blocks of a dask array are processed where its scheduler puts them: in
-            threads, or by the workers of the active `dask.distributed` client, each of which fetches the function
-            once.
-        n_columns
-            Number of columns that the function returns.
-        bar
-            Title of a progress bar that shows the time left. Without a title there is no bar. Dask has its own.
-
-        Raises
-        ------
-        ValueError
-            If rows hold NaN or infinite values.
+        The function takes a block of prepared rows. Blocks of a dask array are processed where its scheduler places
+        them: in threads, or by the workers of the active `dask.distributed` client, each of which fetches the function
+        once. `bar` is the title of a progress bar, which dask arrays do not have.
         """
         if self.is_dask:
-            return self._map_dask(function, n_columns)
+            from dask.delayed import delayed
+
+            on_block = partial(_on_block, rows=replace(self, matrix=None), function=function)
+            # Delayed, so that it is a task whose result each worker fetches once, instead of a copy in the task of each block.
+            shared = delayed(on_block, pure=False, traverse=False)
+            return np.asarray(map_dask(self.matrix, _call, n_columns, function=shared).compute())
         from tqdm.auto import tqdm
 
         n = len(self)
@@ -96,20 +93,12 @@ class Rows:
                 progress.update(len(rows))
         return result
 
-    def _map_dask(self, function: Function, n_columns: int) -> NDArray[np.float32]:
-        from dask.delayed import delayed
 
-        rows = self.matrix.rechunk({1: -1})
-        whole = partial(_on_block, rows=replace(self, matrix=None), function=function)
-        mapped = rows.map_blocks(
-            _call,
-            # Delayed, so that it is a task whose result each worker fetches once, instead of a copy in the task of each block.
-            function=delayed(whole, pure=False, traverse=False),
-            dtype=np.float32,
-            chunks=(rows.chunks[0], (n_columns,)),
-            meta=np.empty((0, 0), np.float32),
-        )
-        return np.asarray(mapped.compute())
+def map_dask(matrix: Any, block_function: Callable[..., NDArray[np.float32]], n_columns: int, **arguments: Any) -> Any:
+    """A lazy dask array of a function of blocks of whole rows, shape (n, n_columns)."""
+    rows = matrix.rechunk({1: -1})
+    chunks, like = (rows.chunks[0], (n_columns,)), np.empty((0, 0), np.float32)
+    return rows.map_blocks(block_function, dtype=np.float32, chunks=chunks, meta=like, **arguments)
 
 
 def _call(block: Any, *, function: Callable[[Any], NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -117,5 +106,4 @@ def _call(block: Any, *, function: Callable[[Any], NDArray[np.float32]]) -> NDAr
 
 
 def _on_block(block: Any, *, rows: Rows, function: Function) -> NDArray[np.float32]:
-    [prepared] = replace(rows, matrix=block).blocks(max(len(block), 1)) if len(block) else [rows.prepare(block)]
-    return function(prepared)
+    return function(rows.prepared(block))

@@ -15,42 +15,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ValidatedRows:
-    """Rows that were read and found finite, so that no later stage tests them again.
+    """Rows `x`, shape (n, ...), that were read and found finite, so that no later stage validates them again.
 
-    The tools hand rows to the estimators in this form; :func:`scivis.data._reading.read_rows` returns `x` as it is.
-
-    Parameters
-    ----------
-    x
-        Shape (n, ...), float32.
+    The tools pass rows to the estimators in this form; :func:`scivis.data._reading.read_rows` returns `x` as it is.
     """
 
     x: NDArray[np.float32]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the rows, their number first."""
+        """Number of rows, then the shape of one row."""
         return self.x.shape
 
 
-def check_finite(rows: NDArray[np.float32], name: str, first_row: int = 0) -> NDArray[np.float32]:
-    """The same rows, shape (n, ...); an error that names the first row with a NaN or infinite value.
+def check_finite(rows: NDArray[np.float32], name: str, at: int | NDArray[np.integer] = 0) -> NDArray[np.float32]:
+    """Return a block of rows, shape (n, ...), or raise an error that names the first row with a NaN or infinite value.
 
-    Parameters
-    ----------
-    rows
-        A block of rows.
-    name
-        Name of the data in the message.
-    first_row
-        Index of the block's first row in the data.
+    `name` is the name of the data in the message; `at` is the index of the block's first row in the data, or the indices
+    of all its rows.
     """
     if np.isfinite(rows).all():
         return rows
     bad = np.flatnonzero(~np.isfinite(rows.reshape(len(rows), -1)).all(axis=1))
+    first = at + bad[0] if isinstance(at, int) else at[bad[0]]
     msg = (
         f"{name} holds NaN or infinite values: {len(bad)} of {len(rows)} cells read, the first of them row "
-        f"{first_row + bad[0]}. Remove or impute them first."
+        f"{first}. Remove or impute them first."
     )
     raise ValueError(msg)
 

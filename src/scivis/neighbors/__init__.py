@@ -1,10 +1,11 @@
-"""Nearest neighbours: one table, several ways to fill it.
+"""Nearest neighbors: one table, and several ways to fill it.
 
-:class:`Neighbors` is what training reads; :func:`find_neighbors` searches, :func:`from_graph` reads a sparse
-graph such as scanpy's, and :class:`AnnoyTransformer` lets ``sc.pp.neighbors`` search with Annoy.
+Training reads the neighbors of all cells from :class:`Neighbors`. :func:`find_neighbors` searches them,
+:func:`from_graph` reads them from a sparse graph such as that of scanpy, and with :class:`AnnoyTransformer`
+``sc.pp.neighbors`` searches with Annoy.
 
-Where the table would not fit into memory, :class:`LazyNeighbors` reads the neighbours of a few rows at a time from
-any sequence: :class:`AnnoyKnnMatrix`, :class:`LabeledNeighbourMap`, or a :class:`NeighbourMatrix` of your own.
+If the table does not fit into memory, :class:`LazyNeighbors` reads the neighbors of a few rows at a time from any
+sequence: an :class:`AnnoyKnnMatrix`, a :class:`LabeledNeighbourMap`, or a :class:`NeighbourMatrix` of your own.
 """
 
 from ._annoy_file import build_annoy_index

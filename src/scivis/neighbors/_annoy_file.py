@@ -1,22 +1,19 @@
-"""Annoy's index files: written whole or not at all, and checked when they come back."""
+"""Files of Annoy indices: written as a whole or not at all, and validated when they are loaded."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-import weakref
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from scivis._checks import check_positive_int, is_integer
+from scivis._checks import check_choice, check_positive_int, is_integer
 from scivis._store.files import replacing
 from scivis.data._reading import iter_rows, shape_of
 
-from ._annoy import build_index
+from ._annoy_index import build_index
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
     import numpy as np
@@ -37,32 +34,31 @@ def build_annoy_index(
     n_jobs: int = -1,
     random_state: int | None = None,
 ) -> AnnoyIndex:
-    """Build an Annoy index of the rows of `X` and store it in a file.
+    """Build an Annoy index of the rows of `X` and write it to a file.
 
-    The file appears when it is complete. If one of that name exists it is replaced, and whoever has the old one open
-    keeps it.
+    The file appears when it is complete. An existing file is replaced; processes that have it open keep the old one.
 
     Parameters
     ----------
     X
-        Rows × features: whatever :class:`scivis.Ivis` can be fitted on. Read once, block by block; rows of more than
-        one axis are flattened.
+        Rows × features: any data that :class:`scivis.Ivis` can be fitted on. They are read once, block by block. Rows
+        of more than one axis are flattened.
     path
-        File to write.
+        Path of the file.
     metric
-        Annoy's distance: `angular` is √(2 (1 − cosine)), `dot` is largest for the nearest, and `hamming` counts
-        differing features after each was compared with 0.5.
+        Distance of Annoy: `angular` is √(2 (1 − cosine)), `dot` is the dot product, which is largest for the nearest
+        rows, and `hamming` counts the features of which one is above 0.5 and the other is not.
     ntrees
-        Trees of the forest. More find more true neighbours and take more time and space.
+        Number of trees. More trees find more of the true neighbors, but take more time and space.
     build_index_on_disk
-        Write to disk from the first row on, so that the index never is in memory as a whole. If not, it is built in
+        Whether to build the index in the file, so that it is never in memory as a whole. Otherwise it is built in
         memory, which is faster on slow disks, and written afterwards.
     verbose
-        0 is silent, above that shows a progress bar.
+        Whether to show a progress bar: 0 does not.
     n_jobs
-        Threads that build trees; −1 takes all cores.
+        Number of threads that build trees. Default: −1, all cores.
     random_state
-        Seed of the forest. With one, a single thread builds, or equal seeds would not give equal forests.
+        Seed of the trees. With a seed, a single thread builds them, so that the same seed gives the same index.
 
     Returns
     -------
@@ -86,34 +82,26 @@ def build_annoy_index(
     [0, 1, 2]
     """
     with replacing(path) as unfinished:
-        index = build(
-            X, metric, ntrees, verbose, n_jobs, random_state, path=unfinished if build_index_on_disk else None
-        )
+        file = unfinished if build_index_on_disk else None
+        index = build_from_rows(X, metric, ntrees, verbose, n_jobs, random_state, file)
         if not build_index_on_disk:
             index.save(str(unfinished))
-        index.unload()  # an open file cannot be renamed everywhere
+        index.unload()  # some systems cannot rename an open file
     index.load(str(path))
     return index
 
 
-def build(
+def build_from_rows(
     x: Any, metric: str, n_trees: int, verbose: int, n_jobs: int, random_state: int | None, path: Path | None = None
 ) -> AnnoyIndex:
-    """An index of anything that has rows, in memory or in a new file."""
+    """An index of the rows of any source that :func:`scivis.data._reading.iter_rows` reads, in memory or in a new file."""
     check_metric(metric)
     check_positive_int("ntrees", n_trees)
     if random_state is not None and not (is_integer(random_state) and 0 <= random_state < 2**31):
-        msg = f"random_state={random_state!r} must be a whole number of at least 0 and below 2³¹, or None."
+        msg = f"random_state={random_state!r} must be an integer of at least 0 and below 2³¹, or None."
         raise ValueError(msg)
-    return build_index(
-        _flat_blocks(x, verbose),
-        prod(shape_of(x)[1:]),
-        metric=metric,
-        n_trees=n_trees,
-        random_state=random_state,
-        n_jobs=n_jobs,
-        path=path,
-    )
+    blocks, n_features = _flat_blocks(x, verbose), prod(shape_of(x)[1:])
+    return build_index(blocks, n_features, metric, n_trees, random_state, n_jobs=n_jobs, path=path)
 
 
 def _flat_blocks(x: Any, verbose: int) -> Iterator[NDArray[np.float32]]:
@@ -125,66 +113,38 @@ def _flat_blocks(x: Any, verbose: int) -> Iterator[NDArray[np.float32]]:
             bar.update(len(block))
 
 
-def save_index(index: AnnoyIndex, own_path: str | os.PathLike[str] | None, path: str | os.PathLike[str]) -> None:
-    """Write an index, whole or not at all: a copy of its file, if it has one."""
-    with replacing(path) as unfinished:
-        if own_path is not None:
-            shutil.copyfile(own_path, unfinished)
-            return
-        index.save(str(unfinished))
-        if not unfinished.exists():  # Annoy says that it has saved
-            msg = "Annoy cannot save an index that it built on disk; give its file as index_path."
-            raise ValueError(msg)
-
-
-class OwnFile:
-    """A path for a new file in a temporary folder, which is removed with this object or when the process ends."""
-
-    def __init__(self) -> None:
-        folder = tempfile.mkdtemp(prefix="scivis-")
-        self.path = Path(folder, "annoy.index")
-        self.remove = weakref.finalize(self, _discard, folder, os.getpid())
-
-
-def _discard(folder: str, process: int) -> None:
-    if os.getpid() == process:  # a forked process leaves the file to its parent
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def load_index(path: str | os.PathLike[str], n_rows: int, n_features: int, metric: str) -> AnnoyIndex:
-    """An index out of a file, which must be one of so many rows."""
+    """The index in a file, or an error if it does not have this number of rows and features."""
     from annoy import AnnoyIndex
 
     check_metric(metric)
     if not Path(path).is_file():
         msg = f"There is no index file {path}."
         raise FileNotFoundError(msg)
-    index = AnnoyIndex(n_features, metric)  # type: ignore[arg-type]  # checked
+    index = AnnoyIndex(n_features, metric)  # type: ignore[arg-type]  # validated above
     try:
         index.load(str(path))
     except OSError as error:
-        msg = f"{path} is no Annoy index of {n_features} features and metric {metric!r}: {error}"
+        msg = f"{path} is not an Annoy index of {n_features} features and metric {metric!r}: {error}"
         raise ValueError(msg) from error
     check_size(index, n_rows)
     return index
 
 
-def index_in(path: Path, x: Any, metric: Any, n_trees: int, random_state: int) -> AnnoyIndex:
-    """The index in this file; it is built there, from the first row on, if there is none."""
+def load_or_build(path: Path, x: Any, metric: Any, n_trees: int, random_state: int) -> AnnoyIndex:
+    """The index in a file, which is built there if there is none."""
     if not path.exists():
         build_annoy_index(x, path, metric, n_trees, verbose=0, random_state=random_state)
     return load_index(path, x.shape[0], x.shape[1], metric)
 
 
 def check_size(index: AnnoyIndex, n_rows: int) -> None:
-    """Refuse an index of other data."""
+    """Raise if an index has another number of rows than the data."""
     if index.get_n_items() != n_rows:
         msg = f"The index holds {index.get_n_items()} rows, but the data have {n_rows}: an index of other data?"
         raise ValueError(msg)
 
 
 def check_metric(metric: str) -> None:
-    """Refuse a distance that Annoy does not know."""
-    if metric not in get_args(AnnoyMetric):
-        msg = f"metric={metric!r} is not one of {get_args(AnnoyMetric)}."
-        raise ValueError(msg)
+    """Raise if a metric is not one of Annoy's."""
+    check_choice("metric", metric, get_args(AnnoyMetric))

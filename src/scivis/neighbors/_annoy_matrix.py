@@ -1,20 +1,20 @@
-"""Neighbours that Annoy looks up when they are asked for, or once for all rows."""
+"""Neighbors from an Annoy index, searched on demand or for all rows in advance."""
 
 from __future__ import annotations
 
+from copy import copy
 from math import prod
 from operator import index as as_int
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-
-import numpy as np
 
 from scivis._checks import is_integer
 from scivis.data._reading import shape_of
 
-from ._annoy import nearest_of
-from ._annoy_file import OwnFile, build, build_annoy_index, check_metric, check_size, load_index, save_index
+from ._annoy_file import build_annoy_index, build_from_rows, load_index
+from ._annoy_index import NeighborArrays, query_neighbors
+from ._annoy_stored import StoredIndex, TemporaryIndexFile
 from ._matrix import NeighbourMatrix
+from ._search import check_n_neighbors
 
 if TYPE_CHECKING:
     import os
@@ -23,47 +23,43 @@ if TYPE_CHECKING:
     from annoy import AnnoyIndex
 
     from ._annoy_file import AnnoyMetric
+    from ._annoy_index import Found
 
-    Found = tuple[list[int], list[float]]
     Row = list[int] | Found
 
 
 class AnnoyKnnMatrix(NeighbourMatrix):
-    """The nearest neighbours of each row by an Annoy index: looked up when asked for, or all in advance.
+    """The nearest neighbors of each row by an Annoy index, searched on demand or for all rows in advance.
 
-    Row `i` is the list of about `k` row numbers, nearest first, never `i` itself; Annoy may find fewer than `k`.
-    Usually made by :meth:`build` or :meth:`load`.
+    Row `i` is the list of the indices of about `k` rows, nearest first, without `i` itself. Annoy can find fewer than
+    `k`. Matrices are usually made by :meth:`build` or :meth:`load`.
 
-    Pickles and copies name the file they were loaded from or written to, if the caller gave it, and carry the whole
-    index otherwise.
+    Pickles and copies refer to the index file if the caller named one. Otherwise they contain the whole index.
 
     Parameters
     ----------
     index
         A built `annoy.AnnoyIndex`.
     nrows
-        Rows of the data it was built on.
+        Number of rows of the data that it was built from.
     index_path
-        Its file, if it has one.
+        Path of its file, if it has one.
     metric
-        The distance it was built with.
+        Distance with which it was built.
     k
-        Neighbours per row, below `nrows`.
+        Number of neighbors per row, below `nrows`.
     search_k
-        Nodes inspected per row: more find more true neighbours, slower. −1 stands for `trees × k`.
+        Number of nodes to inspect per row. More nodes find more of the true neighbors, but take more time. Default: −1,
+        `trees × k`.
     precompute
-        Look up all rows now and keep them: faster when each is read many times, for `4 × nrows × k` bytes.
+        Whether to search the neighbors of all rows at once and keep them. This is faster if each row is read several
+        times, and takes `4 × nrows × k` bytes.
     include_distances
-        Whether a row is a pair of lists, row numbers and distances.
+        Whether a row is a pair of lists: indices and distances.
     verbose
-        Above 0, looking up all rows shows a progress bar.
+        Whether to show a progress bar while all rows are searched: 0 does not.
     n_jobs
-        Threads that look up a batch; −1 takes all cores.
-
-    Attributes
-    ----------
-    index
-        The Annoy index; `None` once unloaded.
+        Number of threads that search several rows. Default: −1, all cores.
 
     Raises
     ------
@@ -93,18 +89,14 @@ class AnnoyKnnMatrix(NeighbourMatrix):
         verbose: int = 0,
         n_jobs: int = -1,
     ) -> None:
-        _check(k, nrows, search_k, metric)
-        check_size(index, nrows)
-        # As ivis calls it; nobody misses `Sequence.index`.
-        self.index: AnnoyIndex | None = index  # type: ignore[assignment]
-        self.nrows, self.index_path, self.metric, self.k, self.search_k = nrows, index_path, metric, k, search_k
+        _check_query(k, nrows, search_k)
+        self._stored = StoredIndex(index, nrows, metric, index_path)
+        self.nrows, self.metric, self.k, self.search_k = nrows, metric, k, search_k
         self.precompute, self.include_distances = precompute, include_distances
         self.verbose, self.n_jobs = verbose, n_jobs
-        self._n_features = index.f
-        self._own_file: OwnFile | None = None
-        self._table: _Table | None = None
+        self._precomputed: NeighborArrays | None = None
         if precompute:
-            self._table = _Table(nrows, k, with_distances=include_distances).fill(self._look_up_all(n_jobs))
+            self._precomputed = NeighborArrays(self._query_all(n_jobs), nrows, k, with_distances=include_distances)
 
     @classmethod
     def build(  # noqa: PLR0913 (the parameters of ivis, which scripts pass by name)
@@ -123,52 +115,34 @@ class AnnoyKnnMatrix(NeighbourMatrix):
         n_jobs: int = -1,
         random_state: int | None = None,
     ) -> Self:
-        """Build an index of the rows of `X`, and the matrix on top of it.
+        """Build an index of the rows of `X`, and a matrix that uses it.
 
         Parameters
         ----------
         X, metric, ntrees, verbose, random_state
             As for :func:`build_annoy_index`.
         path
-            File to write, which then stays. Without one the index goes to a new temporary file, which is removed with
-            this object, or stays in memory if `build_index_on_disk` is off.
+            Path of a file for the index, which is kept. By default, the index is written to a new temporary file, which
+            is removed with this object, or stays in memory if `build_index_on_disk` is false.
         build_index_on_disk
-            Whether the index is built in its file rather than in memory.
+            Whether to build the index in its file rather than in memory.
         k, search_k, include_distances, precompute
             As for the class.
         n_jobs
-            Threads that build trees and look up rows; −1 takes all cores.
+            Number of threads that build trees and search neighbors. Default: −1, all cores.
         """
         n_rows = shape_of(X)[0]
-        _check(k, n_rows, search_k, metric)
-        own = OwnFile() if path is None and build_index_on_disk else None
-        file = path if own is None else own.path
+        _check_query(k, n_rows, search_k)
+        temporary = TemporaryIndexFile() if path is None and build_index_on_disk else None
+        file = temporary.path if temporary else path
         if file is None:
-            index = build(X, metric, ntrees, verbose, n_jobs, random_state)
+            index = build_from_rows(X, metric, ntrees, verbose, n_jobs, random_state)
         else:
-            index = build_annoy_index(
-                X,
-                file,
-                metric,
-                ntrees,
-                build_index_on_disk=build_index_on_disk,
-                verbose=verbose,
-                n_jobs=n_jobs,
-                random_state=random_state,
-            )
-        matrix = cls(
-            index,
-            n_rows,
-            file,
-            metric,
-            k,
-            search_k,
-            precompute=precompute,
-            include_distances=include_distances,
-            verbose=verbose,
-            n_jobs=n_jobs,
-        )
-        matrix._own_file = own
+            options: dict[str, Any] = {"verbose": verbose, "n_jobs": n_jobs, "random_state": random_state}
+            index = build_annoy_index(X, file, metric, ntrees, build_index_on_disk=build_index_on_disk, **options)
+        settings = {"precompute": precompute, "include_distances": include_distances}
+        matrix = cls(index, n_rows, file, metric, k, search_k, **settings, verbose=verbose, n_jobs=n_jobs)
+        matrix._stored.temporary = temporary
         return matrix
 
     @classmethod
@@ -185,39 +159,41 @@ class AnnoyKnnMatrix(NeighbourMatrix):
         verbose: int = 1,
         n_jobs: int = -1,
     ) -> Self:
-        """The matrix of an index file, which stays when the object goes.
+        """A matrix that uses the index in a file. The file is kept when the object is deleted.
 
         Parameters
         ----------
         index_path
-            File that :meth:`build`, :meth:`save` or Annoy wrote. It does not say with which metric; a wrong one is
-            noticed only where it gives rows of another size.
+            Path of a file that :meth:`build`, :meth:`save` or Annoy wrote. The file does not store the metric; a wrong
+            one is detected only if its index would have rows of another size.
         data_shape
-            Shape of the data that it was built on.
+            Shape of the data from which the index was built.
         k, metric, search_k, include_distances, precompute, verbose, n_jobs
             As for the class.
 
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         ValueError
-            If it is no index, or one of data of another shape.
+            If it is not an index, or one of data of another shape.
         """
-        _check(k, data_shape[0], search_k, metric)
-        index = load_index(index_path, data_shape[0], prod(data_shape[1:]), metric)
-        return cls(
-            index,
-            data_shape[0],
-            index_path,
-            metric,
-            k,
-            search_k,
-            precompute=precompute,
-            include_distances=include_distances,
-            verbose=verbose,
-            n_jobs=n_jobs,
-        )
+        n_rows, *width = data_shape
+        _check_query(k, n_rows, search_k)
+        index = load_index(index_path, n_rows, prod(width), metric)
+        settings = {"precompute": precompute, "include_distances": include_distances}
+        return cls(index, n_rows, index_path, metric, k, search_k, **settings, verbose=verbose, n_jobs=n_jobs)
+
+    # ivis has an attribute of this name; the method `index` of sequences is of no use here.
+    @property
+    def index(self) -> AnnoyIndex | None:  # type: ignore[override]
+        """The Annoy index; `None` after :meth:`unload`."""
+        return self._stored.index
+
+    @property
+    def index_path(self) -> str | os.PathLike[str] | None:
+        """Path of the index file, or `None`."""
+        return self._stored.path
 
     def __len__(self) -> int:
         return self.nrows
@@ -228,119 +204,54 @@ class AnnoyKnnMatrix(NeighbourMatrix):
         return self.get_batch([idx])[0]
 
     def get_batch(self, idx_seq: Iterable[int]) -> list[Row]:
-        """The rows of these numbers, looked up together."""
-        rows = [range(self.nrows)[as_int(i)] for i in idx_seq]  # negative ones count from the end
-        found = (self._table[i] for i in rows) if self._table is not None else self._look_up(rows, self.n_jobs)
-        return self._as_rows(found)
+        """The neighbors of the rows with these indices."""
+        rows = [range(self.nrows)[as_int(i)] for i in idx_seq]  # negative indices count from the end
+        return self._as_rows(self._query(rows, self.n_jobs))
 
     def get_neighbour_indices(self, n_jobs: int = -1) -> list[Row]:
-        """All rows, looked up by so many threads; −1 takes all cores."""
-        found = (
-            map(self._table.__getitem__, range(self.nrows)) if self._table is not None else self._look_up_all(n_jobs)
-        )
-        return self._as_rows(found)
+        """The neighbors of all rows, searched by `n_jobs` threads; −1 uses all cores."""
+        return self._as_rows(self._query_all(n_jobs))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the index to a file, whole or not at all; the object keeps the file it has."""
-        save_index(self._opened(), self.index_path, path)
+        """Write the index to another file, as a whole or not at all. The matrix continues to use its own file."""
+        self._stored.save(path)
 
     def unload(self) -> None:
-        """Close the index, so that others can write its file. Only what was precomputed can be read afterwards."""
-        if self.index is not None:
-            self.index.unload()
-        self.index = None
+        """Close the index, so that other processes can write its file. Precomputed rows can still be read."""
+        self._stored.close()
 
-    def delete_index(self, parent: bool = False) -> None:  # noqa: FBT001, FBT002 (as ivis calls it)
-        """Close the index and delete its file, whoever gave the path; with `parent`, its folder too.
+    def delete_index(self, parent: bool = False) -> None:  # noqa: FBT001, FBT002 (as in ivis)
+        """Close the index and delete its file, even one that the caller named; if `parent` is true, its folder, too.
 
         Raises
         ------
         OSError
-            If the folder holds anything else. Nothing is deleted then.
+            If the folder holds other files. Nothing is deleted then.
         """
-        file = None if self.index_path is None else Path(self.index_path)
-        if file is None or not file.parent.is_dir():
-            self.unload()
-            return
-        if parent and any(other != file for other in file.parent.iterdir()):
-            msg = f"{file.parent} holds other files than the index {file.name}; delete_index(parent=True) would lose them."
-            raise OSError(msg)
-        self.unload()
-        file.unlink(missing_ok=True)
-        if parent:
-            file.parent.rmdir()
-        self._own_file = None
+        self._stored.delete(parent=parent)
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__ | {"index": None, "_own_file": None}
-        return state | {"loaded": self.index is not None, "content": self._content()}
+    def __copy__(self) -> Self:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, _stored=copy(self._stored))
+        return other
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        loaded, content = state.pop("loaded"), state.pop("content")
-        self.__dict__.update(state)
-        if content is not None:
-            self._own_file = OwnFile()
-            self._own_file.path.write_bytes(content)
-            self.index_path = self._own_file.path
-        if loaded:
-            self.index = load_index(str(self.index_path), self.nrows, self._n_features, self.metric)
+    def _query(self, rows: Sequence[int], n_jobs: int) -> Iterator[Found]:
+        if self._precomputed is not None:
+            return map(self._precomputed.__getitem__, rows)
+        return query_neighbors(self._stored.opened(), rows, self.k, self.search_k, n_jobs)
 
-    def _content(self) -> bytes | None:
-        """The index as bytes, unless it lies in a file of the caller's or is gone."""
-        if self._own_file is not None and self._own_file.path.exists():
-            return self._own_file.path.read_bytes()
-        if self.index_path is not None or self.index is None:
-            return None
-        file = OwnFile()
-        self.save(file.path)
-        return file.path.read_bytes()
-
-    def _opened(self) -> AnnoyIndex:
-        if self.index is None:
-            msg = "The index was unloaded. Load it again with AnnoyKnnMatrix.load, or build a new one."
-            raise RuntimeError(msg)
-        return self.index
-
-    def _look_up(self, rows: Sequence[int], n_jobs: int) -> Iterator[Found]:
-        return nearest_of(self._opened(), rows, self.k, self.search_k, n_jobs)
-
-    def _look_up_all(self, n_jobs: int) -> Iterator[Found]:
+    def _query_all(self, n_jobs: int) -> Iterator[Found]:
         from tqdm.auto import tqdm
 
-        found = self._look_up(range(self.nrows), n_jobs)
-        return iter(tqdm(found, desc="neighbours", unit="row", total=self.nrows, disable=not self.verbose))
+        found, is_silent = self._query(range(self.nrows), n_jobs), not self.verbose or self._precomputed is not None
+        return iter(tqdm(found, desc="neighbors", unit="row", total=self.nrows, disable=is_silent))
 
     def _as_rows(self, found: Iterable[Found]) -> list[Row]:
-        return list(found) if self.include_distances else [rows for rows, _ in found]
+        return list(found) if self.include_distances else [indices for indices, _ in found]
 
 
-class _Table:
-    """All rows in advance, as arrays: lists of Python's numbers would take nine times the memory."""
-
-    def __init__(self, n_rows: int, k: int, *, with_distances: bool) -> None:
-        self.counts = np.zeros(n_rows, np.int32)
-        self.indices = np.full((n_rows, k), -1, np.int32)
-        self.distances = np.zeros((n_rows, k if with_distances else 0), np.float32)
-
-    def fill(self, found: Iterable[Found]) -> Self:
-        for i, (rows, distances) in enumerate(found):
-            self.counts[i] = len(rows)
-            self.indices[i, : len(rows)] = rows
-            if self.distances.size:
-                self.distances[i, : len(rows)] = distances
-        return self
-
-    def __getitem__(self, row: int) -> Found:
-        count = self.counts[row]
-        return self.indices[row, :count].tolist(), self.distances[row, :count].tolist()
-
-
-def _check(k: int, n_rows: int, search_k: int, metric: str) -> None:
-    """Refuse, before any work, what the rows cannot give."""
-    check_metric(metric)
-    if not is_integer(k) or not 1 <= k < n_rows:
-        msg = f"k={k!r} must lie between 1 and {n_rows - 1}, one less than the {n_rows} rows."
-        raise ValueError(msg)
+def _check_query(k: int, n_rows: int, search_k: int) -> None:
+    check_n_neighbors(k, n_rows, "k")
     if not is_integer(search_k) or (search_k < 1 and search_k != -1):
-        msg = f"search_k={search_k!r} must be a whole number of at least 1, or -1 for trees × k."
+        msg = f"search_k={search_k!r} must be an integer of at least 1, or -1 for trees × k."
         raise ValueError(msg)

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from scivis.data._blocks import dense
 
-from ._annoy import build_dense
+from ._annoy_index import build_index
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 class AnnoyTransformer(TransformerMixin, BaseEstimator):
-    """Annoy for `sc.pp.neighbors(adata, transformer=AnnoyTransformer(15))`.
+    """Annoy for ``sc.pp.neighbors(adata, transformer=AnnoyTransformer(15))``.
 
     Parameters
     ----------
     n_neighbors
-        Neighbours per cell, the cell itself not counted.
+        Number of neighbors per cell, not counting the cell itself.
     metric
-        `euclidean`, `manhattan` or `cosine`.
+        Distance: `euclidean`, `manhattan` or `cosine`.
     n_trees
-        More trees find more true neighbours and take more time and memory.
+        Number of trees. More trees find more of the true neighbors, but take more time and memory.
     search_k
-        Nodes inspected per query; −1 means `n_trees × n_neighbors`.
+        Number of nodes to inspect per query. Default: −1, `n_trees × n_neighbors`.
     random_state
-        Seed of the forest.
+        Seed of the trees.
 
     Examples
     --------
@@ -56,23 +56,21 @@ class AnnoyTransformer(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, x: NDArray[np.floating], y: object = None) -> Self:
-        """Build the forest over the rows of `x`."""
+        """Build the index of the rows of `x`, shape (n, features)."""
         x = dense(x)
         self.n_samples_fit_ = len(x)
-        # Not `index_`: scanpy would load PyNNDescent, for half a minute, to see whether it is one of its indices.
-        self.forest_ = build_dense(x, self.metric, self.n_trees, self.random_state)
+        # Not named `index_`: scanpy would import PyNNDescent, which takes half a minute, to test the type of that attribute.
+        self.forest_ = build_index([x], x.shape[1], self.metric, self.n_trees, self.random_state)
         return self
 
     def transform(self, x: NDArray[np.floating]) -> sparse.csr_matrix:
-        """Distances from each row of `x` to its neighbours among the fitted rows, shape (n, n fitted)."""
+        """Distances from each row of `x` to its neighbors among the fitted rows, shape (n, n_fitted)."""
         from scipy import sparse
 
         k = min(self.n_neighbors + 1, self.n_samples_fit_)
         found = [self.forest_.get_nns_by_vector(row, k, self.search_k, include_distances=True) for row in dense(x)]
-        indices, distances = ([row[part] for row in found] for part in (0, 1))
-        indptr = np.concatenate([[0], np.cumsum([len(row) for row in indices])])
-        shape = (len(found), self.n_samples_fit_)
-        values = np.concatenate(distances)
-        # Annoy's angular distance is the chord, √(2 (1 − cos)).
-        values = values**2 / 2 if self.metric == "cosine" else values
-        return sparse.csr_matrix((values, np.concatenate(indices), indptr), shape=shape)
+        columns, distances = (np.concatenate([row[part] for row in found]) for part in (0, 1))
+        starts = np.concatenate([[0], np.cumsum([len(indices) for indices, _ in found])])
+        # Annoy's angular distance is √(2 (1 − cosine)).
+        distances = distances**2 / 2 if self.metric == "cosine" else distances
+        return sparse.csr_matrix((distances, columns, starts), shape=(len(found), self.n_samples_fit_))

@@ -1,4 +1,4 @@
-"""Neighbours out of a sparse graph, such as the `distances` that `sc.pp.neighbors` writes."""
+"""Neighbors from a sparse graph, such as the `distances` that `sc.pp.neighbors` writes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 
 def from_graph(graph: sparse.csr_matrix | sparse.csr_array | NDArray[np.floating]) -> Neighbors:
-    """Neighbours of each row of a square sparse matrix: its stored entries, nearest first.
+    """Neighbors of each row of a square sparse matrix: its stored entries, nearest first.
 
     Parameters
     ----------
     graph
-        Square, shape (n, n), sparse or, where all pairs are neighbours, dense; stored values are distances. Rows may differ in length. A stored zero is a
-        neighbour at distance zero; the diagonal is left out.
+        Distances, shape (n, n). Rows can have different numbers of entries. A stored zero is a neighbor at distance
+        zero; entries on the diagonal are left out. In a dense matrix, which is accepted, too, all nonzero entries are
+        neighbors.
 
     Examples
     --------
@@ -32,11 +33,16 @@ def from_graph(graph: sparse.csr_matrix | sparse.csr_array | NDArray[np.floating
            [ 0, -1],
            [ 0,  1]], dtype=int32)
     """
-    if graph.shape[0] != graph.shape[1]:
-        msg = f"graph has shape {graph.shape}, but a graph of neighbours is square."
+    n = graph.shape[0]
+    if graph.shape[1] != n:
+        msg = f"graph has shape {graph.shape}, but a neighbor graph must be square."
         raise ValueError(msg)
     rows, columns, _ = sorted_entries(sparse.csr_array(graph), skip_diagonal=True)
-    return _pad(rows, columns, graph.shape[0])
+    counts = np.bincount(rows, minlength=n).astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    table = np.full((n, int(counts.max(initial=0))), -1, np.int32)
+    table[rows, np.arange(len(rows)) - starts[rows]] = columns
+    return Neighbors(table, counts)
 
 
 def sorted_entries(
@@ -47,27 +53,19 @@ def sorted_entries(
     Parameters
     ----------
     graph
-        Sparse, or dense: then every pair is an entry, zeros included. Shape (n, m).
+        Sparse or dense, shape (n, m). In a dense graph every pair is an entry, including zeros.
     skip_diagonal
-        Whether to leave out the entries of a row at itself.
+        Whether to leave out the entries on the diagonal.
     """
-    graph = sparse.csr_array(graph) if sparse.issparse(graph) else _all_pairs(np.asarray(graph))
-    rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
-    keep = rows != graph.indices if skip_diagonal else np.ones(len(rows), bool)
-    rows, columns, distances = rows[keep], graph.indices[keep], graph.data[keep]
+    if sparse.issparse(graph):
+        graph = sparse.csr_array(graph)
+        rows, columns, distances = (
+            np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr)),
+            graph.indices,
+            graph.data,
+        )
+    else:
+        (rows, columns), distances = np.indices(np.shape(graph)).reshape(2, -1), np.asarray(graph).ravel()
     order = np.lexsort((distances, rows))
+    order = order[rows[order] != columns[order]] if skip_diagonal else order
     return rows[order], columns[order], distances[order]
-
-
-def _all_pairs(matrix: NDArray[np.floating]) -> sparse.csr_array:
-    """A dense matrix as a sparse one that stores its zeros, too."""
-    n, m = matrix.shape
-    return sparse.csr_array((matrix.ravel(), np.tile(np.arange(m), n), np.arange(0, n * m + 1, m)), shape=(n, m))
-
-
-def _pad(rows: NDArray[np.integer], columns: NDArray[np.integer], n: int) -> Neighbors:
-    counts = np.bincount(rows, minlength=n).astype(np.int32)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    table = np.full((n, int(counts.max(initial=0))), -1, np.int32)
-    table[rows, np.arange(len(rows)) - starts[rows]] = columns
-    return Neighbors(table, counts)

@@ -1,4 +1,4 @@
-"""Neighbours by labels: rows of one class."""
+"""Neighbors by label: the rows of one class."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class LabeledNeighbourMap(NeighbourMatrix):
-    """Rows of one label are each other's neighbours: supervision by pairs.
+    """Neighbors for training with labels: all rows of the same label are neighbors of each other.
 
-    Only the labels are kept in memory; a row's neighbours are put together when they are asked for.
+    Only the labels are kept in memory; the neighbors of a row are listed on demand.
 
     Parameters
     ----------
     labels
-        One label per row: numbers, strings or a categorical. A row whose label is missing, that is −1, NaN or
-        `None`, has no neighbours.
+        One label per row: numbers, strings or a categorical. Rows with a missing label (−1, NaN or `None`) have no
+        neighbors.
 
     Raises
     ------
@@ -31,8 +31,8 @@ class LabeledNeighbourMap(NeighbourMatrix):
 
     Examples
     --------
-    >>> neighbours = LabeledNeighbourMap(["T", "B", "T", "T"])
-    >>> neighbours[0], neighbours[1]
+    >>> neighbors = LabeledNeighbourMap(["T", "B", "T", "T"])
+    >>> neighbors[0], neighbors[1]
     (array([2, 3]), array([], dtype=int64))
     """
 
@@ -41,14 +41,14 @@ class LabeledNeighbourMap(NeighbourMatrix):
 
         values = np.asarray(labels)
         if values.ndim != 1:
-            msg = f"labels has shape {values.shape}; one label per row is needed."
+            msg = f"labels has shape {values.shape}; one label per row is required."
             raise ValueError(msg)
         codes = factorize(values)[0]
         self._codes = np.where(values == -1, -1, codes) if values.dtype.kind in "if" else codes
         self._order = np.argsort(self._codes, kind="stable")
         # Class c is the rows _order[_starts[c] : _starts[c + 1]].
         self._starts = np.searchsorted(self._codes[self._order], np.arange(self._codes.max(initial=-1) + 2))
-        self._place = np.argsort(self._order)
+        self._positions = np.argsort(self._order)
         self.k = max(int(np.diff(self._starts).max(initial=0)) - 1, 0)
 
     def __len__(self) -> int:
@@ -58,36 +58,35 @@ class LabeledNeighbourMap(NeighbourMatrix):
         if isinstance(idx, slice):
             return self.get_batch(range(len(self))[idx])
         row = range(len(self))[as_int(idx)]
-        code = self._codes[row]
-        same = self._order[self._starts[code] : self._starts[code + 1]] if code >= 0 else self._order[:0]
-        return same[same != row]
+        start, stop = self._bounds(np.array([row]))
+        same_class = self._order[start[0] : stop[0]]
+        return same_class[same_class != row]
 
-    # For training: to list the neighbours of a whole batch takes a hundred times as long as all else, where a class is
-    # a tenth of 70,000 rows.
+    # Training uses the methods below. With classes of 7,000 rows, listing all neighbors of a batch would take a hundred
+    # times as long as everything else.
 
     def counts(self, rows: NDArray[np.integer]) -> NDArray[np.integer]:
-        """How many neighbours these rows have."""
+        """Number of neighbors of each row."""
         start, stop = self._bounds(rows)
         return np.maximum(stop - start - 1, 0)
 
     def neighbour(self, rows: NDArray[np.integer], rank: NDArray[np.integer]) -> NDArray[np.integer]:
-        """The neighbour of each row that has so many before it; each row must have more than `rank`."""
+        """The neighbor number `rank`, counted from 0, of each row, which must have more neighbors than that."""
         start, _ = self._bounds(rows)
-        return self._order[start + rank + (start + rank >= self._place[rows])]
+        return self._order[start + rank + (start + rank >= self._positions[rows])]
 
     def other(self, rows: NDArray[np.integer], rank: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Of the rows that are neither a row itself nor one of its neighbours, the one that has so many before it."""
+        """The row number `rank`, counted from 0, of those that are neither the row itself nor one of its neighbors."""
         start, stop = self._bounds(rows)
-        other = rank + (rank >= rows)  # right where only the row itself is left out
+        other = rank + (rank >= rows)  # correct for rows without neighbors
         for first, last in set(zip(start.tolist(), stop.tolist(), strict=True)):
-            # Before the j-th row of a class are j rows of that class; all others before it are others of the class.
-            mine, free = start == first, self._order[first:last] - np.arange(last - first)
+            # The j-th row of a class comes after j rows of the class, and so after its index minus j rows of other classes.
+            in_class, n_others_before = start == first, self._order[first:last] - np.arange(last - first)
             if last > first:
-                other[mine] = rank[mine] + np.searchsorted(free, rank[mine], side="right")
+                other[in_class] = rank[in_class] + np.searchsorted(n_others_before, rank[in_class], side="right")
         return other
 
     def _bounds(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-        """Where the class of each row begins and ends in the order; nowhere, for a row without a label."""
-        code = self._codes[rows]
-        start = np.where(code >= 0, self._starts[code], 0)
-        return start, np.where(code >= 0, self._starts[code + 1], 0)
+        """First position and end of the class of each row in `_order`; both 0 for a row without a label."""
+        codes = self._codes[rows]
+        return np.where(codes >= 0, self._starts[codes], 0), np.where(codes >= 0, self._starts[codes + 1], 0)

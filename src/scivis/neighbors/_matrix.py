@@ -1,10 +1,11 @@
-"""Neighbours that are looked up row by row, and the way training reads them."""
+"""Neighbors that are read row by row, on demand, and their form for training."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class NeighbourMatrix(Sequence):
-    """Base class for neighbours that are looked up when they are asked for.
+    """Base class for neighbors that are read on demand.
 
-    A subclass gives ``__getitem__``, which returns the neighbours of one row as row numbers, and ``__len__``. It may
-    add :meth:`get_batch` where many rows are looked up faster together, and set `k`.
+    A subclass defines ``__getitem__``, which returns the indices of the neighbors of one row, and ``__len__``. It can
+    override :meth:`get_batch` if reading many rows at once is faster, and set `k`.
 
     Examples
     --------
@@ -35,7 +36,7 @@ class NeighbourMatrix(Sequence):
 
     @abstractmethod
     def __getitem__(self, idx: Any) -> Any:
-        """Row numbers of the neighbours of row `idx`."""
+        """Indices of the neighbors of row `idx`."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -43,24 +44,25 @@ class NeighbourMatrix(Sequence):
 
     @cached_property
     def k(self) -> int:
-        """Neighbours of the row that has most; a subclass that knows the number sets it."""
+        """Largest number of neighbors of a row. By default, all rows are read to find it."""
         return max((len(self[i]) for i in range(len(self))), default=0)
 
     def get_batch(self, idx_seq: Iterable[int]) -> list[Any]:
-        """The neighbours of these rows, one row after the other."""
+        """The neighbors of the rows with these indices."""
         return [self[i] for i in idx_seq]
 
 
 class LazyNeighbors:
-    """Any sequence of neighbours in the form that training reads, without ever holding all of them.
+    """Any sequence of neighbors in the form that training reads, without holding all neighbors in memory.
 
-    Gives the same :attr:`n_cells` and :meth:`take` as :class:`Neighbors`, which holds them all, and so the same draws.
+    It has the :attr:`n_cells` and :meth:`take` of :class:`Neighbors`, so that training with the same neighbors and the
+    same seed gives the same result.
 
     Parameters
     ----------
     matrix
-        One list of row numbers per row, each of any length; −1 is no neighbour. If it has `get_batch`, that is called
-        with a list of row numbers, else `matrix[i]`.
+        One list of row indices per row. The lists can have different lengths, and entries of −1 are ignored. If the
+        object has `get_batch`, it is called with a list of row indices; otherwise rows are read as `matrix[i]`.
 
     Examples
     --------
@@ -80,19 +82,21 @@ class LazyNeighbors:
         return len(self.matrix)
 
     def take(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Neighbours of these rows, shape (rows, most neighbours of any of them), −1 at the end, and their counts.
+        """Neighbors of some rows, shape (rows, largest number of neighbors) with −1 at the end, and their numbers.
 
-        A row's own number and repetitions are left out.
+        The row itself and repeated entries are left out.
 
         Raises
         ------
         ValueError
-            If a row is not a list of row numbers.
+            If an entry of the sequence is not a list of row indices.
         """
-        numbers = [int(row) for row in rows]  # a class of the user's may know Python's integers only
+        numbers = [int(row) for row in rows]  # a user's class may accept only Python integers
         scratch = np.empty(self.n_cells, np.int32)
-        read = (_row_numbers(row, found, self.n_cells) for row, found in zip(numbers, self._read(numbers), strict=True))
-        lists = [_distinct(row, found, scratch) for row, found in zip(numbers, read, strict=True)]
+        lists = [
+            _unique(row, _check_indices(row, entries, self.n_cells), scratch)
+            for row, entries in zip(numbers, self._read(numbers), strict=True)
+        ]
         counts = np.array([len(entries) for entries in lists], np.int32)
         table = np.full((len(lists), counts.max(initial=0)), -1, np.int32)
         table[np.arange(table.shape[1]) < counts[:, None]] = np.concatenate([np.empty(0, np.int32), *lists])
@@ -103,31 +107,27 @@ class LazyNeighbors:
             return [self.matrix[row] for row in rows]
         found = self.matrix.get_batch(rows)
         if len(found) != len(rows):
-            msg = f"get_batch returned {len(found)} rows, but was asked for {len(rows)}."
+            msg = f"get_batch returned {len(found)} rows, but {len(rows)} were requested."
             raise ValueError(msg)
         return found
 
 
-def _distinct(row: int, found: NDArray[np.int32], scratch: NDArray[np.int32]) -> NDArray[np.int32]:
-    """A row's neighbours, each once and in their order, without the row itself."""
-    # Each entry leaves its place in the list at its row, the first one last: no sorting, as rows may be long.
-    places = np.arange(len(found), dtype=np.int32)
-    scratch[found[::-1]] = places[::-1]
-    return found[(scratch[found] == places) & (found != row)]
+def _unique(row: int, neighbors: NDArray[np.int32], scratch: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The neighbors of a row in their order, without repetitions and without the row itself."""
+    # Each entry writes its position to `scratch`, the first of equal ones last. This needs no sorting of long rows.
+    positions = np.arange(len(neighbors), dtype=np.int32)
+    scratch[neighbors[::-1]] = positions[::-1]
+    return neighbors[(scratch[neighbors] == positions) & (neighbors != row)]
 
 
-def _row_numbers(row: int, entries: Any, n_rows: int) -> NDArray[np.int32]:
+def _check_indices(row: int, entries: Any, n_rows: int) -> NDArray[np.int32]:
+    """The neighbors of a row as an array, without entries of −1."""
     found = np.asarray(entries)
     if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
-        msg = f"The neighbours of row {row} are no list of row numbers, but {_shortened(entries)}."
+        msg = f"The neighbors of row {row} must be a list of row indices, but are {short_repr(entries)}."
         raise ValueError(msg)
     if found.size and not -1 <= found.min() <= found.max() < n_rows:
         wrong = found[(found < -1) | (found >= n_rows)][0]
-        msg = f"The neighbours of row {row} name row {wrong}, but there are only rows 0 to {n_rows - 1}."
+        msg = f"The neighbors of row {row} include row {wrong}, but there are only rows 0 to {n_rows - 1}."
         raise ValueError(msg)
     return found[found >= 0].astype(np.int32)
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,10 +1,10 @@
-"""Approximate neighbours by nearest-neighbour descent."""
+"""Approximate nearest neighbors by nearest-neighbor descent."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._table import with_own
+from ._table import include_self
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 def search_pynndescent(
     x: NDArray[np.float32], n_neighbors: int, metric: str, random_state: int, n_jobs: int
 ) -> NDArray[np.int32]:
-    """Indices of about the `n_neighbors` nearest rows, shape (n, n_neighbors + 1), the row itself among them."""
+    """Indices of about the `n_neighbors` nearest rows of each row and the row itself, shape (n, n_neighbors + 1)."""
     from pynndescent import NNDescent
 
     index = NNDescent(
         x, metric=metric, n_neighbors=n_neighbors + 1, random_state=random_state, n_jobs=n_jobs, low_memory=True
     )
-    return with_own(index.neighbor_graph[0])
+    return include_self(index.neighbor_graph[0])

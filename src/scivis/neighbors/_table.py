@@ -1,4 +1,4 @@
-"""The table of neighbours that every search fills and training reads."""
+"""The table of neighbors that every search fills and training reads."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Rows looked at together: sorting takes several times the memory of the rows.
+# Rows that are processed at once: sorting takes several times their memory.
 _BLOCK = 262_144
 
 
 @dataclass(frozen=True, eq=False)
 class Neighbors:
-    """The nearest neighbours of each of `n` cells, the cell itself left out.
+    """The nearest neighbors of each of `n` cells, without the cell itself.
 
     Parameters
     ----------
     indices
-        Row numbers, shape (n, k), dtype int32. A row with fewer than `k` neighbours ends in −1.
+        Indices of the neighbors, shape (n, k), dtype int32. A row with fewer than `k` neighbors ends in −1.
     counts
-        How many entries of each row are neighbours, shape (n,), dtype int32.
+        Number of neighbors of each row, shape (n,), dtype int32.
 
     Raises
     ------
     ValueError
-        If an index points outside the table or at its own row, or if `counts` and the −1 entries disagree.
+        If an index lies outside the table, or is repeated, or is that of its own row, or if `counts` and the entries of
+        −1 disagree.
 
     Examples
     --------
@@ -54,16 +55,16 @@ class Neighbors:
         n, k = self.indices.shape
         used = np.arange(k) < counts[:, None]
         if not np.array_equal(indices >= 0, used):
-            msg = "indices must hold neighbours first and -1 afterwards, as many neighbours as counts says."
+            msg = "Each row of indices must hold as many neighbors as counts says, followed by -1."
             raise ValueError(msg)
         if indices.max(initial=-1) >= n:
-            msg = f"indices points at row {indices.max()}, but there are only {n} rows: other cells' neighbours?"
+            msg = f"indices refers to row {indices.max()}, but there are only {n} rows: neighbors of other cells?"
             raise ValueError(msg)
-        if _repeated(indices).any():
-            msg = "indices names a neighbour twice in one row."
+        if _is_repeated(indices).any():
+            msg = "A row of indices holds a neighbor twice."
             raise ValueError(msg)
         if (indices == np.arange(start, start + len(indices))[:, None]).any():
-            msg = "indices lists a row as its own neighbour; leave the cell itself out."
+            msg = "A row of indices holds the row itself. Leave it out."
             raise ValueError(msg)
 
     @property
@@ -72,12 +73,12 @@ class Neighbors:
         return self.indices.shape[0]
 
     def take(self, rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """`indices` and `counts` of these rows."""
+        """`indices` and `counts` of some rows."""
         return self.indices[rows], self.counts[rows]
 
     @classmethod
     def from_indices(cls, indices: Sequence[Sequence[int]] | NDArray[np.integer]) -> Neighbors:
-        """Neighbours from an index table or from lists of unequal length, dropping each row's own number."""
+        """Neighbors from an index array or lists of unequal length, without repetitions and the index of the row itself."""
         if isinstance(indices, np.ndarray) and indices.ndim == 2:
             return cls._compress(np.array(indices, dtype=np.int32))
         lengths = [len(row) for row in indices]
@@ -88,32 +89,32 @@ class Neighbors:
 
     @classmethod
     def _compress(cls, table: NDArray[np.int32]) -> Neighbors:
-        """Drop own row numbers and repetitions and close the gaps they leave, the order of the others kept."""
+        """Remove indices of the row itself and repetitions from a table, which is changed, and close the gaps."""
         for start in range(0, len(table), _BLOCK):
             part = table[start : start + _BLOCK]
             part[part == np.arange(start, start + len(part))[:, None]] = -1
-            part[_repeated(part)] = -1
+            part[_is_repeated(part)] = -1
             part[:] = np.take_along_axis(part, np.argsort(part < 0, axis=1, kind="stable"), axis=1)
         counts = (table >= 0).sum(axis=1, dtype=np.int32)
         return cls(table[:, : int(counts.max(initial=0))], counts)
 
 
-def with_own(indices: NDArray[Any]) -> NDArray[Any]:
-    """The table, changed in place so that each row holds its own number.
+def include_self(indices: NDArray[Any]) -> NDArray[Any]:
+    """The table, changed in place so that each row holds its own index.
 
-    Among duplicates a search for one neighbour more than wanted may miss the row itself: then its farthest one makes room.
+    Among duplicates, a search for one neighbor more than needed can miss the row itself, which then replaces the farthest.
     """
-    own = (indices == np.arange(len(indices))[:, None]).any(axis=1)
-    indices[~own, -1] = np.flatnonzero(~own)
+    lacks_self = (indices != np.arange(len(indices))[:, None]).all(axis=1)
+    indices[lacks_self, -1] = np.flatnonzero(lacks_self)
     return indices
 
 
-def _repeated(table: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Where an entry has stood before in its row."""
+def _is_repeated(table: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Mask of the entries that occur earlier in their row, except −1."""
     order = np.argsort(table, axis=1, kind="stable")
-    ranked = np.take_along_axis(table, order, axis=1)
-    again = np.zeros(table.shape, bool)
-    again[:, 1:] = (ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] >= 0)
-    result = np.empty_like(again)
-    np.put_along_axis(result, order, again, axis=1)
+    ordered = np.take_along_axis(table, order, axis=1)
+    repeated = np.zeros(table.shape, bool)
+    repeated[:, 1:] = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+    result = np.empty_like(repeated)
+    np.put_along_axis(result, order, repeated, axis=1)
     return result

@@ -15,14 +15,14 @@ def five_nearest_by_hand(x, landmarks, *, itself=False):
     return np.sort(distances, axis=1)[:, first : first + 5].mean(axis=1)
 
 
-def test_small_data_are_all_landmarks_and_measured_against_each_other(points):
+def test_all_rows_of_small_data_are_landmarks(points):
     reference = fit_reference(points, np.random.default_rng(0))
     np.testing.assert_array_equal(reference.landmarks, points)
     wanted = np.quantile(five_nearest_by_hand(points, points, itself=True), 0.99)
     assert reference.unit == pytest.approx(wanted, rel=1e-5)
 
 
-def test_large_data_keep_a_sample_and_measure_the_others(points, monkeypatch):
+def test_landmarks_of_large_data_are_a_subsample(points, monkeypatch):
     monkeypatch.setattr(_novelty, "_MAX_LANDMARKS", 100)
     rng = np.random.default_rng(0)
     reference = fit_reference(points, rng)
@@ -32,7 +32,7 @@ def test_large_data_keep_a_sample_and_measure_the_others(points, monkeypatch):
     assert reference.unit == pytest.approx(wanted, rel=1e-5)
 
 
-def test_wide_data_keep_fewer_landmarks(points, monkeypatch):
+def test_wide_data_have_fewer_landmarks(points, monkeypatch):
     monkeypatch.setattr(_novelty, "_MAX_VALUES", 8 * 50)
     assert fit_reference(points, np.random.default_rng(0)).landmarks.shape == (50, 8)
     monkeypatch.setattr(_novelty, "_MAX_VALUES", 8)
@@ -46,21 +46,21 @@ def test_the_score_is_the_mean_distance_to_the_five_nearest_landmarks_in_units(p
     np.testing.assert_allclose(score, five_nearest_by_hand(points[100:], points[:100]) / 2.5, rtol=1e-4)
 
 
-def test_ninety_nine_percent_of_like_cells_score_at_most_one():
+def test_99_percent_of_similar_cells_score_at_most_one():
     x = np.random.default_rng(0).normal(size=(6000, 5)).astype(np.float32)
     reference = fit_reference(x, np.random.default_rng(1))
-    like = novelty(reference, np.random.default_rng(2).normal(size=(4000, 5)).astype(np.float32))
-    assert (like <= 1).mean() == pytest.approx(0.99, abs=0.007)
+    similar = novelty(reference, np.random.default_rng(2).normal(size=(4000, 5)).astype(np.float32))
+    assert (similar <= 1).mean() == pytest.approx(0.99, abs=0.007)
     assert (novelty(reference, x[:10] + 20) > 10).all()
 
 
-def test_twice_as_far_scores_twice(points):
+def test_twice_the_distance_is_twice_the_score(points):
     reference = fit_reference(points, np.random.default_rng(0))
     far, farther = novelty(reference, np.array([[1e4] * 8, [2e4] * 8], np.float32))
     assert farther == pytest.approx(2 * far, rel=1e-3)
 
 
-def test_a_score_does_not_depend_on_the_cells_beside_it(points):
+def test_a_score_does_not_depend_on_the_other_cells_of_the_query(points):
     reference, query = Reference(points[12:], 1.0), points[:12]
     alone = np.concatenate([novelty(reference, query[[i]]) for i in range(12)])
     for order in (range(12), range(11, -1, -1), [7, 2, 2, 5]):
@@ -74,17 +74,17 @@ def test_duplicates_give_a_unit_of_one():
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 6])
-def test_few_cells_are_measured_against_as_many_as_there_are(n):
+def test_distances_of_few_cells_are_finite(n):
     reference = fit_reference(np.arange(n, dtype=np.float32)[:, None], np.random.default_rng(0))
     assert np.isfinite(novelty(reference, np.array([[0.5]], np.float32))).all()
 
 
-def test_no_cells_have_no_scores(points):
+def test_an_empty_query_has_no_scores(points):
     score = novelty(fit_reference(points, np.random.default_rng(0)), points[:0])
     assert (score.shape, score.dtype) == ((0,), np.float32)
 
 
-def test_the_seed_chooses_the_landmarks(points, monkeypatch):
+def test_the_seed_determines_the_landmarks(points, monkeypatch):
     monkeypatch.setattr(_novelty, "_MAX_LANDMARKS", 50)
     first, again, other = (fit_reference(points, np.random.default_rng(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.landmarks, again.landmarks)
