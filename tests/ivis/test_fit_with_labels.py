@@ -257,13 +257,17 @@ def test_noise_is_added_to_the_input_only_with_labels(rows, labels, settings, la
 @pytest.mark.parametrize(
     ("change", "labels", "message"),
     [
-        ({}, np.zeros(60), "All labels are 0"),
+        ({}, np.zeros(60), "All labels are 0: there is nothing to tell apart"),
         ({}, np.full(60, -1), "All 60 labels are missing"),
         ({}, np.zeros(59), r"shape \(59,\), but there are 60 rows"),
-        ({}, np.full(60, 0.5), "integers|whole numbers"),
+        ({}, np.full(60, 0.5), "takes integers as labels"),
         ({}, ["a", "b", "c"] * 20, "LabelEncoder"),
         ({"supervision_metric": "categorical_hinge"}, np.arange(60) % 3, "zeros and ones, one column per class"),
-        ({"supervision_metric": "bce"}, np.arange(60) % 2, "'bce' is another name of 'binary_crossentropy'"),
+        (
+            {"supervision_metric": "bce"},
+            np.arange(60) % 2,
+            "'bce' is another name of 'binary_crossentropy': write that name",
+        ),
         ({"supervision_metric": "accuracy"}, np.arange(60) % 2, "supervision_metric='accuracy' is not the name"),
         ({"supervision_weight": 1.01}, np.arange(60) % 2, "supervision_weight=1.01 must be a number between 0 and 1"),
         ({"supervision_weight": -0.1}, np.arange(60) % 2, "supervision_weight=-0.1"),
