@@ -143,15 +143,15 @@ def test_the_event_file_has_one_figure_per_interval(tmp_path):
     train(TensorBoardEmbeddingsImage(ROWS, list("ab" * 6), tmp_path / "new", epoch_interval=2), epochs=5)
     found = events(tmp_path / "new")
     assert [entry[:3] for entry in found] == [(2, "embeddings", "images"), (4, "embeddings", "images")]
-    for _, _, _, (width, height, picture) in found:
-        pixels = keras.utils.img_to_array(keras.utils.load_img(_bytes_file(tmp_path, picture)))
+    for _, _, _, (width, height, image) in found:
+        pixels = keras.utils.img_to_array(keras.utils.load_img(_bytes_file(tmp_path, image)))
         assert pixels.shape == (int(height), int(width), 3)
     assert found[0][3][2] != found[1][3][2]
 
 
-def _bytes_file(folder, picture):
-    path = folder / "picture.png"
-    path.write_bytes(picture)
+def _bytes_file(folder, image):
+    path = folder / "image.png"
+    path.write_bytes(image)
     return path
 
 

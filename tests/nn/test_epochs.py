@@ -102,7 +102,7 @@ def test_rows_and_labels_in_a_file_are_loaded_for_each_round(tmp_path, monkeypat
     targets = make_targets(np.arange(270, dtype=np.float32), "mae", 270)
     supervision = Supervision(targets, build_head(1, "mae", 2), "mae", 0.5)
     encoder = build_encoder(Architecture((4,), 10, 2))
-    room = np.zeros((layout.n_rows(batch), 10), np.float32)
+    room = np.zeros((layout.n_batches * batch.n_rows, 10), np.float32)
     sizes = {"n_batches": 5, "batch": batch}
     model = Siamese(encoder, room, loss="infonce", global_weight=0.0, supervision=supervision, **sizes)
     sampler = make_sampler(model, x, layout, batch, supervision)

@@ -58,10 +58,6 @@ class EpochLayout:
         """Batches per epoch."""
         return self.n_rounds * self.n_batches
 
-    def n_rows(self, batch: Batch) -> int:
-        """Largest number of different rows in a round."""
-        return self.n_batches * batch.n_rows
-
 
 class EpochSampler(keras.callbacks.Callback):
     """Samples the batches of each epoch and assigns them to the model: anchors in a new order, with new partners.

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 Optimizer = Literal["adam", "muon"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 
-# Layers to or from the embedding. Their weights have only a few columns, for which orthogonal updates are meaningless, so
-# that Muon leaves them, and all vectors, to Adam.
-_ADAM_LAYERS = ["embedding", "linear_path", "labels"]
-# Learning rate of Adam relative to that of Muon (benchmarks/compare.py).
-_ADAM_RATIO = 2.0
-# Newton-Schulz iterations: two fewer than usual, because they take a noticeable time on two cores.
-_ITERATIONS = 3
+_MUON: dict[str, Any] = {
+    # Layers to or from the embedding. Their weights have only a few columns, for which orthogonal updates are meaningless,
+    # so that they are, like all vectors, updated by Adam.
+    "exclude_layers": ["embedding", "linear_path", "labels"],
+    "adam_lr_ratio": 2.0,  # learning rate of Adam relative to that of Muon (benchmarks/compare.py)
+    "ns_steps": 3,  # Newton-Schulz iterations: two fewer than usual, because they take a noticeable time on two cores
+    "weight_decay": None,
+    "adam_weight_decay": None,
+}
 
 
 def build_optimizer(
@@ -43,17 +45,7 @@ def build_optimizer(
     [(), (4, 3), (4, 3)]
     """
     schedule: Any = rate if decay_steps is None else keras.optimizers.schedules.CosineDecay(rate, decay_steps)
-    if name == "muon":
-        optimizer = keras.optimizers.Muon(
-            schedule,
-            adam_lr_ratio=_ADAM_RATIO,
-            exclude_layers=_ADAM_LAYERS,
-            ns_steps=_ITERATIONS,
-            weight_decay=None,
-            adam_weight_decay=None,
-        )
-    else:
-        optimizer = keras.optimizers.Adam(schedule)
+    optimizer = keras.optimizers.Muon(schedule, **_MUON) if name == "muon" else keras.optimizers.Adam(schedule)
     # If Keras built it during the first step, it would trace that step twice.
     optimizer.build(variables)
     return optimizer

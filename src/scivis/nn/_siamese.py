@@ -77,12 +77,8 @@ class Siamese(keras.Model):
         self.built = True
 
     def _add_variable(self, values: NDArray[Any]) -> keras.Variable:
-        return self.add_weight(
-            shape=values.shape,
-            dtype=values.dtype.name,
-            trainable=False,
-            initializer=lambda shape, dtype: ops.convert_to_tensor(values, dtype=dtype),
-        )
+        initializer = lambda shape, dtype: ops.convert_to_tensor(values, dtype=dtype)
+        return self.add_weight(values.shape, initializer, values.dtype.name, trainable=False)
 
     def call(self, batch: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:  # noqa: FBT001, FBT002 (Keras)
         """The rows of the batch with this index, shape (1,), and their embeddings, anchors first."""

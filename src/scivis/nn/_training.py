@@ -119,9 +119,11 @@ def _compiled_model(
     batch: Batch,
     supervision: Supervision | None,
 ) -> Siamese:
+    if not layout.resident:  # room for the rows of a round
+        x = np.zeros((layout.n_batches * batch.n_rows, *x.shape[1:]), np.float32)
     model = Siamese(
         encoder,
-        x if layout.resident else np.zeros((layout.n_rows(batch), *x.shape[1:]), np.float32),
+        x,
         loss=schedule.loss,
         global_weight=schedule.global_weight,
         n_batches=layout.n_batches,

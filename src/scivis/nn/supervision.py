@@ -52,7 +52,7 @@ class Targets:
 
     def take(self, rows: NDArray[np.integer]) -> Targets:
         """Targets of some rows, with all classes. Raises if none of the rows is labeled."""
-        _check_any(self.labelled[rows])
+        _check_any_labeled(self.labelled[rows])
         return replace(self, values=self.values[rows], labelled=self.labelled[rows])
 
 
@@ -92,7 +92,7 @@ def make_targets(y: object, metric: str, n_rows: int) -> Targets:
     check_metric(metric)
     values = _as_columns(y, metric, n_rows)
     labeled: NDArray[np.bool_] = ~np.asarray(_is_missing(values, metric).any(axis=1))
-    _check_any(labeled)
+    _check_any_labeled(labeled)
     if np.isinf(values[labeled]).any():
         msg = "The labels contain infinite values; mark missing ones with NaN."
         raise ValueError(msg)
@@ -110,10 +110,8 @@ def check_metric(metric: object) -> None:
     name = getattr(loss, "__name__", getattr(loss, "name", None))
     # The base class computes nothing.
     if name is None or type(loss) is keras.losses.Loss or name in _NOT_BY_ROW:
-        msg = (
-            f"supervision_metric={metric!r} is not the name of a Keras loss for single rows such as "
-            f"{(*CLASSIFICATION[:2], 'mae')}."
-        )
+        known = (*CLASSIFICATION[:2], "mae")
+        msg = f"supervision_metric={metric!r} is not the name of a Keras loss for single rows such as {known}."
         raise ValueError(msg)
     if name in CLASSIFICATION and name != metric:
         # The activation of the head depends on the name.
@@ -153,7 +151,7 @@ def _is_missing(values: NDArray[np.float64], metric: str) -> NDArray[np.bool_]:
     return is_nan | (values == -1) if metric in CLASSIFICATION and not are_signs else is_nan
 
 
-def _check_any(labeled: NDArray[np.bool_]) -> None:
+def _check_any_labeled(labeled: NDArray[np.bool_]) -> None:
     if not labeled.any():
         msg = f"All {len(labeled)} labels are missing. Give at least some, or leave the labels out."
         raise ValueError(msg)
