@@ -71,10 +71,10 @@ def same(cells: datasets.Cells, seed: int) -> Iterator[Row]:
 
 def cost(cells: datasets.Cells, seed: int) -> Iterator[Row]:
     """All seconds, and those in which openTSNE was not at work."""
-    from scivis.tl import _tsne
+    from scivis._tsne import fit as _tsne
 
     spent: dict[str, float] = {}
-    stages = ("make_affinities", "initial_positions", "optimize")
+    stages = ("make_affinities", "initial_coordinates", "optimize")
     real = {name: getattr(_tsne, name) for name in stages}
 
     def watch(name: str) -> Callable[..., Any]:

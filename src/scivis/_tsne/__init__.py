@@ -1,5 +1,6 @@
-"""The stages of t-SNE, which run on arrays with openTSNE as their engine.
+"""The method t-SNE: everything between the arguments of :func:`scivis.tl.tsne` and the stored model.
 
-In the order in which the data meets them: `settings`, `affinities`, `initialization`, `optimization`; and `placement`,
-which puts new rows on a finished map.
+In the order of the data: `arguments` and `presets` give `settings`; `fit` runs the stages `affinities`, `initialization` and
+`optimization`, each on arrays with openTSNE, and gives a `model`; `placement` places new rows on its embedding. `pack` stores
+the model; `place` restores it and places new cells. Only `arguments` and `place` know AnnData.
 """

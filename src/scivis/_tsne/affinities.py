@@ -1,4 +1,4 @@
-"""How strongly cells attract each other: openTSNE's affinities, from a search or from a graph that is there."""
+"""Affinities: how strongly cells attract each other, from a neighbor search or a given neighbor graph."""
 
 from __future__ import annotations
 
@@ -21,25 +21,20 @@ if TYPE_CHECKING:
 
     Table = tuple[NDArray[np.integer], NDArray[np.floating]]
 
-# openTSNE's own for the two kernels that count neighbours.
+# openTSNE's number of neighbors for the affinities that have no perplexity.
 _N_NEIGHBORS = 30
-# Up to here comparing all pairs takes a few seconds, of minutes that the layout takes (benchmarks/tsne.py).
+# Up to this number of cells, comparing all pairs takes a few seconds, and the optimization minutes (benchmarks/tsne.py).
 _EXACT_UP_TO = 100_000
+_SEARCHES = {"exact": "Sklearn", "annoy": "Annoy", "pynndescent": "NNDescent", "hnsw": "HNSW"}
 
 
-def nearest(distances: Any, k: int | None = None, *, own: bool = False) -> Table:
-    """The nearest columns of each row and their distances, both of shape (rows, k).
+def nearest_columns(distances: Any, k: int | None = None, *, same_cells: bool = False) -> Table:
+    """The `k` nearest columns of each row and their distances, both of shape (rows, k).
 
-    Parameters
-    ----------
-    distances
-        Sparse, its stored entries being the neighbours, or dense.
-    k
-        How many; by default, and at most, as many as the row with the fewest has.
-    own
-        Whether rows and columns are the same cells, so that the diagonal does not count.
+    Stored entries of a sparse matrix are distances to neighbors. Default and maximum of `k` is the smallest number of entries
+    of a row. If rows and columns are the `same_cells`, the diagonal is left out.
     """
-    rows, columns, values = sorted_entries(distances, skip_diagonal=own)
+    rows, columns, values = sorted_entries(distances, skip_diagonal=same_cells)
     counts = np.bincount(rows, minlength=distances.shape[0])
     least = int(counts.min(initial=distances.shape[1]))
     width = least if k is None else min(k, least)
@@ -48,22 +43,12 @@ def nearest(distances: Any, k: int | None = None, *, own: bool = False) -> Table
 
 
 @dataclass(frozen=True, eq=False)
-class Index:
-    """Neighbours of the cells and of new rows among the cells; what openTSNE calls a KNN index.
-
-    Parameters
-    ----------
-    x
-        The cells, shape (n, features).
-    settings
-        Says the metric.
-    table
-        Their own neighbours, if they are known.
-    """
+class NeighborIndex:
+    """Nearest cells of new rows and, if `table` is given, of the cells `x`; with the interface of openTSNE's `KNNIndex`."""
 
     x: NDArray[np.float32]
     settings: Settings
-    table: Table | None = None
+    table: Any = None
 
     @property
     def n_samples(self) -> int:
@@ -72,14 +57,11 @@ class Index:
 
     @property
     def k(self) -> int:
-        """Neighbours per cell."""
+        """Number of neighbors per cell."""
         return self.build()[0].shape[1]
 
     def build(self) -> Table:
-        """The cells' own neighbours."""
-        if self.table is None:
-            msg = "The neighbours of the cells themselves are not known here."
-            raise RuntimeError(msg)
+        """Neighbors of the cells and their distances, both of shape (n, k)."""
         return self.table
 
     def query(self, rows: NDArray[np.float32], k: int) -> Table:
@@ -88,7 +70,7 @@ class Index:
 
     @cached_property
     def _search(self) -> Any:
-        """By comparing all pairs, so that the result depends on neither seed nor company; if the metric allows."""
+        """An exact search if it supports the metric, so that results depend on neither the seed nor the other rows."""
         from sklearn.neighbors import VALID_METRICS, NearestNeighbors
 
         metric, params = self.settings.metric, self.settings.metric_params
@@ -101,53 +83,40 @@ class Index:
 
 
 def search_method(settings: Settings, n_cells: int) -> str:
-    """The search that `auto` stands for: exact up to 100,000 cells, if it knows the metric."""
+    """The search; `auto` is exact up to 100,000 cells if the exact search supports the metric."""
     from openTSNE.nearest_neighbors import Sklearn
 
     if settings.neighbors != "auto":
         return settings.neighbors
-    known = callable(settings.metric) or settings.metric in Sklearn.VALID_METRICS
-    return "exact" if known and n_cells <= _EXACT_UP_TO else "approx"
+    is_supported = callable(settings.metric) or settings.metric in Sklearn.VALID_METRICS
+    return "exact" if is_supported and n_cells <= _EXACT_UP_TO else "approx"
 
 
 def opentsne_index(x: NDArray[np.float32], settings: Settings, k: int) -> KNNIndex:
-    """The search that the settings name, not made yet.
+    """openTSNE's index for the search of the settings, not yet built.
 
-    openTSNE itself would first import PyNNDescent, to see whether it is there, and that compiles for seconds.
+    openTSNE's own choice would import PyNNDescent to test whether it is installed, and its compilation takes seconds.
     """
-    from openTSNE import nearest_neighbors as searches
+    from openTSNE import nearest_neighbors
 
     method = search_method(settings, len(x))
     if method == "approx":
-        method = "annoy" if settings.metric in searches.Annoy.VALID_METRICS else "pynndescent"
-    kinds = {"exact": "Sklearn", "annoy": "Annoy", "pynndescent": "NNDescent", "hnsw": "HNSW"}
+        method = "annoy" if settings.metric in nearest_neighbors.Annoy.VALID_METRICS else "pynndescent"
     names = ("metric", "metric_params", "n_jobs", "random_state", "knn_kwargs")
-    return getattr(searches, kinds[method])(x, k, **{name: getattr(settings, name) for name in names})
+    return getattr(nearest_neighbors, _SEARCHES[method])(x, k, **{name: getattr(settings, name) for name in names})
 
 
 def make_affinities(x: NDArray[np.float32], settings: Settings, graph: Any = None) -> Affinities:
-    """openTSNE's affinities of the cells.
+    """openTSNE's affinities of the cells `x`, shape (n, features).
 
-    Parameters
-    ----------
-    x
-        Cells × features.
-    settings
-        Resolved.
-    graph
-        Distances to neighbours (weights for `connectivities`), shape (n, n), to use instead of a search.
-
-    Raises
-    ------
-    ValueError
-        If a cell has no affinity to any other, because `sigma` is far below the distances.
+    A `graph` of shape (n, n) replaces the search. It holds distances, or weights for `connectivities`.
     """
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         # openTSNE compares its list of PyNNDescent's metrics with that of the installed version.
         warnings.filterwarnings("ignore", message="`pynndescent` has recently changed", category=UserWarning)
         affinities = _affinities(x, settings, graph)
     if not np.isfinite(affinities.P.data).all():
-        msg = f"sigma={settings.sigma!r} is so small that some cells have no neighbour within its reach. Take a larger one."
+        msg = f"sigma={settings.sigma!r} is so small that some cells have no affinity to any neighbor. Increase it."
         raise ValueError(msg)
     return affinities
 
@@ -171,8 +140,7 @@ def _affinities(x: NDArray[np.float32], settings: Settings, graph: Any) -> Affin
     return affinity.PerplexityBasedNN(perplexity=settings.perplexity, **source)
 
 
-def _index(x: NDArray[np.float32], settings: Settings, graph: Any) -> Index | KNNIndex:
-    """Where an affinity finds neighbours."""
+def _index(x: NDArray[np.float32], settings: Settings, graph: Any) -> NeighborIndex | KNNIndex:
     if graph is not None:
-        return Index(x, settings, nearest(graph, settings.width, own=True))
-    return opentsne_index(x, settings, k=min(settings.width or _N_NEIGHBORS, len(x) - 1))
+        return NeighborIndex(x, settings, nearest_columns(graph, settings.n_required, same_cells=True))
+    return opentsne_index(x, settings, k=min(settings.n_required or _N_NEIGHBORS, len(x) - 1))

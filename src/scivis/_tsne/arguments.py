@@ -1,15 +1,20 @@
-"""What the arguments of :func:`scivis.tl.tsne` amount to: settings, a graph or a search, a start."""
+"""The arguments of :func:`scivis.tl.tsne` as records that the stages read: settings, graph, start and rows."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._adata.graph import check_graph, graph_metric, graph_width, has_graph
+from scivis._adata.graph import graph_metric, graph_width, has_graph, stored_graph
+from scivis._adata.model_input import model_input
+from scivis._random import seed_of
+from scivis.data._reading import read_rows
+from scivis.data._streaming import Rows
 
-from .initialization import COMPUTED, check_positions
+from .affinities import search_method
+from .initialization import COMPUTED, check_coordinates
 from .presets import preset_settings
 from .settings import Settings, check_settings, resolve
 
@@ -17,134 +22,159 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scivis._adata.model_input import ModelInput
+    from scivis._adata.representation import Representation
+
+    from .model import FittedTsne
     from .optimization import Callback
 
-_SEARCHES = ("neighbors", "metric", "metric_params", "knn_kwargs")
+    # Resolved settings, key of the graph (empty for a search), and the coordinates or the model to start from, if given.
+    Plan = tuple[Settings, str, NDArray[np.floating] | FittedTsne | None]
+
+_SEARCH = ("neighbors", "metric", "metric_params", "knn_kwargs")
 
 
-def plain_tuple(perplexity: Any) -> Any:
-    """Several perplexities as a tuple of plain numbers."""
-    several = perplexity is not None and np.ndim(perplexity) == 1 and len(perplexity)
-    return tuple(p.item() if isinstance(p, np.generic) else p for p in perplexity) if several else perplexity
-
-
-def listed_callbacks(callbacks: Any) -> list[Callback]:
+def list_callbacks(callbacks: Any) -> list[Callback]:
     """One or several functions as a list."""
     listed = [callbacks] if callable(callbacks) else list(callbacks)
     if wrong := [callback for callback in listed if not callable(callback)]:
-        msg = f"callbacks holds {wrong[0]!r}, which cannot be called."
+        msg = f"callbacks contains {wrong[0]!r}, which is not callable."
         raise ValueError(msg)
     return listed
 
 
-def plain_seed(random_state: int | np.random.Generator) -> int:
-    """A seed that can be stored; a generator gives its next number."""
-    drawn = isinstance(random_state, np.random.Generator)
-    return int(random_state.integers(2**31)) if drawn else int(random_state)  # type: ignore[union-attr, arg-type]
+def given_settings(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The settings among the arguments of a call that are not `None`, with several perplexities as a tuple of numbers."""
+    names = {field.name for field in fields(Settings)} - {"random_state"}
+    given = {name: value for name, value in arguments.items() if name in names and value is not None}
+    perplexity = given.get("perplexity", 0)
+    if np.ndim(perplexity) == 1 and len(perplexity):
+        given["perplexity"] = tuple(p.item() if isinstance(p, np.generic) else p for p in perplexity)
+    return given
 
 
-def own_metric(metric: Any) -> Any:
-    """A function has to be given again; a name is a change of metric."""
-    return metric if callable(metric) else None
-
-
-def check_resumed(given: dict[str, Any], preset: str, **more: Any) -> None:
-    """Refuse what only a first call can choose."""
-    fixed = {name: given.get(name) for name in ("n_components", "initialization")} | more
+def check_resumable(given: dict[str, Any], preset: str, **other: Any) -> None:
+    """Raise for arguments that only a first call can have."""
+    fixed = {name: given.get(name) for name in ("n_components", "initialization")} | other
     fixed |= {"preset": preset if preset != "default" else None}
     if named := [name for name, value in fixed.items() if value is not None]:
-        msg = f"resume=True goes on with the map and the data of before: leave out {named}, or leave out resume."
+        msg = f"resume=True continues with the data and settings of an earlier call: leave out {named}, or leave out resume."
         raise ValueError(msg)
 
 
-def choose_settings(
-    adata: AnnData, given: dict[str, Any], preset: str, seed: int
-) -> tuple[Settings, NDArray[np.floating] | None]:
-    """All settings, checked, and the positions to start from, if they are given."""
+def plan_first(
+    adata: AnnData, given: dict[str, Any], preset: str, key: str | None, random_state: int | np.random.Generator
+) -> Plan:
+    """The plan of a first call: a preset with the changes of the caller, and perhaps a neighbor graph by its `key`."""
     unset = {"early_exaggeration_iter": 0} if given.get("n_iter") == 0 else {}
     changes = preset_settings(preset, adata.n_obs) | unset | given
-    how = changes.get("initialization", "pca")
-    changes["initialization"] = how if isinstance(how, str) else "array"
+    initialization = changes.get("initialization", "pca")
+    changes["initialization"] = initialization if isinstance(initialization, str) else "array"
+    seed = seed_of(random_state) if isinstance(random_state, np.random.Generator) else int(random_state)
     settings = Settings(**changes, random_state=seed)
     check_settings(settings, adata.n_obs)
-    if isinstance(how, str) and how in COMPUTED:
-        return settings, None
-    if isinstance(how, str) and how not in adata.obsm:
-        msg = (
-            f"initialization={how!r} is neither one of {COMPUTED} nor in adata.obsm, which holds {sorted(adata.obsm)}."
-        )
-        raise KeyError(msg)
-    name, positions = (f"adata.obsm[{how!r}]", adata.obsm[how]) if isinstance(how, str) else ("initialization", how)
-    return settings, check_positions(positions, name, adata.n_obs, settings.n_components)
+    start = _given_coordinates(adata, initialization, settings.n_components)
+    is_open = preset == "default" and not {"affinity", "perplexity"} & set(given)
+    return *_with_graph(adata, settings, given, key, allow_uniform=is_open), start
 
 
-def change_settings(settings: Settings, given: dict[str, Any], n_cells: int) -> Settings:
-    """Those of an earlier call, for another final phase, with what the caller changes; checked."""
-    settings = replace(settings, **{"early_exaggeration_iter": 0, "n_iter": Settings.n_iter} | given)
-    check_settings(settings, n_cells)
-    return settings
+def plan_resumed(adata: AnnData, fitted: FittedTsne, given: dict[str, Any], key: str | None) -> Plan:
+    """The plan of a call that continues an earlier one: the same settings and graph, with the changes of the caller."""
+    settings = replace(fitted.settings, **{"early_exaggeration_iter": 0, "n_iter": Settings.n_iter} | given)
+    check_settings(settings, adata.n_obs)
+    fitted.check_state()
+    return *_with_graph(adata, settings, given, key, fitted), fitted
 
 
-def choose_graph(
-    adata: AnnData, neighbors_key: str | None, settings: Settings, given: dict[str, Any], before: str | None
-) -> str:
-    """The graph to use, by its key, or an empty key if there is to be a search.
-
-    Parameters
-    ----------
-    before
-        What an earlier call used, or `None` for a first call.
-    """
-    asked = {name: given[name] for name in _SEARCHES if name in given}
-    if neighbors_key is not None and asked:
-        msg = f"neighbors_key={neighbors_key!r} reuses a graph, {asked} asks for a search: leave one of them out."
+def _given_coordinates(adata: AnnData, initialization: Any, n_components: int) -> NDArray[np.floating] | None:
+    """The first columns of an array or of a key of `.obsm`; `None` for an initialization that is computed."""
+    name = "initialization"
+    if isinstance(initialization, str):
+        if initialization in COMPUTED:
+            return None
+        if initialization not in adata.obsm:
+            msg = f"{name}={initialization!r} is neither one of {COMPUTED} nor in adata.obsm: {sorted(adata.obsm)}."
+            raise KeyError(msg)
+        name, initialization = f"adata.obsm[{initialization!r}]", adata.obsm[initialization]
+    coordinates = np.asarray(initialization)
+    coordinates = coordinates[:, :n_components] if coordinates.ndim == 2 else coordinates
+    check_coordinates(coordinates, name, (adata.n_obs, n_components))
+    if not np.ptp(coordinates[:, 0]):
+        msg = f"{name} must hold values that are not all equal on the first axis."
         raise ValueError(msg)
-    key = neighbors_key or ("" if asked else before or "")
-    if not key and not asked and before is None and has_graph(adata) and _suffices(adata, settings):
-        key = "neighbors"
-    if settings.affinity == "connectivities" and not key:
-        msg = "affinity='connectivities' takes the weights of a graph: run `sc.pp.neighbors`, and name it with neighbors_key."
+    return coordinates
+
+
+def _with_graph(
+    adata: AnnData,
+    settings: Settings,
+    given: dict[str, Any],
+    key: str | None,
+    fitted: FittedTsne | None = None,
+    *,
+    allow_uniform: bool = False,
+) -> tuple[Settings, str]:
+    """Resolved settings and the key of the graph: that of the caller, of the fitted model, or of `sc.pp.neighbors`."""
+    search = {name: given[name] for name in _SEARCH if name in given}
+    if key is not None and search:
+        msg = f"neighbors_key={key!r} reuses a graph, {search} asks for a search: leave one of them out."
         raise ValueError(msg)
+    required = resolve(settings, adata.n_obs).n_required or 1
+    if not key and not search:
+        if fitted is not None:
+            key = fitted.graph
+        elif has_graph(adata) and graph_width(adata, "neighbors") >= required:
+            key = "neighbors"
     if key:
-        check_graph(adata, key)
-    return key
+        settings = _adapt_to_graph(adata, key, settings, required, allow_uniform=allow_uniform)
+    elif settings.affinity == "connectivities":
+        msg = "affinity='connectivities' requires a graph: run `sc.pp.neighbors`, and name it with neighbors_key."
+        raise ValueError(msg)
+    return _resolve(settings, adata.n_obs), key or ""
 
 
-def _suffices(adata: AnnData, settings: Settings) -> bool:
-    """Whether the default graph has as many neighbours as are needed."""
-    check_graph(adata, None)
-    return graph_width(adata, "neighbors") >= (resolve(settings, adata.n_obs).width or 1)
-
-
-def suit_graph(adata: AnnData, key: str, settings: Settings, *, free: bool) -> Settings:
-    """Settings for a graph: its metric and, if the caller left that open and it is narrow, uniform weights."""
-    width, needed = graph_width(adata, key), resolve(settings, adata.n_obs).width or 1
+def _adapt_to_graph(adata: AnnData, key: str, settings: Settings, required: int, *, allow_uniform: bool) -> Settings:
+    """The settings with the metric of a graph and, if it has too few neighbors and that is allowed, uniform affinities."""
+    width = graph_width(adata, key)
     if width == 0:
         msg = (
-            f"The graph {key!r} gives some cells far fewer neighbours than others: it was made before cells were taken "
-            "away. Run `sc.pp.neighbors` again, or leave out neighbors_key."
+            f"The graph {key!r} has far fewer neighbors for some cells than for others: it was computed before cells were "
+            "removed. Run `sc.pp.neighbors` again, or leave out neighbors_key."
         )
         raise ValueError(msg)
     settings = replace(settings, metric=graph_metric(adata, key))
-    if needed <= width:
+    if required <= width:
         return settings
-    if free:
+    if allow_uniform:
         return replace(settings, affinity="uniform")
     msg = (
-        f"The graph {key!r} has only {width} neighbours for some cell, but {needed} are needed: n_neighbors, or three "
-        f"times the perplexity. Run `sc.pp.neighbors(adata, n_neighbors={needed + 1})`, or lower them, or take "
+        f"The graph {key!r} has only {width} neighbors for some cell, but {required} are required: n_neighbors, or three "
+        f"times the perplexity. Run `sc.pp.neighbors(adata, n_neighbors={required + 1})`, decrease these parameters, or set "
         "affinity='uniform'."
     )
     raise ValueError(msg)
 
 
-def resolve_settings(settings: Settings, n_cells: int) -> Settings:
-    """Settings without `auto`, with a warning if the perplexity had to be lowered."""
+def _resolve(settings: Settings, n_cells: int) -> Settings:
+    """Settings without `auto`, with a warning if the perplexity is decreased."""
     from scanpy import logging as logg
 
     resolved = resolve(settings, n_cells)
     if resolved.perplexities != settings.perplexities and settings.affinity in ("perplexity", "multiscale"):
-        logg.warning(
-            f"perplexity={settings.perplexity} is more than a third of the {n_cells} cells: taking {resolved.perplexity}"
-        )
+        decreased = f"using {resolved.perplexity}"
+        logg.warning(f"perplexity={settings.perplexity} is more than a third of the {n_cells} cells: {decreased}")
     return resolved
+
+
+def read_input(adata: AnnData, representation: Representation) -> ModelInput:
+    """The rows of a representation, validated, and their origin. Genes are read as they are, however many."""
+    cells = model_input(adata, replace(representation, is_reduced=False), n_train=0, random_state=0)
+    x = read_rows(cells.rows.matrix, cells.rows.name)
+    return replace(cells, rows=Rows(x, cells.rows.name, is_validated=True))
+
+
+def read_graph(adata: AnnData, key: str, settings: Settings, x: NDArray[np.float32]) -> tuple[Any, str]:
+    """Distances or weights of a graph, shape (n, n), or `None` for an empty key; and the source of neighbors in words."""
+    if not key:
+        return None, f"searched, {search_method(settings, len(x))}"
+    return stored_graph(adata, key, x, weights=settings.affinity == "connectivities"), f"the graph {key!r}"

@@ -1,10 +1,12 @@
-"""Where the cells stand before the first iteration."""
+"""Coordinates of the cells before the first iteration."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from scivis.data._validation import check_finite, check_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,20 +16,38 @@ if TYPE_CHECKING:
 COMPUTED = ("pca", "spectral", "random")
 
 
-def initial_positions(
-    x: NDArray[np.float32], affinities: Any, settings: Settings, given: NDArray[np.floating] | None
-) -> NDArray[np.floating]:
-    """Positions with a standard deviation of 0.0001 on the first axis, shape (n, n_components).
+def check_input(x: NDArray[np.float32], settings: Settings) -> None:
+    """Raise if rows, shape (n, features), cannot be embedded: too few of them, all equal, or too few features."""
+    check_rows(x)
+    if settings.initialization == "pca" and settings.n_components > min(x.shape):
+        msg = f"n_components={settings.n_components}, but the PCA has {min(x.shape)}: set initialization='spectral'."
+        raise ValueError(msg)
 
-    Larger ones hinder t-SNE from ordering the cells. A shape that is given keeps its proportions, and noise of a
-    hundredth of its size parts cells that lie on each other, as openTSNE does with its own.
+
+def check_coordinates(coordinates: Any, name: str, shape: tuple[int, int]) -> NDArray[np.floating]:
+    """The coordinates as an array; raise unless they are finite numbers of the given shape (n, n_components)."""
+    coordinates = np.asarray(coordinates)
+    if coordinates.shape != shape or coordinates.dtype.kind not in "fiu":
+        msg = (
+            f"{name} has shape {coordinates.shape} and type {coordinates.dtype}; numbers of shape {shape} are required."
+        )
+        raise ValueError(msg)
+    return check_finite(coordinates, name)
+
+
+def initial_coordinates(
+    x: NDArray[np.float32], affinities: Any, settings: Settings, given: NDArray[np.floating] | None = None
+) -> NDArray[np.floating]:
+    """Coordinates with a standard deviation of 0.0001 on the first axis, shape (n, n_components).
+
+    With larger values, t-SNE does not reorder the cells. Given coordinates keep their proportions. As openTSNE does with
+    its own, noise of a hundredth of their size is added, which separates cells of equal coordinates.
     """
     from openTSNE import initialization
 
     seed, n_components = settings.random_state, settings.n_components
     if given is not None:
-        positions = initialization.rescale(np.asarray(given, float))
-        return initialization.jitter(positions, random_state=seed)
+        return initialization.jitter(initialization.rescale(np.asarray(given, float)), random_state=seed)
     match settings.initialization:
         case "pca":
             return initialization.pca(x, n_components, random_state=seed)
@@ -35,16 +55,3 @@ def initial_positions(
             return initialization.spectral(affinities.P, n_components, random_state=seed)
         case _:
             return initialization.random(len(x), n_components, random_state=seed)
-
-
-def check_positions(positions: Any, name: str, n_cells: int, n_components: int) -> NDArray[np.floating]:
-    """Refuse positions that cannot be a start; of further axes than are drawn the first count."""
-    positions = np.asarray(positions)
-    if positions.ndim != 2 or len(positions) != n_cells or positions.shape[1] < n_components:
-        msg = f"{name} has shape {positions.shape}, but {n_cells} cells start on {n_components} axes."
-        raise ValueError(msg)
-    positions = positions[:, :n_components]
-    if positions.dtype.kind not in "fiu" or not np.isfinite(positions).all() or not np.ptp(positions[:, 0]):
-        msg = f"{name} must hold finite numbers that are not all equal on the first axis."
-        raise ValueError(msg)
-    return positions

@@ -1,12 +1,14 @@
-"""Settings that belong together, and where they come from."""
+"""The three sets of settings that :func:`scivis.tl.tsne` starts from."""
 
 from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
+from scivis._checks import check_choice
+
 Preset = Literal["default", "art", "million"]
 
-# Up to here Kobak and Berens combine two perplexities, above they exaggerate.
+# Kobak and Berens combine two perplexities up to this number of cells, and exaggerate above it.
 _MANY = 100_000
 
 
@@ -20,19 +22,12 @@ def preset_settings(preset: str, n_cells: int) -> dict[str, Any]:
     >>> preset_settings("million", 10**6)
     {'affinity': 'uniform', 'n_neighbors': 15, 'exaggeration': 4}
     """
-    match preset:
-        case "default":
-            return {}
-        case "art":
-            return _art(n_cells)
-        case "million":
-            # Uniform weights of 15 neighbours draw what perplexity 30 does, with a sixth of the neighbours (Böhm et al. 2022).
-            return {"affinity": "uniform", "n_neighbors": min(15, n_cells - 1), "exaggeration": 4}
-    msg = f"preset={preset!r} is not one of {get_args(Preset)}."
-    raise ValueError(msg)
-
-
-def _art(n_cells: int) -> dict[str, Any]:
+    check_choice("preset", preset, get_args(Preset))
+    if preset == "default":
+        return {}
+    if preset == "million":
+        # Uniform weights of 15 neighbors give the embedding of perplexity 30 with a sixth of the neighbors (Böhm et al. 2022).
+        return {"affinity": "uniform", "n_neighbors": min(15, n_cells - 1), "exaggeration": 4}
     settings = {"initialization": "pca", "learning_rate": max(200.0, n_cells / 12)}
     if n_cells >= _MANY:
         return settings | {"exaggeration": 4}

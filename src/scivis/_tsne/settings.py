@@ -1,11 +1,20 @@
-"""The settings of a t-SNE: their defaults, which are those of openTSNE 1.0.4, and what they may be."""
+"""The settings of a t-SNE: the parameters of :func:`scivis.tl.tsne` as one frozen record, validated in one place."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from scivis._checks import is_integer, is_real
+from scivis._checks import (
+    check_choice,
+    check_integer,
+    check_positive,
+    check_positive_int,
+    check_real,
+    is_integer,
+    is_real,
+)
+from scivis.neighbors._search import check_n_neighbors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +23,7 @@ Affinity = Literal["perplexity", "multiscale", "uniform", "fixed_sigma", "connec
 Search = Literal["auto", "exact", "annoy", "pynndescent", "hnsw", "approx"]
 GradientMethod = Literal["auto", "bh", "BH", "barnes-hut", "fft", "FFT", "interpolation"]
 
-# From here on openTSNE's interpolation is faster than its tree.
+# From this number of cells on, openTSNE's interpolation is faster than its Barnes-Hut tree.
 _FFT_FROM = 10_000
 _MAX_BH, _MAX_FFT = 3, 2
 _BARNES_HUT = ("bh", "BH", "barnes-hut")
@@ -22,7 +31,7 @@ _BARNES_HUT = ("bh", "BH", "barnes-hut")
 
 @dataclass(frozen=True)
 class Settings:
-    """What :func:`scivis.tl.tsne` was asked for, by the names of its parameters."""
+    """Parameters of :func:`scivis.tl.tsne`, by its names, with the defaults of openTSNE 1.0.4."""
 
     n_components: int = 2
     affinity: Affinity = "perplexity"
@@ -55,29 +64,33 @@ class Settings:
 
     @property
     def perplexities(self) -> tuple[float, ...]:
-        """One or several, as a tuple."""
+        """One or several perplexities as a tuple."""
         return self.perplexity if isinstance(self.perplexity, tuple) else (self.perplexity,)
 
     @property
-    def width(self) -> int | None:
-        """Neighbours per cell that the affinities need; `None` if any number will do."""
+    def n_required(self) -> int | None:
+        """Number of neighbors per cell that the affinities require; `None` if any number is sufficient."""
         if self.affinity in ("perplexity", "multiscale"):
             return int(3 * max(self.perplexities))
         return self.n_neighbors
 
     def gradient(self) -> dict[str, Any]:
-        """What openTSNE's gradient descent reads in every phase."""
+        """Arguments of openTSNE's gradient descent that are the same in both phases."""
         names = (
             "dof", "theta", "n_interpolation_points", "min_num_intervals", "ints_in_interval",
             "negative_gradient_method", "max_grad_norm", "max_step_norm", "n_jobs",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
+    def plain(self) -> dict[str, Any]:
+        """Settings as values that JSON can hold; a metric that is a function is named `custom`."""
+        return vars(self) | ({"metric": "custom"} if callable(self.metric) else {})
+
 
 def resolve(settings: Settings, n_cells: int) -> Settings:
-    """The same settings without `auto`, and with no perplexity above a third of the other cells.
+    """The same settings without `auto`, and without perplexities above a third of the other cells.
 
-    The learning rate stays `auto`: it follows the exaggeration of each phase.
+    The learning rate stays `auto`, because it depends on the exaggeration of each phase.
     """
     early, method = settings.early_exaggeration, settings.negative_gradient_method
     if method == "auto":
@@ -91,95 +104,85 @@ def resolve(settings: Settings, n_cells: int) -> Settings:
     )
 
 
+def phases(settings: Any) -> list[tuple[int, float, float]]:
+    """Number of iterations, exaggeration and momentum of early exaggeration and final phase, unless they have no iterations.
+
+    The settings are resolved :class:`Settings` or :class:`scivis._tsne.placement.PlacementSettings`.
+    """
+    early = settings.early_exaggeration_iter, float(settings.early_exaggeration), settings.initial_momentum
+    final = settings.n_iter, settings.exaggeration, settings.final_momentum
+    return [phase for phase in (early, final) if phase[0]]
+
+
 def check_settings(settings: Settings, n_cells: int) -> None:
-    """Refuse what openTSNE could not use, or would use to draw nonsense."""
-    _check_choices(settings)
-    for name, least in {
-        "n_components": 1, "early_exaggeration_iter": 0, "n_iter": 0, "n_interpolation_points": 1,
-        "min_num_intervals": 1, "callbacks_every_iters": 1,
-    }.items():  # fmt: skip
-        check_whole(name, getattr(settings, name), least)
-    for name in ("exaggeration", "dof", "ints_in_interval", *(p for p in _AUTO if getattr(settings, p) != "auto")):
+    """Raise if settings cannot be used to embed `n_cells` cells. This comes before any work."""
+    check_choice("affinity", settings.affinity, get_args(Affinity))
+    check_choice("neighbors", settings.neighbors, get_args(Search))
+    check_choice("negative_gradient_method", settings.negative_gradient_method, get_args(GradientMethod))
+    for name in ("n_components", "n_interpolation_points", "min_num_intervals", "callbacks_every_iters"):
+        check_positive_int(name, getattr(settings, name))
+    for name in ("dof", "ints_in_interval"):
         check_positive(name, getattr(settings, name))
-    for name in ("sigma", "max_grad_norm", "max_step_norm"):
-        check_positive(name, getattr(settings, name), optional=True)
+    check_real("theta", settings.theta, at_least=0)
+    check_schedule(settings)
+    _check_search(settings)
+    _check_affinity(settings, n_cells)
+    is_fft = settings.negative_gradient_method not in ("auto", *_BARNES_HUT)
+    if settings.n_components > (_MAX_FFT if is_fft else _MAX_BH):
+        most = f"at most {_MAX_BH}, or {_MAX_FFT} with negative_gradient_method='fft'"
+        msg = f"n_components={settings.n_components} must be {most}. For more, use scivis.tl.ivis."
+        raise ValueError(msg)
+
+
+def check_schedule(settings: Any) -> None:
+    """Raise if the settings that determine :func:`phases` cannot be used."""
     for perplexity in settings.perplexities:
         check_positive("perplexity", perplexity)
+    for name in ("early_exaggeration_iter", "n_iter"):
+        check_integer(name, getattr(settings, name), at_least=0)
+    check_positive("exaggeration", settings.exaggeration)
+    for name in ("early_exaggeration", "learning_rate"):
+        if (value := getattr(settings, name)) != "auto":
+            check_positive(name, value)
+    for name in ("max_grad_norm", "max_step_norm"):
+        check_limit(name, getattr(settings, name))
     for name in ("initial_momentum", "final_momentum"):
-        check_share(name, getattr(settings, name))
-    if not is_real(settings.theta) or settings.theta < 0:
-        msg = f"theta={settings.theta!r} must be a number of at least 0; 0 makes no approximation."
-        raise ValueError(msg)
-    _check_axes(settings)
-    _check_kernel(settings, n_cells)
-
-
-_AUTO = ("learning_rate", "early_exaggeration")
-
-
-def _check_choices(settings: Settings) -> None:
-    choices = {"affinity": Affinity, "neighbors": Search, "negative_gradient_method": GradientMethod}
-    for name, known in choices.items():
-        if (value := getattr(settings, name)) not in get_args(known):
-            msg = f"{name}={value!r} is not one of {get_args(known)}."
+        if not is_real(value := getattr(settings, name)) or not 0 <= value < 1:
+            msg = f"{name}={value!r} must be a number of at least 0 and below 1."
             raise ValueError(msg)
-    if settings.metric == "precomputed":
-        msg = "metric='precomputed': name the graph that holds the distances with neighbors_key instead."
+
+
+def check_limit(name: str, value: object) -> None:
+    """Raise unless a value is a number above 0; infinity and `None` mean that there is no limit."""
+    if value is not None and value != float("inf"):
+        check_positive(name, value)
+
+
+def _check_search(settings: Settings) -> None:
+    metric = settings.metric
+    if metric == "precomputed":
+        msg = "metric='precomputed' is not supported: name the graph of the distances with neighbors_key."
         raise ValueError(msg)
-    if not callable(settings.metric) and not isinstance(settings.metric, str):
-        msg = f"metric={settings.metric!r} is neither a name nor a function of two rows."
+    if not callable(metric) and not isinstance(metric, str):
+        msg = f"metric={metric!r} must be a name or a function of two rows."
         raise ValueError(msg)
     for name in ("metric_params", "knn_kwargs"):
         if not isinstance(value := getattr(settings, name), dict | None):
             msg = f"{name}={value!r} must be a dictionary of arguments."
             raise ValueError(msg)
-    check_whole("n_jobs", settings.n_jobs, None)
-
-
-def check_whole(name: str, value: Any, least: int | None) -> None:
-    """Refuse anything but a whole number of at least `least`; without a least, anything but 0 is one."""
-    if is_integer(value) and (value != 0 if least is None else value >= least):
-        return
-    wanted = "other than 0; negative ones count from the number of cores" if least is None else f"of at least {least}"
-    msg = f"{name}={value!r} must be a whole number {wanted}."
-    raise ValueError(msg)
-
-
-def check_positive(name: str, value: Any, *, optional: bool = False) -> None:
-    """Refuse anything but a number above 0; where a limit is optional, infinity and `None` mean that there is none."""
-    if optional and (value is None or value == float("inf")):
-        return
-    if not is_real(value) or value <= 0:
-        msg = f"{name}={value!r} must be a number above 0."
+    if not is_integer(settings.n_jobs) or settings.n_jobs == 0:
+        msg = f"n_jobs={settings.n_jobs!r} must be an integer other than 0; −1 uses all cores."
         raise ValueError(msg)
 
 
-def check_share(name: str, value: Any) -> None:
-    """Refuse a momentum that would never end."""
-    if not is_real(value) or not 0 <= value < 1:
-        msg = f"{name}={value!r} must be a number from 0 to below 1."
+def _check_affinity(settings: Settings, n_cells: int) -> None:
+    affinity, sigma, n_neighbors = settings.affinity, settings.sigma, settings.n_neighbors
+    if (affinity == "fixed_sigma") != (sigma is not None):
+        msg = f"sigma={sigma!r}, affinity={affinity!r}: sigma is for 'fixed_sigma' only, which requires it."
         raise ValueError(msg)
-
-
-def _check_axes(settings: Settings) -> None:
-    fft = settings.negative_gradient_method not in ("auto", *_BARNES_HUT)
-    if settings.n_components > (_MAX_FFT if fft else _MAX_BH):
-        msg = (
-            f"n_components={settings.n_components}, but t-SNE draws at most {_MAX_BH} axes, and at most {_MAX_FFT} with "
-            "negative_gradient_method='fft'. For more axes take scivis.tl.ivis."
-        )
-        raise ValueError(msg)
-
-
-def _check_kernel(settings: Settings, n_cells: int) -> None:
-    if (settings.affinity == "fixed_sigma") != (settings.sigma is not None):
-        msg = f"sigma={settings.sigma!r} and affinity={settings.affinity!r}: sigma belongs to 'fixed_sigma', which needs it."
-        raise ValueError(msg)
-    if settings.n_neighbors is None:
-        return
-    if settings.affinity not in ("uniform", "fixed_sigma"):
-        msg = f"n_neighbors={settings.n_neighbors!r} belongs to affinity='uniform' and 'fixed_sigma': give perplexity."
-        raise ValueError(msg)
-    if not is_integer(settings.n_neighbors) or not 1 <= settings.n_neighbors < n_cells:
-        msg = f"n_neighbors={settings.n_neighbors!r} must lie between 1 and {n_cells - 1}, one less than the cells."
-        raise ValueError(msg)
+    check_limit("sigma", sigma)
+    if n_neighbors is not None:
+        if affinity not in ("uniform", "fixed_sigma"):
+            msg = f"n_neighbors={n_neighbors!r} is for affinity='uniform' and 'fixed_sigma' only: set perplexity."
+            raise ValueError(msg)
+        check_n_neighbors(n_neighbors, n_cells)

@@ -1,58 +1,42 @@
-"""`scivis.tl.tsne`: t-SNE by openTSNE, from an AnnData object to a map that can go on and take new cells."""
+"""`scivis.tl.tsne`: from an AnnData object to a t-SNE of its cells and the model, which can be continued."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scivis._adata.expression import expression_input, gene_input, pack_input
+from scivis._adata.expression import pack_input
 from scivis._adata.keys import Keys
 from scivis._adata.representation import check_copy, choose_representation
-from scivis._checks import check_seed, given_settings
+from scivis._adata.results import Results
+from scivis._checks import check_seed
 from scivis._methods import entry_of
-from scivis._progress import verbose
-from scivis._tsne.affinities import make_affinities, search_method
+from scivis._progress import bar
 from scivis._tsne.arguments import (
-    change_settings,
-    check_resumed,
-    choose_graph,
-    choose_settings,
-    listed_callbacks,
-    own_metric,
-    plain_seed,
-    plain_tuple,
-    resolve_settings,
-    suit_graph,
+    check_resumable,
+    given_settings,
+    list_callbacks,
+    plan_first,
+    plan_resumed,
+    read_graph,
+    read_input,
 )
-from scivis._tsne.initialization import initial_positions
-from scivis._tsne.optimization import Record, optimize, start_embedding
-from scivis._tsne.place import (
-    Config,
-    pack_model,
-    reference_rows,
-    unpack_config,
-    unpack_optimizer,
-    unpack_positions,
-    used_graph,
-)
-from scivis.data._reading import read_rows
-from scivis.data._validation import check_rows
-from scivis.neighbors._novelty import fit_reference
+from scivis._tsne.fit import fit_tsne
+from scivis._tsne.pack import pack_model, unpack_model
+from scivis._tsne.place import stored_input
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from anndata import AnnData
     from numpy.typing import NDArray
-    from openTSNE import TSNEEmbedding
 
-    from scivis._adata.representation import Representation
+    from scivis._adata.expression import ExpressionInput
+    from scivis._tsne.model import FittedTsne
     from scivis._tsne.optimization import Callback
     from scivis._tsne.presets import Preset
-    from scivis._tsne.settings import Affinity, GradientMethod, Search, Settings
+    from scivis._tsne.settings import Affinity, GradientMethod, Search
 
 
 def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
@@ -96,124 +80,124 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
-    """Draw cells with t-SNE, by openTSNE, and keep what it takes to go on and to place new cells.
+    """Embed cells with t-SNE, using openTSNE, and store the model.
 
-    Cells attract their neighbours and repel all other cells until the Kullback-Leibler divergence between the two
-    pictures of who is near whom is low (van der Maaten and Hinton, JMLR 9, 2008). Of all maps in two dimensions t-SNE
-    keeps the most neighbours; how far apart distant groups lie on it means little. The engine is openTSNE (Poličar,
-    Stražar and Zupan, Journal of Statistical Software 109, 2024), with the defaults of its version 1.0.4 except that
-    all cores work (`n_jobs`) and neighbours are searched exactly up to 100,000 cells, so that the map depends on
-    neither the number of cores nor the luck of a search.
+    t-SNE minimizes the Kullback-Leibler divergence between affinities of cells in the data and in the embedding (van der Maaten
+    and Hinton, JMLR 9, 2008): neighbors attract each other, and all other cells repel each other. In two dimensions it preserves
+    neighborhoods better than other methods; distances between distant groups mean little. It is computed by openTSNE (Poličar,
+    Stražar and Zupan, Journal of Statistical Software 109, 2024) with the defaults of its version 1.0.4, with two exceptions:
+    all cores are used (`n_jobs`), and neighbors are searched exactly up to 100,000 cells. The embedding therefore depends on
+    neither the number of cores nor the approximation of a search.
 
-    Without `neighbors_key` the graph of `sc.pp.neighbors` is reused if it has as many neighbours as are needed: three
-    times the perplexity, 90 by default, while scanpy searches 14. So run `sc.pp.neighbors(adata, n_neighbors=91)` first
-    to search only once for everything, or take ``affinity="uniform"``, for which any number will do.
+    Without `neighbors_key`, the graph of `sc.pp.neighbors` is reused if it has enough neighbors: three times the perplexity, 90
+    by default, while scanpy computes 14. Run `sc.pp.neighbors(adata, n_neighbors=91)` first to share one search between tools,
+    or set ``affinity="uniform"``, for which any number of neighbors is sufficient.
 
     Parameters
     ----------
     adata
         Cells × genes, in memory or backed.
     n_components
-        Axes of the map: 2 (the default), 1, or 3, which is slow for many cells.
+        Number of dimensions: 1, 2 or 3, which is slow for many cells. Default: 2.
     perplexity
-        About how many neighbours attract a cell, 30 by default; at most a third of the cells, otherwise it is lowered
-        with a warning. Several make a mixture of kernels, or with ``affinity="multiscale"`` their mean.
+        Effective number of neighbors that attract a cell. Above a third of the cells, it is decreased with a warning. Several
+        values give a mixture of Gaussian kernels, or their mean with ``affinity="multiscale"``. Default: 30.
     use_rep
-        What stands for the cells: a key of `.obsm`, or `X`. By default the PCA, or `.X` for at most 50 genes. If
-        there is no PCA it is computed and written, with a warning, as scanpy does.
+        Representation of the cells: a key of `.obsm`, or `X`. Default: the PCA, or `.X` for at most 50 genes. A missing PCA is
+        computed and stored, with a warning, as scanpy does.
     n_pcs
-        How many columns of it to use; 0 means `.X`.
+        Number of columns of the representation; 0 for `.X`. Default: all.
     layer
-        A layer to use instead.
+        Layer that replaces the representation.
     neighbors_key
-        The graph to use, by the `key_added` of `sc.pp.neighbors`. A graph of other cells is refused. If it has too few
-        neighbours for perplexity 30, and neither `affinity` nor `perplexity` is given, the affinity is `uniform`.
+        Neighbor graph: the `key_added` of `sc.pp.neighbors`. A graph of other cells raises an error. If it has too few neighbors
+        for a perplexity of 30, and neither `affinity` nor `perplexity` is given, the affinity is `uniform`.
     preset
-        `default`; `art`, the recipe of Kobak and Berens ("The art of using t-SNE for single-cell transcriptomics",
-        Nature Communications 10, 2019): start at the PCA, learning rate n / 12, perplexities 30 and n / 100 together,
-        and from 100,000 cells on exaggeration 4 instead; or `million`, for a million cells and more: exaggeration 4
-        (the same paper) with uniform weights of 15 neighbours (Böhm, Berens and Kobak, JMLR 23, 2022), a sixth of the
-        usual memory. The parameters below change single settings of it.
+        Set of settings, which the parameters below replace: `default`; `art`, the recipe of Kobak and Berens ("The art of using
+        t-SNE for single-cell transcriptomics", Nature Communications 10, 2019): initialization with the PCA, learning rate
+        n / 12, perplexities 30 and n / 100 combined, and from 100,000 cells on exaggeration 4 instead; or `million`, for a
+        million cells or more: exaggeration 4 (the same paper) and uniform affinities of 15 neighbors (Böhm, Berens and Kobak,
+        JMLR 23, 2022), which take a sixth of the memory.
     affinity
-        How neighbours attract: `perplexity` (a Gaussian as wide as the perplexity asks), `multiscale` (the mean of
-        several), `uniform` (all neighbours alike), `fixed_sigma` (a Gaussian as wide as `sigma` everywhere), or
-        `connectivities`, the weights of the graph itself.
+        Attraction between neighbors: `perplexity` (Gaussian, with a width that follows from the perplexity), `multiscale` (the
+        mean of several), `uniform` (all neighbors equal), `fixed_sigma` (Gaussian of width `sigma` for all cells), or
+        `connectivities` (weights of the graph). Default: `perplexity`.
     sigma
         Width of the Gaussian for `fixed_sigma`, in the unit of the representation.
     n_neighbors
-        Neighbours per cell for `uniform` and `fixed_sigma`: by default all of the graph, or 30.
+        Number of neighbors for `uniform` and `fixed_sigma`. Default: all of the graph, or 30 with a search.
     neighbors
-        Makes a search: `exact`, `annoy`, `pynndescent`, `hnsw`, `approx` (Annoy where it knows the metric), or `auto`:
-        `exact` up to 100,000 cells, then `approx`.
+        Neighbor search: `exact`, `annoy`, `pynndescent`, `hnsw`, `approx` (Annoy where it supports the metric, otherwise
+        PyNNDescent), or `auto` (`exact` up to 100,000 cells, then `approx`). If given, neighbors are searched even if there is a
+        graph. Default: `auto`.
     metric
-        Makes a search, by this distance: a name, `euclidean` by default, or a function of two rows.
-    metric_params
-        Arguments of the metric.
-    knn_kwargs
-        Arguments of the search, such as `n_trees` for Annoy.
+        Distance: a name, or a function of two rows. If given, neighbors are searched even if there is a graph. Default:
+        `euclidean`.
+    metric_params, knn_kwargs
+        Arguments of the metric, and of the search, such as `n_trees` for Annoy.
     initialization
-        Where the cells start: `pca` (the default), `spectral`, `random`, a key of `.obsm`, for instance `X_ivis` for
-        its layout with finer detail, or an array. Keys and arrays are scaled to a standard deviation of 0.0001.
+        Initial coordinates: `pca`, `spectral`, `random`, an array, or a key of `.obsm`; from `X_ivis`, for instance, t-SNE
+        refines the layout of ivis. Arrays and keys are scaled to a standard deviation of 0.0001. Default: `pca`.
     learning_rate
-        `auto` (the default) is the number of cells divided by the exaggeration (Belkina et al., Nature Communications
-        10, 2019).
+        Learning rate; `auto` is the number of cells divided by the exaggeration (Belkina et al., Nature Communications 10,
+        2019). Default: `auto`.
     early_exaggeration_iter
-        Iterations of the first phase, in which attraction is stronger, so that groups form: 250, or 0 with `resume` and
-        with ``n_iter=0``.
+        Number of iterations of the first phase, in which stronger attraction forms groups. Default: 250, or 0 with `resume` or
+        ``n_iter=0``.
     early_exaggeration
-        How much stronger: by default 12, or `exaggeration` if that is more.
+        Factor of the attraction in the first phase. Default: 12, or `exaggeration` if that is larger.
     n_iter
-        Iterations of the second phase, 500 by default; 0 stores the start, or what the first phase makes of it.
+        Number of iterations of the second phase; 0 stores the initialization or the result of the first phase. Default: 500.
     exaggeration
-        How much stronger attraction is in the second phase, 1 by default; 4 keeps groups compact among many cells.
+        Factor of the attraction in the second phase; 4 keeps groups of many cells compact. Default: 1.
     dof
-        Degrees of freedom of the kernel on the map, 1 by default. Less, heavier tails, parts finer groups.
+        Degrees of freedom of the kernel of the embedding, Student's t. Smaller values separate finer groups. Default: 1.
     theta
-        How coarse the Barnes-Hut tree is, 0.5 by default; 0 is exact and slow.
+        Accuracy of the Barnes-Hut tree; 0 is exact and slow. Default: 0.5.
     n_interpolation_points, min_num_intervals, ints_in_interval
-        The grid of the interpolation: points per cell (3), cells per axis at least (50), largest side of a cell (1).
+        Grid of the interpolation: points per grid cell (default: 3), smallest number of grid cells per axis (default: 50), and
+        largest side of a grid cell (default: 1).
     negative_gradient_method
-        `bh`, the Barnes-Hut tree, `fft`, interpolation, or `auto`: `fft` from 10,000 cells on.
+        Computation of the repulsion: `bh` (Barnes-Hut tree), `fft` (interpolation), or `auto` (`fft` from 10,000 cells on).
+        Default: `auto`.
     initial_momentum, final_momentum
-        Of the two phases, 0.8 by default.
-    max_grad_norm
-        Longest gradient of a cell; by default there is no limit.
-    max_step_norm
-        Longest step of a cell, 5 by default; infinity for none.
+        Momentum of the first and of the second phase. Default: 0.8.
+    max_grad_norm, max_step_norm
+        Largest gradient of a cell (default: no limit), and largest step of a cell (default: 5; infinity for no limit).
     n_jobs
-        Threads; −1, the default, takes all cores.
+        Number of threads; −1 for all cores. Default: −1.
     callbacks
-        Functions `(iteration, error, embedding)`, called every so many iterations of a phase; `error` is the divergence,
-        `embedding` openTSNE's array of positions. One that returns true ends the optimisation; the map is kept.
+        Functions `(iteration, error, embedding)`, called during each phase with the Kullback-Leibler divergence and openTSNE's
+        array of coordinates. If one returns true, the optimization ends, and the present coordinates are stored.
     callbacks_every_iters
-        How often they are called and the divergence is noted: every 50 iterations by default.
+        Number of iterations between calls of the callbacks and rows of the history. Default: 50.
     resume
-        Go on with the map of an earlier call, with its settings and momentum, for `n_iter` iterations. Parameters
-        that are given change; affinities are computed again, from the same graph, or by the same search.
+        Whether to continue an earlier call, with its settings and momentum, for `n_iter` iterations. Arguments that are given
+        replace its settings. Affinities are computed again from the same graph or by the same search.
     random_state
-        Seed: the same seed, machine and versions give the same bits. With `resume` that of the first call counts.
+        Seed, or a NumPy generator: the same seed, machine and versions give the same bits. With `resume` that of the first call.
     key_added
-        Write under this key instead.
+        Key of the results, instead of `X_tsne` and `tsne`.
     copy
-        Return a changed copy and leave `adata` as it is.
+        Whether to return a changed copy and leave `adata` as it is.
 
     Returns
     -------
     `None`, or with `copy=True` an `AnnData`. Sets:
 
     `adata.obsm['X_tsne' | key_added]` : :class:`numpy.ndarray` (float64, cells × n_components)
-        The map; :func:`scanpy.pl.tsne` draws it.
+        Coordinates, which :func:`scanpy.pl.tsne` plots.
     `adata.uns['tsne' | key_added]` : :class:`dict`
         `params`, `kl_divergence`, `history` with a row every 50 iterations, and the model, from which
-        :func:`scivis.tl.ingest` places new cells and :func:`scivis.get.model` makes openTSNE's embedding. With a single
+        :func:`scivis.tl.ingest` places new cells and :func:`scivis.get.model` restores openTSNE's embedding. With a single
         perplexity also `pbic`, by which perplexities can be compared: lower is better (Cao and Wang, 2017).
 
     Raises
     ------
     KeyError
-        If a representation, a graph, a start, or with `resume` a map is not there.
+        If a representation, a graph, an initialization or, with `resume`, an earlier embedding does not exist.
     ValueError
-        If the data hold NaN, infinite or only equal rows, or an argument does not suit them. `adata` is unchanged.
+        If the data hold NaN or infinite values or all rows are equal, or if an argument is invalid. `adata` is unchanged.
 
     Examples
     --------
@@ -226,144 +210,62 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     """
     from scanpy import logging as logg
 
+    given = given_settings(locals())
     start = logg.info("computing t-SNE")
     keys = Keys.of("tsne", key_added)
-    given = given_settings(
-        n_components=n_components, perplexity=plain_tuple(perplexity), affinity=affinity, sigma=sigma,
-        n_neighbors=n_neighbors, neighbors=neighbors, metric=metric, metric_params=metric_params, knn_kwargs=knn_kwargs,
-        initialization=initialization, learning_rate=learning_rate, early_exaggeration_iter=early_exaggeration_iter,
-        early_exaggeration=early_exaggeration, n_iter=n_iter, exaggeration=exaggeration, dof=dof, theta=theta,
-        n_interpolation_points=n_interpolation_points, min_num_intervals=min_num_intervals,
-        ints_in_interval=ints_in_interval, negative_gradient_method=negative_gradient_method,
-        initial_momentum=initial_momentum, final_momentum=final_momentum, max_grad_norm=max_grad_norm,
-        max_step_norm=max_step_norm, n_jobs=n_jobs, callbacks_every_iters=callbacks_every_iters,
-    )  # fmt: skip
-    callbacks = listed_callbacks(callbacks)
+    functions = list_callbacks(callbacks)
     check_seed(random_state)
     check_copy(adata, copy=copy)
-    before = None
     if resume:
-        check_resumed(given, preset, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
-        before = unpack_config(entry_of(adata, keys.uns), own_metric(metric))
-        settings, positions = change_settings(before.settings, given, adata.n_obs), None
+        check_resumable(given, preset, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
+        # A function is the metric of the stored model, which cannot hold it; a name replaces the metric.
+        fitted = unpack_model(entry_of(adata, keys.uns), adata.obsm, metric if callable(metric) else None)
+        settings, graph_key, initial = plan_resumed(adata, fitted, given, neighbors_key)
     else:
-        settings, positions = choose_settings(adata, given, preset, plain_seed(random_state))
-    graph_key = choose_graph(adata, neighbors_key, settings, given, before.graph if before else None)
-    if graph_key:
-        free = not resume and preset == "default" and not {"affinity", "perplexity"} & set(given)
-        settings = suit_graph(adata, graph_key, settings, free=free)
-    settings = resolve_settings(settings, adata.n_obs)
+        settings, graph_key, initial = plan_first(adata, given, preset, neighbors_key, random_state)
     adata = adata.copy() if copy else adata
 
-    if before:
-        begun = _go_on(adata, keys, before)
+    if resume:
+        cells = stored_input(adata, adata.uns[keys.uns], fitted.reference)
     else:
-        representation = choose_representation(
+        cells = read_input(adata, choose_representation(
             adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=settings.random_state
-        )
-        begun = _begin(adata, representation)
-    _check_data(begun.x, settings)
-    affinities = make_affinities(begun.x, settings, used_graph(adata, graph_key, settings, begun.x))
-    source = f"the graph {graph_key!r}" if graph_key else f"searched, {search_method(settings, adata.n_obs)}"
-    logg.info(f"    neighbours: {source}")
-    if before is None:
-        begun.positions = initial_positions(begun.x, affinities, settings, positions)
-    embedding = start_embedding(begun.positions, affinities, settings, begun.optimizer)
-    with _bar(settings, begun.record):
-        optimize(embedding, settings, callbacks, begun.record)
+        ))  # fmt: skip
+    logg.info(f"    using {cells.rows.name}")
+    graph, described = read_graph(adata, graph_key, settings, cells.rows.matrix)
+    logg.info(f"    neighbors: {described}")
+    fitted = fit_tsne(
+        cells.rows.matrix, settings, graph, initial, functions,
+        graph_key=graph_key, obsm_key=keys.obsm, bar=bar("t-SNE"),
+    )  # fmt: skip
 
-    reference = fit_reference(begun.x, np.random.default_rng(settings.random_state))
-    adata.obsm[keys.obsm] = np.array(embedding)
-    adata.uns[keys.uns] = {
-        "method": "tsne",
-        "params": begun.params | _params(settings, begun.record, source),
-        "kl_divergence": float(embedding.kl_divergence),
-        "history": begun.record.history(),
-        "model": pack_model(embedding, Config(settings, graph_key, keys.obsm), reference),
-        "expression": begun.expression,
-    } | _pbic(embedding, settings)
-    logg.info(
-        f"    finished, Kullback-Leibler divergence {embedding.kl_divergence:.3f}",
-        time=start,
-        deep=f"added\n    {keys.obsm!r}, t-SNE coordinates (adata.obsm)\n    {keys.uns!r}, t-SNE model (adata.uns)",
-    )
+    written = _results(keys, fitted, cells.params() | {"neighbors": described}, cells.expression).write(adata)
+    divergence = f"Kullback-Leibler divergence {fitted.kl_divergence:.3f}"
+    logg.info(f"    finished, {divergence}", time=start, deep=f"added\n{written}")
     return adata if copy else None
 
 
-@dataclass
-class _Begun:
-    """What a map is made from, and how far it is."""
-
-    x: NDArray[np.float32]
-    params: dict[str, Any]
-    expression: dict[str, Any]
-    record: Record
-    positions: NDArray[np.floating] = field(default_factory=lambda: np.empty((0, 2)))
-    optimizer: tuple[NDArray[Any], NDArray[Any]] | None = None
-
-
-def _begin(adata: AnnData, representation: Representation) -> _Begun:
-    from scanpy import logging as logg
-
-    x = read_rows(representation.matrix, representation.description)
-    logg.info(f"    using {representation.description}")
-    params = {"representation": representation.kind, "use_rep": representation.key, "n_features": x.shape[1]}
-    if representation.kind == "obsm":
-        expression = expression_input(adata, representation)
-    else:
-        layer = "" if representation.kind == "X" else representation.key
-        expression = gene_input(representation.matrix, adata.var_names.to_numpy(dtype=object), layer)
-    return _Begun(x, params, pack_input(expression), Record())
-
-
-def _go_on(adata: AnnData, keys: Keys, before: Config) -> _Begun:
-    entry = adata.uns[keys.uns]
-    positions = unpack_positions(adata, before)
-    params = {name: entry["params"][name] for name in ("representation", "use_rep", "n_features")}
-    return _Begun(
-        reference_rows(adata, entry),
-        params,
-        entry.get("expression", {}),
-        Record.of(entry.get("history")),
-        positions,
-        unpack_optimizer(entry, positions.shape),
+def _results(keys: Keys, fitted: FittedTsne, params: dict[str, Any], expression: ExpressionInput | None) -> Results:
+    """Everything that is written: the coordinates and the model."""
+    entry = {
+        "method": "tsne",
+        "params": _params(fitted) | params,
+        "kl_divergence": fitted.kl_divergence,
+        "history": fitted.history.columns(),
+        "model": pack_model(fitted),
+        "expression": pack_input(expression),
+    }
+    return Results(
+        obsm={keys.obsm: fitted.coordinates},
+        uns={keys.uns: entry | ({} if fitted.pbic is None else {"pbic": fitted.pbic})},
+        notes={keys.obsm: "t-SNE coordinates (adata.obsm)", keys.uns: "t-SNE model (adata.uns)"},
     )
 
 
-def _check_data(x: NDArray[np.float32], settings: Settings) -> None:
-    check_rows(x)
-    if settings.initialization == "pca" and settings.n_components > min(x.shape):
-        msg = f"n_components={settings.n_components}, but the data have {min(x.shape)} axes: take initialization='spectral'."
-        raise ValueError(msg)
-
-
-@contextmanager
-def _bar(settings: Settings, record: Record) -> Iterator[None]:
-    """A bar over all iterations, from scanpy's `hint` level on."""
-    from tqdm.auto import tqdm
-
-    total = settings.early_exaggeration_iter + settings.n_iter
-    with tqdm(total=total, desc="t-SNE", unit="iteration", disable=not verbose()) as bar:
-        first = record.done
-        record.tell = lambda iteration: bar.update(iteration - first - bar.n)
-        yield
-
-
-def _params(settings: Settings, record: Record, source: str) -> dict[str, Any]:
-    """Those settings that are plain values, with the learning rate that was used last."""
-    plain: dict[str, Any] = {
-        name: value for name, value in asdict(settings).items() if isinstance(value, str | int | float)
-    }
-    if isinstance(settings.perplexity, tuple):
-        plain["perplexity"] = np.array(settings.perplexity)
-    if callable(settings.metric):
-        plain["metric"] = "custom"
-    return plain | {"neighbors": source} | ({"learning_rate": record.phase[1]} if record.phase[1] else {})
-
-
-def _pbic(embedding: TSNEEmbedding, settings: Settings) -> dict[str, float]:
-    if settings.affinity != "perplexity" or isinstance(settings.perplexity, tuple):
-        return {}
-    from openTSNE.metrics import pBIC
-
-    return {"pbic": float(pBIC(embedding))}
+def _params(fitted: FittedTsne) -> dict[str, Any]:
+    """Settings that files can store, with the learning rate that was used last."""
+    settings = fitted.settings.plain()
+    params = {name: value for name, value in settings.items() if isinstance(value, str | int | float)}
+    several = {"perplexity": np.array(value)} if isinstance(value := settings["perplexity"], tuple) else {}
+    _, learning_rate = fitted.history.phase
+    return params | several | ({"learning_rate": learning_rate} if learning_rate else {})
