@@ -1,7 +1,7 @@
-"""Data sets of the tutorials and of the documents of N2D, as AnnData: downloaded once, checked, kept in scanpy's folder.
+"""Data sets of the tutorials and of N2D's documentation, as AnnData objects.
 
-The folder is `scanpy.settings.datasetdir`. A file that is there already is used if its checksum is right, also without a
-network.
+Files are downloaded to `scanpy.settings.datasetdir` and verified by their checksums. A file that is there already is used
+without a network if it is intact.
 """
 
 from ._cells import kang

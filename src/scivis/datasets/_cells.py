@@ -1,4 +1,4 @@
-"""Single cells of two conditions: a reference, and cells to place on it."""
+"""Single cells of two conditions: a reference and a query."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _KANG = Source(
 
 
 def kang() -> AnnData:
-    """Blood cells without and with interferon-β (Kang et al., Nature Biotechnology 36, 89, 2018), 2.3 MB.
+    """Blood cells with and without interferon-β (Kang et al., Nature Biotechnology 36, 89, 2018), 2.3 MB.
 
-    The part of them that scGen's authors kept for validation (Lotfollahi et al., Nature Methods 16, 715, 2019).
+    These are the cells that the authors of scGen used for validation (Lotfollahi et al., Nature Methods 16, 715, 2019).
 
     Returns
     -------
-    1,975 × 6,998 genes, normalised and logarithmised (float32, sparse); `obs["condition"]`, `control` (936) or `stimulated`,
-    and `obs["cell_type"]`, 7 types.
+    1,975 cells × 6,998 genes, normalized and log-transformed (float32, sparse); `obs["condition"]`, `control` (936 cells)
+    or `stimulated`, and `obs["cell_type"]`, 7 types.
 
     Raises
     ------
     OSError
         If the file is not in the cache and cannot be downloaded.
     ValueError
-        If what was downloaded has another checksum.
+        If the downloaded file has another checksum.
 
     Examples
     --------
@@ -42,6 +42,6 @@ def kang() -> AnnData:
     from scipy import sparse
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of a file older than `.obsp`
+        warnings.simplefilter("ignore", FutureWarning)  # for a file that is older than `.obsp`
         stored = ad.read_h5ad(fetch(_KANG, "kang.h5ad"))
     return ad.AnnData(sparse.csr_matrix(stored.X), stored.obs[["condition", "cell_type"]], stored.var[[]])

@@ -1,28 +1,19 @@
-"""Files from the network, each once and only whole."""
+"""Files from the network. A file gets its name only when it is complete and has the right checksum."""
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+from typing import NamedTuple
 
-_SECONDS = 60
+from scivis._progress import verbose
+from scivis._store.files import replacing
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a file is, and how to know it.
+class Source(NamedTuple):
+    """The URL of a file, and its checksum: `sha256:` or `git:`, and the hash of its content.
 
-    Parameters
-    ----------
-    url
-        The file.
-    checksum
-        `sha256:` and the hash of the content, or `git:` and the name that git gives the content, which stands in the
-        tree of the commit that `url` names.
+    The `git` hash of a file is stored in the commit that a GitHub URL names.
     """
 
     url: str
@@ -30,15 +21,11 @@ class Source:
 
 
 def fetch(source: Source, name: str) -> Path:
-    """The file, from scanpy's folder for data sets or from the network.
+    """The file `name` in scanpy's folder for data sets, downloaded unless it is there and intact.
 
-    Raises
-    ------
-    OSError
-        If it is not there and cannot be downloaded.
-    ValueError
-        If what was downloaded is not what was expected.
+    `OSError` if it cannot be downloaded, `ValueError` if the downloaded file has another checksum.
     """
+    from pooch import HTTPDownloader
     from scanpy import logging as logg
     from scanpy import settings
 
@@ -46,30 +33,16 @@ def fetch(source: Source, name: str) -> Path:
     if path.is_file() and is_intact(path.read_bytes(), source.checksum):
         return path
     logg.info(f"downloading {source.url}")
-    content = _download(source.url, path)
-    if not is_intact(content, source.checksum):
-        msg = f"{source.url} is not what was expected: its checksum is not {source.checksum}. Try again later."
-        raise ValueError(msg)
-    _write(content, path)
+    with replacing(path) as unfinished:
+        try:
+            HTTPDownloader(progressbar=verbose(), chunk_size=2**16)(source.url, str(unfinished), None)
+        except OSError as error:
+            msg = f"{source.url} cannot be downloaded ({error}). Without a network, put the file at {path.resolve()}."
+            raise OSError(msg) from error
+        if not is_intact(unfinished.read_bytes(), source.checksum):
+            msg = f"The file at {source.url} does not have the checksum {source.checksum}. Try again later."
+            raise ValueError(msg)
     return path
-
-
-def _download(url: str, path: Path) -> bytes:
-    try:
-        with urlopen(url, timeout=_SECONDS) as response:
-            return bytes(response.read())
-    except (URLError, TimeoutError) as error:
-        msg = f"{url} cannot be reached ({error}). Without a network, put the file at {path.resolve()}."
-        raise OSError(msg) from error
-
-
-def _write(content: bytes, path: Path) -> None:
-    """A whole file under the name that counts, or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        partial = Path(folder) / path.name
-        partial.write_bytes(content)
-        partial.replace(path)
 
 
 def is_intact(content: bytes, checksum: str) -> bool:
@@ -77,7 +50,7 @@ def is_intact(content: bytes, checksum: str) -> bool:
 
     Examples
     --------
-    >>> is_intact(b"", "git:e69de29bb2d1d6434b8b29ae775ad8c2e48c5391")  # git's name of an empty file
+    >>> is_intact(b"", "git:e69de29bb2d1d6434b8b29ae775ad8c2e48c5391")
     True
     """
     kind, _, expected = checksum.partition(":")

@@ -1,4 +1,4 @@
-"""Handwritten digits and pieces of clothing, 28 × 28 pixels."""
+"""Images of handwritten digits and of clothes, 28 × 28 pixels."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from ._assemble import assemble
 from ._download import Source, fetch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -31,7 +33,6 @@ _FASHION = {
 _CLOTHES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-_DIGITS = tuple("0123456789")
 
 
 def mnist() -> AnnData:
@@ -39,14 +40,14 @@ def mnist() -> AnnData:
 
     Returns
     -------
-    70,000 × 784 pixels from 0 to 1 (float32); `obs["label"]`, 10 digits, and `obs["split"]`, `train` (60,000) or `test`.
+    70,000 images × 784 pixels from 0 to 1 (float32); `obs["label"]`, 10 digits, and `obs["split"]`, `train` (60,000) or `test`.
 
     Raises
     ------
     OSError
         If the file is not in the cache and cannot be downloaded.
     ValueError
-        If what was downloaded has another checksum.
+        If the downloaded file has another checksum.
 
     Examples
     --------
@@ -55,15 +56,15 @@ def mnist() -> AnnData:
     """
     with np.load(fetch(_MNIST, "mnist.npz"), allow_pickle=False) as file:
         parts = {split: (file[f"x_{split}"], file[f"y_{split}"]) for split in ("train", "test")}
-    return _images(parts, _DIGITS)
+    return _images(parts, "0123456789")
 
 
 def mnist_test() -> AnnData:
-    """The test part of :func:`mnist`, which N2D uses as a smaller data set.
+    """The test images of :func:`mnist`, which N2D uses as a smaller data set.
 
     Returns
     -------
-    10,000 × 784 pixels, with labels as in :func:`mnist`.
+    10,000 images × 784 pixels, with labels as in :func:`mnist`.
 
     Examples
     --------
@@ -75,37 +76,32 @@ def mnist_test() -> AnnData:
 
 
 def fashion() -> AnnData:
-    """Pieces of clothing (Fashion-MNIST; Xiao et al., arXiv 1708.07747), 31 MB.
+    """Images of clothes (Fashion-MNIST; Xiao et al., arXiv 1708.07747), 31 MB.
 
     Returns
     -------
-    70,000 × 784 pixels from 0 to 1 (float32); `obs["label"]`, 10 kinds by name, and `obs["split"]` as in :func:`mnist`.
+    70,000 images × 784 pixels from 0 to 1 (float32); `obs["label"]`, 10 kinds of clothes, and `obs["split"]`, as in
+    :func:`mnist`.
 
     Examples
     --------
     >>> fashion().obs["label"].nunique()  # doctest: +SKIP
     10
     """
-    read = {
-        name: _idx(gzip.decompress(fetch(Source(_FASHION_AT + name, checksum), f"fashion-{name}").read_bytes()))
+    train_x, train_y, test_x, test_y = (
+        _idx(gzip.decompress(fetch(Source(_FASHION_AT + name, checksum), f"fashion-{name}").read_bytes()))
         for name, checksum in _FASHION.items()
-    }
-    parts = {
-        split: (read[f"{prefix}-images-idx3-ubyte.gz"], read[f"{prefix}-labels-idx1-ubyte.gz"])
-        for split, prefix in (("train", "train"), ("test", "t10k"))
-    }
-    return _images(parts, _CLOTHES)
+    )
+    return _images({"train": (train_x, train_y), "test": (test_x, test_y)}, _CLOTHES)
 
 
 def _idx(content: bytes) -> NDArray[np.uint8]:
-    """An array in the format of MNIST: two zeros, the type, the number of axes, their lengths, the bytes."""
+    """The array in a file of MNIST's format: two zeros, data type, number of axes, their lengths, and values."""
     n_axes = content[3]
     shape = np.frombuffer(content, ">u4", n_axes, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * n_axes).reshape(shape)
 
 
-def _images(
-    parts: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]], names: tuple[str, ...]
-) -> AnnData:  # fmt: skip
+def _images(parts: Mapping[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]], names: Sequence[str]) -> AnnData:
     flat = {split: (x.reshape(len(x), -1).astype(np.float32) / 255, y) for split, (x, y) in parts.items()}
     return assemble(flat, names)

@@ -1,7 +1,8 @@
-"""Signals of a phone's sensors, and of a pen on a tablet."""
+"""Measurements of the sensors of a phone, and of a pen on a tablet."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,23 +24,23 @@ _PENDIGITS = {
     "train": Source(_AT + "pendigits/pendigits.tra", "git:15f839a0df95a622bf1ffb65aa0f654a453882c0"),
     "test": Source(_AT + "pendigits/pendigits.tes", "git:1328a79acff5ff5184179bd04ec82a75c39bedd3"),
 }
-# As the data set's own list orders them.
+# In the order of the codes.
 _ACTIVITIES = ("Walking", "Upstairs", "Downstairs", "Sitting", "Standing", "Laying")
 
 
 def pendigits() -> AnnData:
-    """Digits written with a pen on a tablet: 8 points of each stroke (UCI pendigits; Alpaydin & Alimoglu, 1996), 0.7 MB.
+    """Digits written with a pen on a tablet: 8 points of each (UCI pendigits; Alpaydin & Alimoglu, 1996), 0.7 MB.
 
     Returns
     -------
-    10,992 × 16 coordinates from 0 to 1 (float32); `obs["label"]`, 10 digits, and `obs["split"]`, `train` or `test`.
+    10,992 digits × 16 coordinates from 0 to 1 (float32); `obs["label"]`, 10 digits, and `obs["split"]`, `train` or `test`.
 
     Raises
     ------
     OSError
         If a file is not in the cache and cannot be downloaded.
     ValueError
-        If what was downloaded has another checksum.
+        If a downloaded file has another checksum.
 
     Examples
     --------
@@ -47,27 +48,27 @@ def pendigits() -> AnnData:
     (10992, 16)
     """
     tables = {
-        split: np.loadtxt(fetch(source, source.url.rpartition("/")[2]), np.float32, delimiter=",", ndmin=2)
+        split: np.loadtxt(fetch(source, Path(source.url).name), np.float32, delimiter=",", ndmin=2)
         for split, source in _PENDIGITS.items()
     }
     parts = {split: (table[:, :-1] / 100, table[:, -1]) for split, table in tables.items()}
-    return assemble(parts, tuple("0123456789"))
+    return assemble(parts, "0123456789")
 
 
 def har() -> AnnData:
-    """What 30 people did, by the accelerometer in their phone (UCI HAR; Anguita et al., ESANN 2013), 95 MB.
+    """Activities of 30 people, measured by the accelerometer of a phone (UCI HAR; Anguita et al., ESANN 2013), 95 MB.
 
     Returns
     -------
-    10,299 × 561 features from −1 to 1 (float32); `obs["label"]`, 6 activities by name, and `obs["split"]`, `train` or
-    `test`.
+    10,299 time windows × 561 features from −1 to 1 (float32); `obs["label"]`, 6 activities, and `obs["split"]`, `train`
+    or `test`.
 
     Raises
     ------
     OSError
         If a file is not in the cache and cannot be downloaded.
     ValueError
-        If what was downloaded has another checksum.
+        If a downloaded file has another checksum.
 
     Examples
     --------
@@ -76,16 +77,11 @@ def har() -> AnnData:
     """
     import pandas as pd
 
-    paths = {
-        name: fetch(Source(_AT + f"har/{name}", checksum), f"har-{name[name.rindex('/') + 1 :]}")
+    train_x, train_y, test_x, test_y = (
+        pd.read_csv(fetch(Source(_AT + f"har/{name}", checksum), f"har-{Path(name).name}"), sep=r"\s+", header=None)
         for name, checksum in _HAR.items()
-    }
-    tables = {name: pd.read_csv(path, sep=r"\s+", header=None) for name, path in paths.items()}
-    parts = {
-        split: (
-            tables[f"{split}/X_{split}.txt"].to_numpy(np.float32),
-            tables[f"{split}/y_{split}.txt"][0].to_numpy() - 1,
-        )
-        for split in ("train", "test")
-    }
-    return assemble(parts, _ACTIVITIES)
+    )
+    parts = {"train": (train_x, train_y), "test": (test_x, test_y)}
+    return assemble(
+        {split: (x.to_numpy(np.float32), y[0].to_numpy() - 1) for split, (x, y) in parts.items()}, _ACTIVITIES
+    )

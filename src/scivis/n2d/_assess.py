@@ -1,4 +1,4 @@
-"""Clusters against labels: which cluster is which label, and how often that is right."""
+"""Comparison of clusters with labels: a matching of clusters and labels, and its accuracy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def match_clusters(truth: ArrayLike, labels: ArrayLike) -> dict[Any, Any]:
-    """Which label each cluster stands for, one to one, so that as many rows as possible agree.
+    """One-to-one matching of clusters and labels with the largest number of correct rows.
 
-    Clusters beyond the number of labels, and those that share no row with the label left for them, are left out.
+    A cluster has no match if there are more clusters than labels, or if it shares no row with the remaining label.
 
     Parameters
     ----------
@@ -24,23 +24,24 @@ def match_clusters(truth: ArrayLike, labels: ArrayLike) -> dict[Any, Any]:
 
     Returns
     -------
-    The label of each matched cluster (Kuhn's assignment, by :func:`scipy.optimize.linear_sum_assignment`).
+    The label of each matched cluster, found by :func:`scipy.optimize.linear_sum_assignment` (the Hungarian method).
+
+    Raises
+    ------
+    ValueError
+        If the two are not one-dimensional arrays of the same length.
 
     Examples
     --------
     >>> match_clusters(["B", "B", "T", "T", "T"], [1, 1, 0, 0, 1])
     {0: 'T', 1: 'B'}
     """
-    from scipy.optimize import linear_sum_assignment
-
-    names, clusters, counts = _contingency(truth, labels)
-    rows, columns = linear_sum_assignment(counts, maximize=True)
-    plain_clusters, plain_names = clusters.tolist(), names.tolist()
-    return {plain_clusters[i]: plain_names[j] for i, j in zip(rows, columns, strict=True) if counts[i, j]}
+    names, clusters, counts, (rows, columns) = _matched(truth, labels)
+    return {clusters[i]: names[j] for i, j in zip(rows, columns, strict=True) if counts[i, j]}
 
 
 def cluster_accuracy(truth: ArrayLike, labels: ArrayLike) -> float:
-    """Share of rows whose cluster is that of their label, clusters and labels matched as well as possible.
+    """Fraction of rows whose cluster is matched with their label, for the best matching of clusters and labels.
 
     Parameters
     ----------
@@ -51,22 +52,27 @@ def cluster_accuracy(truth: ArrayLike, labels: ArrayLike) -> float:
 
     Returns
     -------
-    From 0 to 1. It is 1 only if there are as many clusters as labels; the matching makes it above chance for clusters
-    that say nothing.
+    Accuracy from 0 to 1. It can reach 1 only if there are as many clusters as labels. Random clusters score above
+    chance, because the best matching is used.
+
+    Raises
+    ------
+    ValueError
+        If the two are not one-dimensional arrays of the same length.
 
     Examples
     --------
     >>> cluster_accuracy(["B", "B", "T", "T", "T"], [1, 1, 0, 0, 1])
     0.8
     """
+    *_, counts, matched = _matched(truth, labels)
+    return float(counts[matched].sum() / counts.sum())
+
+
+def _matched(truth: ArrayLike, labels: ArrayLike) -> tuple[list[Any], list[Any], NDArray[np.int64], Any]:
+    """Names, clusters, number of rows of each pair (clusters × names), and the row and column indices of the matches."""
     from scipy.optimize import linear_sum_assignment
 
-    _, _, counts = _contingency(truth, labels)
-    return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum())
-
-
-def _contingency(truth: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
-    """Names, clusters, and how many rows have both, clusters × names."""
     y, labels = np.asarray(truth), np.asarray(labels)
     if y.shape != labels.shape or y.ndim != 1 or not y.size:
         msg = f"The labels have shape {y.shape} and the clusters {labels.shape}: one label per row is needed."
@@ -75,11 +81,11 @@ def _contingency(truth: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], NDA
     clusters, cluster_of = np.unique(labels, return_inverse=True)
     counts = np.zeros((clusters.size, names.size), np.int64)
     np.add.at(counts, (cluster_of, name_of), 1)
-    return names, clusters, counts
+    return names.tolist(), clusters.tolist(), counts, linear_sum_assignment(counts, maximize=True)
 
 
 def assess(y: ArrayLike, labels: ArrayLike) -> tuple[float, float, float]:
-    """Accuracy, normalised mutual information and adjusted Rand index, to five places."""
+    """Accuracy, normalized mutual information and adjusted Rand index, rounded to five digits."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     accuracy = cluster_accuracy(y, labels)

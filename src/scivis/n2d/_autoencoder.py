@@ -1,4 +1,4 @@
-"""Autoencoders: rows in, a few numbers per row out, from which the rows can be given back."""
+"""Autoencoders: networks that encode rows as a few values, from which the rows can be reconstructed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from scivis._checks import check_positive_int, check_shape
 from scivis._random import seed_of
 from scivis.data._reading import iter_rows, read_rows, shape_of
 from scivis.data._validation import check_rows
 
+from ._settings import TrainingSettings
 from ._weights import read_weights, set_weights, write_weights
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
     from ._network import Layout, Stages
 
-# Rows encoded at once.
+# Number of rows that are encoded at once.
 _BLOCK = 8192
 
 
-class _Trainable(TransformerMixin, BaseEstimator):
-    """What all autoencoders do, whatever their layers are."""
+class Trainable(TransformerMixin, BaseEstimator):
+    """Base of all autoencoders: everything that does not depend on their layers."""
 
     x_lambda: Callable[[NDArray[np.float32]], ArrayLike] | None
 
@@ -38,7 +39,7 @@ class _Trainable(TransformerMixin, BaseEstimator):
     def _stages(self, x: NDArray[np.float32], seed: int) -> Stages:
         """Input, bottleneck and output of the network for these rows."""
 
-    def fit(  # noqa: PLR0913 (the parameters of the documents of N2D)
+    def fit(  # noqa: PLR0913 (the parameters of N2D's documentation)
         self,
         X: Any,  # noqa: N803 (scikit-learn's name)
         y: Any = None,
@@ -54,45 +55,44 @@ class _Trainable(TransformerMixin, BaseEstimator):
         verbose: int = 0,
         random_state: int | np.random.Generator = 0,
     ) -> Self:
-        """Learn to give rows back; the weights of the epoch with the lowest loss are kept.
+        """Train the network to reconstruct rows, and keep the weights of the epoch with the lowest loss.
 
         Parameters
         ----------
         X
-            Rows, shape (n, input_dim), or of the shape that the network of your own reads: an array or whatever
-            :func:`scivis.data` knows.
+            Rows, shape (n, input_dim), or of the shape that a custom network reads: an array, or any of the sources that
+            :class:`scivis.Ivis` reads.
         y
             Ignored.
         batch_size
-            Rows per step.
+            Rows per training step.
         epochs
-            Passes over the rows, at most.
+            Maximum number of epochs.
         loss, optimizer
-            Whatever Keras takes.
+            Name or object of Keras.
         weights
-            A file that `weight_id` wrote: its weights are taken and training is skipped.
+            File that was written with `weight_id`. Its weights are used instead of training.
         weight_id
-            Write the weights into this file (HDF5).
+            HDF5 file to which the weights are written.
         patience
-            Epochs without a lower loss before training stops; `None` runs all.
+            Number of epochs without a lower loss after which training stops. `None`, the default, runs all epochs.
         callbacks
-            Keras callbacks.
+            Keras callbacks, called during training.
         verbose
-            Above 0: a progress bar.
+            Values above 0 show a progress bar.
         random_state
-            Draws the initial weights and the order of the rows.
+            Seed of the initial weights and of the order of the rows: an integer or a NumPy generator.
 
         Raises
         ------
         ValueError
-            If `X` holds NaN, infinite or only equal rows, has another shape than the network reads, or an argument is
-            out of range.
+            If `X` holds NaN or infinite values, if all its rows are equal, if it has another shape than the network
+            reads, or if an argument is out of range.
         """
         from ._network import models
-        from ._training import Plan, check_plan, check_transform, train
+        from ._training import check_transform, train
 
-        plan = Plan(batch_size, epochs, loss, optimizer, patience, callbacks, verbose)
-        check_plan(plan)
+        settings = TrainingSettings(batch_size, epochs, loss, optimizer, patience, callbacks, verbose)
         x = read_rows(X)
         check_rows(x)
         check_transform(self.x_lambda, x)
@@ -103,72 +103,67 @@ class _Trainable(TransformerMixin, BaseEstimator):
         if weights is not None:
             set_weights(self.autoencoder_, read_weights(Path(weights)))
         else:
-            self.loss_history_ = train(self.autoencoder_, x, self.x_lambda, plan, rng)
+            self.loss_history_ = train(self.autoencoder_, x, self.x_lambda, settings, rng)
         if weight_id is not None:
             write_weights(Path(weight_id), self.autoencoder_.get_weights())
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
-        """Encode rows, shape (n, latent_dim); a bottleneck of several axes is flattened, and no row is fine."""
-        self._check_fitted()
-        width = int(np.prod(self.encoder_.output_shape[1:]))
-        parts = [self._called(self.encoder_, block).reshape(len(block), width) for block in self._blocks(X)]
-        return np.concatenate([np.empty((0, width), np.float32), *parts])
+        """Encode rows, shape (n, latent_dim). A bottleneck with several axes is flattened. `X` may have no rows."""
+        check_is_fitted(self, "encoder_")
+        return self._apply(self.encoder_, X, int(np.prod(self.encoder_.output_shape[1:])))
 
     def reconstruct(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
-        """Rows as the network gives them back, in the shape of `X`."""
-        self._check_fitted()
-        parts = [self._called(self.autoencoder_, block) for block in self._blocks(X)]
-        return np.concatenate([np.empty((0, *shape_of(X)[1:]), np.float32), *parts])
+        """Reconstruct rows from their encoding, in the shape of `X`."""
+        check_is_fitted(self, "encoder_")
+        return self._apply(self.autoencoder_, X, *shape_of(X)[1:])
 
-    def _blocks(self, rows: Any) -> Any:
-        check_shape(shape_of(rows), self.encoder_.input_shape[1:])
-        for block in iter_rows(rows):
-            yield from (block[a : a + _BLOCK] for a in range(0, len(block), _BLOCK))
-
-    @staticmethod
-    def _called(model: keras.Model, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _apply(self, model: keras.Model, rows: Any, *shape: int) -> NDArray[np.float32]:
+        """Output of a model for rows, in this shape."""
         from scivis.nn import keras
 
-        return np.asarray(keras.ops.convert_to_numpy(model(rows, training=False)), np.float32)
+        check_shape(shape_of(rows), self.encoder_.input_shape[1:])
+        parts = [np.empty((0, *shape), np.float32)]
+        for block in iter_rows(rows):
+            for start in range(0, len(block), _BLOCK):
+                output = model(block[start : start + _BLOCK], training=False)
+                parts.append(np.asarray(keras.ops.convert_to_numpy(output), np.float32).reshape(-1, *shape))
+        return np.concatenate(parts)
 
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "encoder_"):
-            msg = "This autoencoder is not fitted yet. Call `fit` first."
-            raise NotFittedError(msg)
 
+class AutoEncoder(Trainable):
+    """Dense autoencoder: layers to a bottleneck, and layers of the same widths in reverse order to the output.
 
-class AutoEncoder(_Trainable):
-    """Dense autoencoder: layers down to a bottleneck, and the same widths back up.
-
-    Bottleneck and output are linear, the layers between have an activation, and each `fit` starts from new weights.
-    The defaults are those of N2D (McConville et al., ICPR 2020, arXiv 1908.05968).
+    Bottleneck and output are linear, the other layers have an activation. Each `fit` starts from new weights. The
+    defaults are those of N2D (McConville et al., ICPR 2020, arXiv 1908.05968).
 
     Parameters
     ----------
     input_dim
-        Width of a row.
+        Width of the input.
     latent_dim
-        Width of the bottleneck; N2D takes the number of clusters.
+        Width of the bottleneck. N2D uses the number of clusters.
     architecture
-        Widths of the layers between, from the input on.
+        Widths of the layers between input and bottleneck.
     act
-        Name of their activation.
+        Name of their Keras activation.
     x_lambda
-        A function of a batch of rows, shape (batch, input_dim), that gives what the network sees instead, in the same
-        shape, while the rows as they are remain the target: with noise added the network learns to denoise. It is called
-        for every batch of every epoch, in training only.
+        Function that changes the input during training: it takes a batch of rows, shape (batch, input_dim), and returns
+        an array of the same shape, while the unchanged rows remain the target. A function that adds noise makes a
+        denoising autoencoder. It is called for every batch of every epoch.
     standardize
-        Centre the data and divide them by their overall standard deviation, inside the network.
+        Whether the network centers the data and divides them by their overall standard deviation.
 
     Attributes
     ----------
     encoder_
-        The Keras model from rows to the bottleneck.
+        Keras model from rows to the bottleneck.
     autoencoder_
-        The Keras model from rows to rows.
+        Keras model from rows to reconstructed rows.
+    layout_
+        Names and numbers from which the network is built.
     loss_history_
-        Mean loss of each epoch; empty if the weights came from a file.
+        Mean loss of each epoch; empty if the weights were read from a file.
 
     Examples
     --------
@@ -178,6 +173,8 @@ class AutoEncoder(_Trainable):
     >>> autoencoder.transform(x).shape, autoencoder.reconstruct(x).shape
     ((60, 3), (60, 16))
     """
+
+    layout_: Layout
 
     def __init__(
         self,
@@ -197,47 +194,37 @@ class AutoEncoder(_Trainable):
         self.standardize = standardize
 
     def check_settings(self) -> None:
-        """Refuse, before any work, parameters from which no network can be built."""
-        from ._network import check_activation
+        """Raise unless a network can be built with these parameters."""
+        from ._network import check_layers
 
         check_positive_int("input_dim", self.input_dim)
-        check_positive_int("latent_dim", self.latent_dim)
-        if isinstance(self.architecture, str) or not hasattr(self.architecture, "__len__"):
-            msg = f"architecture={self.architecture!r} must be a list of widths."
-            raise ValueError(msg)
-        for width in self.architecture:
-            check_positive_int("A width in architecture", width)
-        check_activation(self.act)
+        check_layers(self.latent_dim, self.architecture, self.act)
 
     def _stages(self, x: NDArray[np.float32], seed: int) -> Stages:
-        from ._network import build
+        from ._network import Layout, build
 
         self.check_settings()
         check_shape(x.shape, (self.input_dim,))
-        self._layout = self._layout_for(x)
-        return build(self._layout, seed)
-
-    def _layout_for(self, x: NDArray[np.float32]) -> Layout:
-        from ._network import Layout
-
         sizes = (self.input_dim, self.latent_dim, tuple(map(int, self.architecture)), self.act)
-        if not self.standardize:
-            return Layout(*sizes)
-        mean = x.mean(axis=0, dtype=np.float64)
-        return Layout(*sizes, offset=tuple(mean.tolist()), scale=float(1.0 / (x - mean).std()))
+        self.layout_ = Layout(*sizes)
+        if self.standardize:
+            mean = x.mean(axis=0, dtype=np.float64)
+            self.layout_ = Layout(*sizes, offset=tuple(mean.tolist()), scale=float(1.0 / (x - mean).std()))
+        return build(self.layout_, seed)
 
 
-class CustomAutoEncoder(_Trainable):
-    """Autoencoder of layers of your own: convolutional, recurrent, anything that gives rows back in their shape.
+class CustomAutoEncoder(Trainable):
+    """Autoencoder with layers of your own, for example convolutional or recurrent ones.
 
-    The layers are trained in place: another `fit` goes on from the weights that they have.
+    The output must have the shape of the input. The layers are trained in place: another `fit` continues from their
+    present weights.
 
     Parameters
     ----------
     ae_stages
         Three tensors of one Keras network: its input, its bottleneck and its output.
     x_lambda
-        As for :class:`AutoEncoder`.
+        Function that changes the input during training, as for :class:`AutoEncoder`.
 
     Attributes
     ----------
@@ -247,7 +234,7 @@ class CustomAutoEncoder(_Trainable):
     Examples
     --------
     >>> import keras, numpy as np
-    >>> x = np.random.default_rng(0).normal(size=(60, 12, 2)).astype("float32")  # 12 points in time, 2 signals
+    >>> x = np.random.default_rng(0).normal(size=(60, 12, 2)).astype("float32")  # 12 time points, 2 signals
     >>> inputs = keras.Input((12, 2))
     >>> encoded = keras.layers.LSTM(3)(inputs)
     >>> outputs = keras.layers.LSTM(2, return_sequences=True)(keras.layers.RepeatVector(12)(encoded))
@@ -256,15 +243,13 @@ class CustomAutoEncoder(_Trainable):
     """
 
     def __init__(
-        self,
-        ae_stages: Sequence[Any],
-        x_lambda: Callable[[NDArray[np.float32]], ArrayLike] | None = None,
-    ) -> None:
+        self, ae_stages: Sequence[Any], x_lambda: Callable[[NDArray[np.float32]], ArrayLike] | None = None
+    ) -> None:  # fmt: skip
         self.ae_stages = ae_stages
         self.x_lambda = x_lambda
 
     def check_settings(self) -> None:
-        """Refuse, before any work, tensors that are no autoencoder."""
+        """Raise unless the three tensors form an autoencoder."""
         from ._network import models
 
         models(tuple(self.ae_stages))
@@ -276,12 +261,12 @@ class CustomAutoEncoder(_Trainable):
 def autoencoder_generator(
     ae_stages: Sequence[Any], x_lambda: Callable[[NDArray[np.float32]], ArrayLike] | None = None
 ) -> CustomAutoEncoder:
-    """:class:`CustomAutoEncoder` under the name that the documents of N2D use.
+    """:class:`CustomAutoEncoder` under the name that N2D's documentation uses.
 
     Parameters
     ----------
     ae_stages, x_lambda
-        As there.
+        Parameters of :class:`CustomAutoEncoder`.
 
     Examples
     --------

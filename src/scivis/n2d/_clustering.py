@@ -1,4 +1,4 @@
-"""A map of encoded rows, and clusters on the map: any manifold learner and any clusterer of scikit-learn's kind."""
+"""Embedding and clustering of encoded rows, by any manifold learner and any clusterer with scikit-learn's interface."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin, clone
-from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from scivis._checks import check_positive_int
+
+from ._learners import make_clusterer, make_umap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,36 +19,39 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-# Of the standard deviation of the encoded rows: what rounding does to a row on its way to the bottleneck, and more.
-_SAME = 1e-4
+# Largest distance between a row and its own copy, in standard deviations of the encoded rows. It exceeds rounding errors.
+_SAME_ROW = 1e-4
 
 
 class ManifoldClusterer(ClusterMixin, TransformerMixin, BaseEstimator):
-    """A manifold learner and a clusterer of its map.
+    """A manifold learner, and a clusterer of its embedding.
 
     Parameters
     ----------
     manifold
-        Has `fit_transform`, and `transform` if new rows shall be placed: `umap.UMAP`, :class:`scivis.Ivis`,
-        `openTSNE.sklearn.TSNE`, `sklearn.manifold.Isomap`, …
+        Manifold learner with `fit_transform`, and with `transform` if new rows are to be placed: `umap.UMAP`,
+        :class:`scivis.Ivis`, `openTSNE.sklearn.TSNE`, `sklearn.manifold.Isomap`, …
     clusterer
-        Has `fit_predict`, and `predict` if new rows shall be clustered: `sklearn.mixture.GaussianMixture`,
-        `sklearn.cluster.KMeans`, or without `predict` `HDBSCAN` and `AgglomerativeClustering`, …
+        Clusterer with `fit_predict`, and with `predict` if new rows are to be clustered:
+        `sklearn.mixture.GaussianMixture`, `sklearn.cluster.KMeans`, …; `HDBSCAN` and `AgglomerativeClustering` have no
+        `predict`.
 
     Attributes
     ----------
     manifold_, clusterer_
-        The two, fitted; those given stay as they are.
+        Fitted copies of the two.
+    latent_
+        The fitted rows, shape (n, features). A model from a file has them only if its manifold learner needs them.
     embedding_
-        The map, shape (n, dims).
+        Coordinates of the fitted rows, shape (n, dims).
     labels_
-        The cluster of each row; −1 for none.
+        Cluster of each fitted row; −1 for noise.
     probabilities_
-        Of each cluster for each row, shape (n, clusters), or `None` if the clusterer has none.
+        Probability of each cluster for each fitted row, shape (n, clusters); `None` if the clusterer has none.
     classes_
-        The numbers of the clusters.
+        Numbers of the clusters.
     n_components_
-        Axes of the map.
+        Number of dimensions of the embedding.
 
     Examples
     --------
@@ -64,147 +69,117 @@ class ManifoldClusterer(ClusterMixin, TransformerMixin, BaseEstimator):
         self.clusterer = clusterer
 
     def fit(self, X: NDArray[Any], y: Any = None) -> Self:  # noqa: N803 (scikit-learn's name)
-        """Draw the map of these rows and cluster it."""
+        """Embed rows, shape (n, features), and cluster the embedding."""
         self.check_settings()
-        self.manifold_, self.clusterer_ = self._learners()
-        self._rows: NDArray[Any] | None = X
+        self.manifold_, self.clusterer_ = self._new_learners()
+        self.latent_ = X
         with warnings.catch_warnings():
-            # What UMAP's start from a spectral layout says of clusters that stand apart, which is what is wanted here.
+            # UMAP's warning that clusters are separate, which is what is wanted here.
             warnings.filterwarnings("ignore", "Graph is not fully connected", UserWarning)
             self.embedding_ = np.asarray(self.manifold_.fit_transform(X), np.float32)
-        self.labels_ = np.asarray(self.clusterer_.fit_predict(_exact(self.embedding_)))
-        proba = getattr(self.clusterer_, "predict_proba", None)
-        self.probabilities_ = None if proba is None else np.asarray(proba(_exact(self.embedding_)))
+        self.labels_ = np.asarray(self.clusterer_.fit_predict(_float64(self.embedding_)))
+        has_probabilities = hasattr(self.clusterer_, "predict_proba")
+        self.probabilities_ = self.probabilities_of(self.embedding_) if has_probabilities else None
         found = np.unique(self.labels_[self.labels_ >= 0])
         self.classes_ = found if self.probabilities_ is None else np.arange(self.probabilities_.shape[1])
         self.n_components_ = self.embedding_.shape[1]
         return self
 
     def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
-        """Places on the map, shape (n, dims). Rows that were fitted keep theirs.
-
-        Raises
-        ------
-        NotImplementedError
-            If the manifold learner cannot place new rows.
-        """
-        self._check_fitted()
-        check_can_place(self.manifold_)
+        """Coordinates of rows, shape (n, dims), if the manifold learner can place new rows. Fitted rows keep theirs."""
+        check_is_fitted(self, "manifold_")
+        check_can(self.manifold_, "transform")
         if not len(X):
             return np.empty((0, self.n_components_), np.float32)
-        return self._kept(np.asarray(X), np.asarray(self.manifold_.transform(X), np.float32))
+        return self._keep_fitted(np.asarray(X), np.asarray(self.manifold_.transform(X), np.float32))
 
-    def _kept(self, rows: NDArray[Any], placed: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Fitted rows where they were: UMAP and t-SNE would find a place for them anew, near the first, by chance."""
+    def _keep_fitted(self, rows: NDArray[Any], placed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Coordinates with those of fitted rows restored: UMAP and t-SNE would place them anew, near the old ones."""
         from sklearn.neighbors import NearestNeighbors
 
-        if self._rows is None:
+        fitted = getattr(self, "latent_", None)
+        if fitted is None:
             return placed
-        distances, nearest = NearestNeighbors(n_neighbors=1).fit(self._rows).kneighbors(rows)
-        fitted = distances[:, 0] <= _SAME * self._rows.std()
-        return np.where(fitted[:, None], self.embedding_[nearest[:, 0]], placed)
+        distances, nearest = NearestNeighbors(n_neighbors=1).fit(fitted).kneighbors(rows)
+        is_fitted = distances[:, 0] <= _SAME_ROW * fitted.std()
+        return np.where(is_fitted[:, None], self.embedding_[nearest[:, 0]], placed)
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:  # noqa: N803
-        """The cluster of each row.
-
-        Raises
-        ------
-        NotImplementedError
-            If the manifold learner cannot place new rows, or the clusterer cannot predict.
-        """
-        self._check_fitted()
-        check_can_predict(self.clusterer_)
+        """Cluster of each row, shape (n,), if both learners can handle new rows."""
+        check_is_fitted(self, "manifold_")
+        check_can(self.clusterer_, "predict")
         return self.clusters_of(self.transform(X))
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
-        """Probability of each cluster for each row, shape (n, clusters).
-
-        Raises
-        ------
-        NotImplementedError
-            If the manifold learner cannot place new rows, or the clusterer has no probabilities.
-        """
-        self._check_fitted()
-        check_can_predict(self.clusterer_, "predict_proba")
+        """Probability of each cluster for each row, shape (n, clusters), if the clusterer has probabilities."""
+        check_is_fitted(self, "manifold_")
+        check_can(self.clusterer_, "predict_proba")
         return self.probabilities_of(self.transform(X))
 
     def clusters_of(self, embedding: NDArray[np.float32]) -> NDArray[Any]:
-        """The cluster at each place of the map."""
-        check_can_predict(self.clusterer_)
-        return self.clusterer_.predict(_exact(embedding)) if len(embedding) else np.empty(0, np.int64)
+        """Cluster at each point of the embedding, shape (n,)."""
+        check_can(self.clusterer_, "predict")
+        return self.clusterer_.predict(_float64(embedding)) if len(embedding) else np.empty(0, np.int64)
 
     def probabilities_of(self, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The probability of each cluster at each place of the map."""
-        check_can_predict(self.clusterer_, "predict_proba")
+        """Probability of each cluster at each point of the embedding, shape (n, clusters)."""
+        check_can(self.clusterer_, "predict_proba")
         if len(embedding):
-            return self.clusterer_.predict_proba(_exact(embedding))
-        # A place where nothing is, for the number of clusters.
+            return self.clusterer_.predict_proba(_float64(embedding))
+        # Any point gives the number of clusters.
         return self.clusterer_.predict_proba(np.zeros((1, embedding.shape[1])))[:0]
 
     def check_settings(self) -> None:
-        """Refuse, before any work, what is no manifold learner or no clusterer."""
-        for name, given, needed in (
-            ("manifold", self.manifold, "fit_transform"), ("clusterer", self.clusterer, "fit_predict"),
-        ):  # fmt: skip
-            if isinstance(given, type) or not hasattr(given, needed):
-                msg = f"{name}={given!r} has no `{needed}`: give an object of scikit-learn's kind, such as {_EXAMPLES[name]}."
+        """Raise unless the two are objects with the methods of a manifold learner and of a clusterer."""
+        for name, given, method, example in (
+            ("manifold", self.manifold, "fit_transform", "umap.UMAP()"),
+            ("clusterer", self.clusterer, "fit_predict", "sklearn.mixture.GaussianMixture(10)"),
+        ):
+            if isinstance(given, type) or not hasattr(given, method):
+                msg = f"{name}={given!r} has no `{method}`: pass an object with scikit-learn's interface, such as {example}."
                 raise ValueError(msg)
 
-    def _learners(self) -> tuple[Any, Any]:
-        """New copies of the two, not fitted."""
+    def _new_learners(self) -> tuple[Any, Any]:
+        """Unfitted copies of the two."""
         return clone(self.manifold, safe=False), clone(self.clusterer, safe=False)
 
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "manifold_"):
-            msg = f"This {type(self).__name__} is not fitted yet. Call `fit` first."
-            raise NotFittedError(msg)
 
-
-_EXAMPLES = {"manifold": "umap.UMAP()", "clusterer": "sklearn.mixture.GaussianMixture(10)"}
-
-
-def _exact(embedding: NDArray[np.float32]) -> NDArray[np.float64]:
-    """In double precision, in which mixtures can tell near points apart."""
+def _float64(embedding: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The embedding in double precision, in which mixtures can separate close points."""
     return np.asarray(embedding, np.float64)
 
 
-def check_can_place(manifold: Any) -> None:
-    """Refuse to place new rows with a manifold learner that only draws those that it is given."""
-    if not hasattr(manifold, "transform"):
-        msg = (
-            f"{_name(manifold)} cannot place new rows on its map. manifold='umap', 'ivis' or 'tsne' (or umap.UMAP, "
-            "scivis.Ivis, openTSNE.sklearn.TSNE) can."
-        )
+# What learners without a method cannot do, and which ones can.
+_PROBLEMS = {
+    "transform": (
+        "cannot place new rows. manifold='umap', 'ivis' or 'tsne' (or umap.UMAP, scivis.Ivis, openTSNE.sklearn.TSNE) can."
+    ),
+    "predict": "cannot predict clusters of new rows. clusterer='gmm' (sklearn.mixture.GaussianMixture) can.",
+    "predict_proba": "has no probabilities of clusters. clusterer='gmm' (sklearn.mixture.GaussianMixture) has.",
+}
+
+
+def check_can(learner: Any, method: str) -> None:
+    """Raise unless a fitted learner has a method for new rows: `transform`, `predict` or `predict_proba`."""
+    if not hasattr(learner, method):
+        msg = f"{getattr(learner, 'name', type(learner).__name__)} {_PROBLEMS[method]}"
         raise NotImplementedError(msg)
-
-
-def check_can_predict(clusterer: Any, method: str = "predict") -> None:
-    """Refuse to predict with a clusterer that only knows the rows that it is given."""
-    if not hasattr(clusterer, method):
-        what = (
-            "has no probabilities of clusters" if method == "predict_proba" else "cannot tell the cluster of new rows"
-        )
-        msg = f"{_name(clusterer)} {what}. clusterer='gmm' (sklearn.mixture.GaussianMixture) can."
-        raise NotImplementedError(msg)
-
-
-def _name(learner: Any) -> str:
-    return str(getattr(learner, "name", type(learner).__name__))
 
 
 class UmapGMM(ManifoldClusterer):
-    """UMAP, and a mixture of Gaussians with full covariances on its map.
+    """UMAP, and a Gaussian mixture with full covariances on its embedding.
 
     Parameters
     ----------
     n_clusters
-        Gaussians of the mixture.
+        Number of Gaussians.
     umap_dim
-        Axes of the map. The paper's experiments used the number of clusters, its library 2.
+        Number of dimensions of the embedding. N2D's library uses 2, the experiments of its paper the number of clusters.
     umap_neighbors
-        Neighbours per row: few, because the local manifold is wanted. The paper's experiments used 20.
+        Number of neighbors per row. The default is small, because local structure is of interest. The experiments of the
+        paper use 20.
     umap_min_distance
-        Least distance on the map: 0 packs clusters tightly.
+        Smallest distance between embedded rows. The default, 0, makes clusters dense.
     umap_metric
         Distance between encoded rows.
     random_state
@@ -212,15 +187,13 @@ class UmapGMM(ManifoldClusterer):
 
     Attributes
     ----------
-    manifold_, clusterer_, embedding_, labels_, probabilities_, classes_, n_components_
+    manifold_, clusterer_, latent_, embedding_, labels_, probabilities_, classes_, n_components_
         As for :class:`ManifoldClusterer`.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> x = np.repeat(np.eye(3), 20, axis=0) + np.random.default_rng(0).normal(scale=0.1, size=(60, 3))
-    >>> UmapGMM(3).fit(x).probabilities_.shape
-    (60, 3)
+    >>> UmapGMM(10, umap_dim=10, umap_neighbors=20)  # as in the experiments of the paper
+    UmapGMM(n_clusters=10, umap_dim=10, umap_neighbors=20)
     """
 
     def __init__(
@@ -240,13 +213,11 @@ class UmapGMM(ManifoldClusterer):
         self.random_state = random_state
 
     def check_settings(self) -> None:
-        """Refuse, before any work, numbers that make no map or no clusters."""
+        """Raise unless the numbers are positive integers."""
         for name in ("n_clusters", "umap_dim", "umap_neighbors"):
             check_positive_int(name, getattr(self, name))
 
-    def _learners(self) -> tuple[Any, Any]:
-        from ._learners import make_clusterer, make_umap
-
+    def _new_learners(self) -> tuple[Any, Any]:
         manifold = make_umap(
             n_components=self.umap_dim,
             n_neighbors=self.umap_neighbors,
@@ -260,14 +231,14 @@ class UmapGMM(ManifoldClusterer):
 def manifold_cluster_generator(
     manifold_class: Any, manifold_args: Mapping[str, Any], cluster_class: Any, cluster_args: Mapping[str, Any]
 ) -> ManifoldClusterer:
-    """:class:`ManifoldClusterer` out of two classes and their arguments, as the documents of N2D write it.
+    """:class:`ManifoldClusterer` from two classes and their arguments, as in N2D's documentation.
 
     Parameters
     ----------
     manifold_class, manifold_args
-        The class of the manifold learner, and what to call it with.
+        Class of the manifold learner, and its keyword arguments.
     cluster_class, cluster_args
-        The same of the clusterer.
+        Class of the clusterer, and its keyword arguments.
 
     Examples
     --------

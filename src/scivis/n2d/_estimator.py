@@ -1,4 +1,4 @@
-"""`scivis.N2D`: autoencoder, manifold learner and clusterer as one estimator on arrays."""
+"""`scivis.N2D`: autoencoder, manifold learner and clusterer as one scikit-learn estimator on arrays."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from scivis._checks import check_seed
 from scivis.data._reading import iter_rows, read_rows
-from scivis.data._validation import check_rows
-from scivis.neighbors._novelty import Reference, fit_reference, novelty
+from scivis.data._validation import ValidatedRows
+from scivis.neighbors._novelty import fit_reference, novelty
 
 from ._assess import assess
-from ._clustering import check_can_place, check_can_predict
+from ._clustering import check_can
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,36 +27,59 @@ if TYPE_CHECKING:
     from ._clustering import ManifoldClusterer
 
 
-class N2D(ClusterMixin, BaseEstimator):
-    """Clusters of what an autoencoder encodes, drawn as a map first: "not too deep" clustering.
+def _fitted_attribute(part: str, name: str, doc: str) -> Any:
+    """A read-only attribute of a fitted part of the estimator."""
 
-    An autoencoder learns a few numbers per row, a manifold learner draws their map, and a clusterer finds the clusters
-    of the map (McConville et al., ICPR 2020, arXiv 1908.05968; the library N2D of D. Josephs). All three are kept, so
-    that new rows get a cluster too. :func:`scivis.tl.n2d` does the same for AnnData.
+    def get(model: N2D) -> Any:
+        check_is_fitted(model, "reference_")
+        return getattr(getattr(model, part), name)
+
+    return property(get, doc=doc)
+
+
+class N2D(ClusterMixin, BaseEstimator):
+    """Clusters in an embedding of autoencoded rows: "not too deep" clustering.
+
+    An autoencoder encodes each row as a few values, a manifold learner embeds them in two dimensions, and a clusterer finds
+    the clusters of the embedding (McConville et al., ICPR 2020, arXiv 1908.05968; D. Josephs' library N2D). All three are
+    kept, so that clusters of new rows can be predicted. :func:`scivis.tl.n2d` does the same for AnnData objects.
 
     Parameters
     ----------
     autoencoder
-        :class:`scivis.n2d.AutoEncoder`, or layers of your own as :class:`scivis.n2d.CustomAutoEncoder`.
+        :class:`scivis.n2d.AutoEncoder`, or :class:`scivis.n2d.CustomAutoEncoder` for layers of your own.
     manifold_clusterer
-        :class:`scivis.n2d.UmapGMM`, or any pair of learners as :class:`scivis.n2d.ManifoldClusterer`.
+        :class:`scivis.n2d.UmapGMM`, or :class:`scivis.n2d.ManifoldClusterer` for any other pair of learners.
     random_state
-        Seed of the autoencoder (an integer or a NumPy generator); map and clusters have their own.
-
-    Attributes
-    ----------
-    latent_
-        The fitted rows encoded, shape (n, latent_dim).
+        Seed of the autoencoder: an integer or a NumPy generator. The learners have their own seeds.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from scivis.n2d import AutoEncoder, UmapGMM
+    >>> from scivis.n2d import AutoEncoder, ManifoldClusterer
+    >>> from sklearn.manifold import Isomap
+    >>> from sklearn.mixture import GaussianMixture
     >>> x = np.repeat(np.eye(3), 20, axis=0) + np.random.default_rng(0).normal(scale=0.1, size=(60, 3))
-    >>> model = N2D(AutoEncoder(3, 2, architecture=[8]), UmapGMM(3)).fit(x, epochs=5)
+    >>> learners = ManifoldClusterer(Isomap(n_neighbors=30), GaussianMixture(3, random_state=0))
+    >>> model = N2D(AutoEncoder(3, 2, architecture=[8]), learners).fit(x, epochs=5)
     >>> model.predict(x[:5]).shape, model.predict_proba(x[:5]).shape
     ((5,), (5, 3))
     """
+
+    encoder_ = _fitted_attribute("autoencoder", "encoder_", "Keras model that encodes rows.")
+    loss_history_ = _fitted_attribute("autoencoder", "loss_history_", "Mean loss of the autoencoder in each epoch.")
+    latent_ = _fitted_attribute("manifold_clusterer", "latent_", "Encoding of the fitted rows, shape (n, latent_dim).")
+    manifold_ = _fitted_attribute("manifold_clusterer", "manifold_", "Fitted manifold learner.")
+    clusterer_ = _fitted_attribute("manifold_clusterer", "clusterer_", "Fitted clusterer.")
+    embedding_ = _fitted_attribute(
+        "manifold_clusterer", "embedding_", "Coordinates of the fitted rows, shape (n, dims)."
+    )
+    labels_ = _fitted_attribute(
+        "manifold_clusterer", "labels_", "Clusters of the fitted rows, shape (n,); −1 for noise."
+    )
+    probabilities_ = _fitted_attribute(
+        "manifold_clusterer", "probabilities_", "Probability of each cluster for the fitted rows; `None` without any."
+    )
 
     def __init__(
         self,
@@ -69,7 +92,7 @@ class N2D(ClusterMixin, BaseEstimator):
         self.manifold_clusterer = manifold_clusterer
         self.random_state = random_state
 
-    def fit(  # noqa: PLR0913 (the parameters of the documents of N2D)
+    def fit(  # noqa: PLR0913 (the parameters of N2D's documentation)
         self,
         X: Any,  # noqa: N803 (scikit-learn's name)
         y: Any = None,
@@ -84,77 +107,63 @@ class N2D(ClusterMixin, BaseEstimator):
         callbacks: Sequence[keras.callbacks.Callback] = (),
         verbose: int = 0,
     ) -> Self:
-        """Train the autoencoder, draw the map, find the clusters.
+        """Train the autoencoder, embed the encoded rows, and cluster the embedding.
 
         Parameters
         ----------
         X, batch_size, epochs, loss, optimizer, weights, weight_id, patience, callbacks, verbose
-            As for :meth:`scivis.n2d.AutoEncoder.fit`; with `weights` only map and clusters are made anew.
+            As for :meth:`scivis.n2d.AutoEncoder.fit`. With `weights`, only embedding and clusters are computed.
         y
             Ignored.
         """
         check_seed(self.random_state)
         self.autoencoder.check_settings()
         self.manifold_clusterer.check_settings()
-        x = read_rows(X)
-        check_rows(x)
+        rows = ValidatedRows(read_rows(X))
         training, landmarks = np.random.default_rng(self.random_state).spawn(2)
         self.autoencoder.fit(
-            x, batch_size=batch_size, epochs=epochs, loss=loss, optimizer=optimizer, weights=weights,
+            rows, batch_size=batch_size, epochs=epochs, loss=loss, optimizer=optimizer, weights=weights,
             weight_id=weight_id, patience=patience, callbacks=callbacks, verbose=verbose, random_state=training,
         )  # fmt: skip
-        self.latent_ = self.autoencoder.transform(x)
-        self.manifold_clusterer.fit(self.latent_)
-        self.reference_: Reference = fit_reference(x.reshape(len(x), -1), landmarks)
+        self.manifold_clusterer.fit(self.autoencoder.transform(rows))
+        self.reference_ = fit_reference(rows.x.reshape(len(rows.x), -1), landmarks)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[Any]:  # noqa: N803
-        """Fit, and the clusters of the same rows; further arguments are those of :meth:`fit`."""
+        """Fit, and return the clusters of the same rows. Keyword arguments are those of :meth:`fit`."""
         return self.fit(X, **kwargs).labels_
 
     def encode(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
-        """Rows encoded, shape (n, latent_dim)."""
-        self._check_fitted()
+        """Encode rows with the autoencoder, shape (n, latent_dim)."""
+        check_is_fitted(self, "reference_")
         return self.autoencoder.transform(X)
 
     def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
-        """Places of rows on the map, shape (n, dims); no row is fine.
+        """Coordinates of rows in the embedding, shape (n, dims). `X` may have no rows.
 
-        Raises
-        ------
-        NotImplementedError
-            If the manifold learner cannot place new rows.
+        `NotImplementedError` if the manifold learner cannot place new rows.
         """
-        self._check_fitted()
-        check_can_place(self.manifold_)
+        check_can(self.manifold_, "transform")
         return self.manifold_clusterer.transform(self.encode(X))
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
-        """The cluster of each row, shape (n,).
+        """Cluster of each row, shape (n,).
 
-        Raises
-        ------
-        NotImplementedError
-            If the manifold learner cannot place new rows, or the clusterer cannot predict.
+        `NotImplementedError` if the manifold learner cannot place new rows, or the clusterer cannot predict.
         """
-        self._check_fitted()
-        check_can_predict(self.clusterer_)
+        check_can(self.clusterer_, "predict")
         return self.manifold_clusterer.clusters_of(self.transform(X))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Probability of each cluster for each row, shape (n, clusters); every row sums to 1.
+        """Probability of each cluster for each row, shape (n, clusters). The probabilities of a row sum to 1.
 
-        Raises
-        ------
-        NotImplementedError
-            If the manifold learner cannot place new rows, or the clusterer has no probabilities.
+        `NotImplementedError` if the manifold learner cannot place new rows, or the clusterer has no probabilities.
         """
-        self._check_fitted()
-        check_can_predict(self.clusterer_, "predict_proba")
+        check_can(self.clusterer_, "predict_proba")
         return self.manifold_clusterer.probabilities_of(self.transform(X))
 
     def assess(self, y: ArrayLike) -> tuple[float, float, float]:
-        """How well the clusters of the fitted rows agree with labels.
+        """Agreement of the clusters of the fitted rows with labels.
 
         Parameters
         ----------
@@ -163,60 +172,13 @@ class N2D(ClusterMixin, BaseEstimator):
 
         Returns
         -------
-        The share of rows whose cluster is that of their label, clusters and labels matched as well as possible
-        (:func:`scivis.n2d.cluster_accuracy`), the normalised mutual information, and the adjusted Rand index; to five
-        places.
+        Accuracy for the best matching of clusters and labels (:func:`scivis.n2d.cluster_accuracy`), normalized mutual
+        information, and adjusted Rand index, rounded to five digits.
         """
         return assess(y, self.labels_)
 
     def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
-        """How far rows lie from the fitted ones: up to 1 for 99 % of these, 2 for twice that distance."""
-        self._check_fitted()
+        """Distance of rows from the fitted ones, shape (n,): up to 1 for 99 % of these, 2 for twice that distance."""
+        check_is_fitted(self, "reference_")
         parts = [novelty(self.reference_, block.reshape(len(block), -1)) for block in iter_rows(X)]
         return np.concatenate([np.empty(0, np.float32), *parts])
-
-    @property
-    def encoder_(self) -> keras.Model:
-        """The Keras model that encodes."""
-        self._check_fitted()
-        return self.autoencoder.encoder_
-
-    @property
-    def manifold_(self) -> Any:
-        """The fitted manifold learner."""
-        return self._fitted("manifold_")
-
-    @property
-    def clusterer_(self) -> Any:
-        """The fitted clusterer."""
-        return self._fitted("clusterer_")
-
-    @property
-    def embedding_(self) -> NDArray[np.float32]:
-        """The map of the fitted rows, shape (n, dims)."""
-        return self._fitted("embedding_")
-
-    @property
-    def labels_(self) -> NDArray[Any]:
-        """The clusters of the fitted rows; −1 for none."""
-        return self._fitted("labels_")
-
-    @property
-    def probabilities_(self) -> NDArray[np.float64] | None:
-        """The probability of each cluster for the fitted rows, shape (n, clusters); `None` if the clusterer has none."""
-        return self._fitted("probabilities_")
-
-    @property
-    def loss_history_(self) -> list[float]:
-        """Mean loss of the autoencoder in each epoch."""
-        self._check_fitted()
-        return self.autoencoder.loss_history_
-
-    def _fitted(self, name: str) -> Any:
-        self._check_fitted()
-        return getattr(self.manifold_clusterer, name)
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "reference_"):
-            msg = "This N2D is not fitted yet. Call `fit` first."
-            raise NotFittedError(msg)

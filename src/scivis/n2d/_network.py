@@ -1,32 +1,33 @@
-"""The network of an autoencoder: dense layers down to a bottleneck, and the same widths back up."""
+"""The network of an autoencoder: dense layers to a bottleneck, and layers of the same widths in reverse order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from scivis._checks import check_positive_int
 from scivis.nn import keras  # which loads the backend quietly
 from scivis.nn._dense import dense_shapes, standardize, unstandardize
 
-# Input, bottleneck and output of a network, from which Keras finds the layers between.
+# Input, bottleneck and output of a network, from which Keras finds the layers in between.
 Stages = tuple[Any, Any, Any]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything that rebuilds a dense autoencoder: plain numbers and names, never code.
+    """Names and numbers from which a dense autoencoder is built. They can be stored without storing code.
 
     Parameters
     ----------
     input_dim, latent_dim
-        Widths of a row and of the bottleneck.
+        Widths of the input and of the bottleneck.
     architecture
-        Widths of the layers between, from the input on.
+        Widths of the layers between input and bottleneck.
     act
-        Name of their activation. The bottleneck and the output are linear.
+        Name of their activation. Bottleneck and output are linear.
     offset, scale
-        The network sees `(x − offset) × scale`, and its output is in the unit of the data again; empty and 1 leave the
-        data alone.
+        The input is standardized as ``(x − offset) × scale``, and the output is transformed back. An empty offset turns
+        this off.
     """
 
     input_dim: int
@@ -48,25 +49,21 @@ def build(layout: Layout, seed: int = 0) -> Stages:
     """
     seeds = iter(range(seed, seed + 2 * len(layout.architecture) + 2))
     inputs = keras.layers.Input((layout.input_dim,))
-    encoded = _dense(
-        standardize(inputs, layout.offset, layout.scale), layout.architecture, layout.latent_dim, layout.act, seeds
-    )
+    x = standardize(inputs, layout.offset, layout.scale)
+    encoded = _dense(x, layout.architecture, layout.latent_dim, layout.act, seeds)
     decoded = _dense(encoded, layout.architecture[::-1], layout.input_dim, layout.act, seeds)
     return inputs, encoded, unstandardize(decoded, layout.offset, layout.scale)
 
 
 def _dense(x: Any, widths: tuple[int, ...], last: int, act: str, seeds: Any) -> Any:
-    for width in widths:
-        x = keras.layers.Dense(width, act, kernel_initializer=_initializer(seeds))(x)
-    return keras.layers.Dense(last, kernel_initializer=_initializer(seeds))(x)
-
-
-def _initializer(seeds: Any) -> Any:
-    return keras.initializers.GlorotUniform(seed=next(seeds))
+    for width, activation in [*((width, act) for width in widths), (last, None)]:
+        initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+        x = keras.layers.Dense(width, activation, kernel_initializer=initializer)(x)
+    return x
 
 
 def weight_shapes(layout: Layout) -> list[tuple[int, ...]]:
-    """Shapes of the weights, found by arithmetic; no network is built.
+    """Shapes of the weights, computed without building a network.
 
     Examples
     --------
@@ -77,32 +74,46 @@ def weight_shapes(layout: Layout) -> list[tuple[int, ...]]:
     return dense_shapes([*half, *half[-2::-1]])
 
 
+def check_layers(latent_dim: object, architecture: Any, act: object) -> None:
+    """Raise unless dense layers can be built with these widths and this activation."""
+    check_positive_int("latent_dim", latent_dim)
+    if isinstance(architecture, str) or not hasattr(architecture, "__len__"):
+        msg = f"architecture={architecture!r} must be a list of widths."
+        raise ValueError(msg)
+    for width in architecture:
+        check_positive_int("A width in architecture", width)
+    check_activation(act)
+
+
 def check_activation(act: object) -> None:
-    """Refuse what is not the name of an activation of Keras."""
+    """Raise unless a value is the name of a Keras activation."""
     try:
         known = isinstance(act, str) and callable(keras.activations.get(act))
     except ValueError:
         known = False
     if not known:
-        msg = f"act={str(act)[:80]!r} is not the name of an activation of Keras, such as 'relu', 'selu' or 'gelu'."
+        msg = f"act={str(act)[:80]!r} is not the name of a Keras activation, such as 'relu', 'selu' or 'gelu'."
         raise ValueError(msg)
 
 
 def models(stages: Stages) -> tuple[keras.Model, keras.Model]:
-    """The encoder, and the whole network, which share their layers.
+    """The encoder and the autoencoder, which share their layers.
 
     Raises
     ------
     ValueError
-        If the three do not belong together, or what comes out has another shape than what goes in.
+        If the stages are not connected, or the output has another shape than the input.
     """
     try:
         inputs, encoded, outputs = stages
         encoder, whole = keras.Model(inputs, encoded, name="encoder"), keras.Model(inputs, outputs, name="autoencoder")
     except (TypeError, ValueError) as error:
-        msg = f"The autoencoder needs three connected tensors of Keras (input, bottleneck, output): {error}"
+        msg = f"An autoencoder needs three connected Keras tensors (input, bottleneck, output): {error}"
         raise ValueError(msg) from error
     if whole.output_shape[1:] != whole.input_shape[1:]:
-        msg = f"The autoencoder turns rows of shape {whole.input_shape[1:]} into {whole.output_shape[1:]}, not back into themselves."
+        msg = (
+            f"The autoencoder maps rows of shape {whole.input_shape[1:]} to shape {whole.output_shape[1:]}; its output "
+            "must have the shape of its input."
+        )
         raise ValueError(msg)
     return encoder, whole

@@ -1,15 +1,13 @@
-"""A fitted N2D as arrays, names and numbers, and back: in AnnData files and in files of its own. Never any code."""
+"""A fitted N2D as a dictionary of numbers, names and arrays, and back, with every entry validated."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scivis._checks import is_real
-from scivis._store.hdf5 import read_entry, write_entry
 from scivis._store.schema import (
     FORMAT,
     arrays_to_dict,
@@ -26,10 +24,10 @@ from scivis._store.schema import (
 )
 from scivis.neighbors._novelty import Reference
 
-from ._autoencoder import AutoEncoder, CustomAutoEncoder, _Trainable
+from ._autoencoder import AutoEncoder, CustomAutoEncoder
 from ._clustering import ManifoldClusterer
 from ._estimator import N2D
-from ._pack_learners import pack_clusterer, pack_manifold, unpack_clusterer, unpack_manifold
+from ._pack_learners import pack_learner, unpack_learner
 from ._weights import set_weights
 
 if TYPE_CHECKING:
@@ -37,16 +35,17 @@ if TYPE_CHECKING:
 
     from ._network import Layout
 
-_PARTS = ("config", "offset", "weights", "classes", "landmarks", "landmark_unit")
+_ENTRIES = ("config", "offset", "weights", "classes", "landmarks", "landmark_unit")
 
 
 def pack(model: N2D) -> dict[str, Any]:
-    """The fitted model as a dictionary that h5ad, zarr and HDF5 can hold."""
-    manifold, manifold_arrays = pack_manifold(model.manifold_, model.latent_, model.embedding_)
-    clusterer, clusterer_arrays = pack_clusterer(model.clusterer_)
-    autoencoder = model.autoencoder
+    """The fitted model as a dictionary that h5ad, zarr and HDF5 can store."""
+    autoencoder, learners = model.autoencoder, model.manifold_clusterer
+    rows = {name: getattr(learners, f"{name}_", None) for name in ("latent", "embedding")}
+    manifold, manifold_arrays = pack_learner("manifold", learners.manifold_, rows)
+    clusterer, clusterer_arrays = pack_learner("clusterer", learners.clusterer_, {})
     layout, offset = _pack_layout(autoencoder)
-    config = {"layout": layout, "manifold": manifold, "clusterer": clusterer, "n_components": model.embedding_.shape[1]}
+    config = {"layout": layout, "manifold": manifold, "clusterer": clusterer, "n_components": learners.n_components_}
     return {
         "format": FORMAT,
         "config": to_json(config),
@@ -54,16 +53,16 @@ def pack(model: N2D) -> dict[str, Any]:
         "weights": arrays_to_dict(autoencoder.autoencoder_.get_weights()),
         "manifold": manifold_arrays,
         "clusterer": clusterer_arrays,
-        "classes": model.manifold_clusterer.classes_,
+        "classes": learners.classes_,
         **pack_landmarks(model.reference_.landmarks, model.reference_.unit),
     }
 
 
-def _pack_layout(autoencoder: _Trainable) -> tuple[dict[str, Any] | str, np.ndarray]:
-    """Names and sizes, and the offset apart: one number per gene is more than a text should hold."""
+def _pack_layout(autoencoder: AutoEncoder | CustomAutoEncoder) -> tuple[dict[str, Any] | str, np.ndarray]:
+    """Names and sizes, and the offset as an array: one number per gene is too much for JSON."""
     if not isinstance(autoencoder, AutoEncoder):
         return "custom", np.empty(0)
-    entry = asdict(autoencoder._layout)
+    entry = asdict(autoencoder.layout_)
     return entry, np.asarray(entry.pop("offset"), np.float64)
 
 
@@ -74,100 +73,89 @@ def unpack(
     manifold: Any = None,
     clusterer: Any = None,
 ) -> N2D:
-    """The fitted model back from its dictionary.
+    """The fitted model from the dictionary of :func:`pack`, perhaps after a round trip through a file.
 
-    Parameters
-    ----------
-    stored
-        What :func:`pack` gave, perhaps after a round trip through a file.
-    autoencoder
-        Layers of the user's own, if the model was fitted with some.
-    manifold, clusterer
-        Fitted learners of the user's own, of kinds that cannot be stored.
-
-    Raises
-    ------
-    ValueError
-        If the entry is incomplete, altered or of a newer format, or needs something that is not given.
+    Layers and learners that cannot be stored must be passed, and no others. `ValueError` says what is wrong with the
+    dictionary or with the arguments.
     """
-    check_entry(stored, _PARTS)
+    check_entry(stored, _ENTRIES)
     # Empty dictionaries can be lost, for instance when data are concatenated.
     stored = {"manifold": {}, "clusterer": {}} | dict(stored)
     config = from_json(stored, "config")
-    trained = _autoencoder(config.get("layout"), stored, autoencoder)
-    parts = ManifoldClusterer(None, None)
-    parts.manifold, parts.manifold_ = unpack_manifold(config.get("manifold"), stored["manifold"], manifold)
-    parts.clusterer, parts.clusterer_ = unpack_clusterer(config.get("clusterer"), stored["clusterer"], clusterer)
-    parts.n_components_, parts.classes_ = _sizes(config, stored)
-    model = N2D(trained, parts)
-    parts._rows = None
-    if "latent" in stored["manifold"]:  # checked above
-        model.latent_ = parts._rows = float32_array(stored["manifold"]["latent"], "latent")
-        parts.embedding_ = float32_array(stored["manifold"]["embedding"], "embedding")
+    trained = _unpack_autoencoder(config.get("layout"), stored, autoencoder)
+    learners = ManifoldClusterer(None, None)
+    learners.manifold, learners.manifold_ = unpack_learner(
+        "manifold", config.get("manifold"), stored["manifold"], manifold
+    )  # fmt: skip
+    learners.clusterer, learners.clusterer_ = unpack_learner(
+        "clusterer", config.get("clusterer"), stored["clusterer"], clusterer
+    )
+    learners.n_components_, learners.classes_ = _unpack_sizes(config, stored)
+    if "latent" in stored["manifold"]:  # validated with the manifold learner
+        learners.latent_ = float32_array(stored["manifold"]["latent"], "latent")
+        learners.embedding_ = float32_array(stored["manifold"]["embedding"], "embedding")
+    model = N2D(trained, learners)
     model.reference_ = Reference(*unpack_landmarks(stored, int(np.prod(trained.encoder_.input_shape[1:]))))
     return model
 
 
-def _sizes(config: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[int, np.ndarray]:
-    """Axes of the map, and the numbers of the clusters."""
+def _unpack_sizes(config: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[int, np.ndarray]:
+    """Number of dimensions of the embedding, and numbers of the clusters."""
     n_components, classes = config.get("n_components"), np.asarray(stored["classes"])
     if not is_width(n_components):
         fail(f"its n_components is {str(n_components)[:80]!r}")
     if classes.ndim != 1 or classes.dtype.kind != "i" or (np.diff(classes) <= 0).any():
-        fail("its classes are not rising whole numbers")
-    return int(n_components), classes  # type: ignore[arg-type]  # whole, as was checked
+        fail("its classes are not increasing integers")
+    return int(n_components), classes  # type: ignore[arg-type]  # an integer by then
 
 
-def _autoencoder(layout: Any, stored: Mapping[str, Any], own: CustomAutoEncoder | None) -> _Trainable:
-    from ._network import models
+def _unpack_autoencoder(
+    layout: Any, stored: Mapping[str, Any], custom: CustomAutoEncoder | None
+) -> AutoEncoder | CustomAutoEncoder:
+    from ._network import build, models
 
     weights = dict_to_arrays(stored["weights"], "weight")
-    if layout == "custom" and own is None:
+    if layout == "custom" and custom is None:
         msg = (
-            "The model was fitted with layers of the user's, which are not stored with the data, so that no file can "
-            "bring code along. Build the same and hand them in: autoencoder=CustomAutoEncoder((inputs, encoded, outputs))."
+            "The model was fitted with the user's own layers. Layers are not stored with the data, so that no file can "
+            "contain code. Build the same layers and pass them: autoencoder=CustomAutoEncoder((inputs, encoded, outputs))."
         )
         raise ValueError(msg)
-    if layout != "custom" and own is not None:
-        msg = "autoencoder was given, but the stored model has dense layers that scivis builds itself. Leave it out."
+    if layout != "custom" and custom is not None:
+        msg = "autoencoder was given, but the stored model has dense layers, which scivis builds. Leave it out."
         raise ValueError(msg)
-    trained: Any = own if own is not None else _dense(_layout(layout, stored["offset"]), weights)
-    stages = trained._stages(np.empty((0, 0), np.float32), 0) if own is not None else _build(trained._layout)
-    trained.encoder_, trained.autoencoder_ = models(stages)
+    trained = custom or _dense(_unpack_layout(layout, stored["offset"]), weights)
+    stages = trained.ae_stages if isinstance(trained, CustomAutoEncoder) else build(trained.layout_)
+    trained.encoder_, trained.autoencoder_ = models(tuple(stages))
     set_weights(trained.autoencoder_, weights)
     trained.loss_history_ = []
     return trained
 
 
 def _dense(layout: Layout, weights: list[np.ndarray]) -> AutoEncoder:
-    """Checked before anything is built: a forged size must fail here, and not in the allocation of its layer."""
+    """An autoencoder without its network. A forged size must fail here, not when memory for a layer is allocated."""
     from ._network import weight_shapes
 
-    # Rescaling layers have no weights.
-    if len(weights) != 4 * (len(layout.architecture) + 1) or weight_shapes(layout) != [w.shape for w in weights]:
-        fail(f"its weights have shapes {[w.shape for w in weights]}, which are not those of its network")
+    shapes = [weight.shape for weight in weights]
+    # Layers that standardize have no weights.
+    if len(weights) != 4 * (len(layout.architecture) + 1) or weight_shapes(layout) != shapes:
+        fail(f"its weights have shapes {shapes}, which are not those of its network")
     trained = AutoEncoder(
         layout.input_dim, layout.latent_dim, layout.architecture, layout.act, standardize=bool(layout.offset)
     )
-    trained._layout = layout
+    trained.layout_ = layout
     return trained
 
 
-def _build(layout: Layout) -> Any:
-    from ._network import build
-
-    return build(layout)
-
-
-def _layout(entry: Any, offset: Any) -> Layout:
+def _unpack_layout(entry: Any, offset: Any) -> Layout:
     from ._network import Layout, check_activation
 
-    fields = set(Layout.__dataclass_fields__) - {"offset"}
-    if not isinstance(entry, dict) or set(entry) != fields:
-        fail(f"its layout does not hold exactly {sorted(fields)}")
+    names = {field.name for field in fields(Layout)} - {"offset"}
+    if not isinstance(entry, dict) or set(entry) != names:
+        fail(f"its layout does not hold exactly {sorted(names)}")
     widths, offset = entry["architecture"], finite_array(offset, "offset")
     if not isinstance(widths, list) or not all(map(is_width, (entry["input_dim"], entry["latent_dim"], *widths))):
-        fail("its widths are not whole numbers of at least 1")
+        fail("its widths are not integers of at least 1")
     if offset.ndim != 1 or offset.size not in (0, entry["input_dim"]):
         fail("its offset does not hold one number per feature")
     if not is_real(entry["scale"]) or not 0 < entry["scale"] < np.finfo(np.float32).max:
@@ -177,90 +165,3 @@ def _layout(entry: Any, offset: Any) -> Layout:
     except ValueError as error:
         fail(f"its activation is {str(entry['act'])[:80]!r}", error)
     return Layout(**{**entry, "architecture": tuple(widths), "offset": tuple(offset.tolist())})
-
-
-def save_n2d(model: N2D, path: str | Path, *, overwrite: bool = False) -> None:
-    """Save a fitted model in one HDF5 file of arrays, names and numbers.
-
-    The file is written beside the old one and then takes its name. Functions and layers of your own are not in it.
-
-    Parameters
-    ----------
-    model
-        Fitted.
-    path
-        The file.
-    overwrite
-        Whether a file that is there already may be replaced.
-
-    Raises
-    ------
-    FileExistsError
-        If there is something under that name and `overwrite` is false.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> from sklearn.cluster import KMeans
-    >>> from sklearn.decomposition import PCA
-    >>> from scivis.n2d import AutoEncoder, ManifoldClusterer, N2D
-    >>> x = np.random.default_rng(0).normal(size=(60, 8)).astype("float32")
-    >>> model = N2D(AutoEncoder(8, 3, [4]), ManifoldClusterer(PCA(2), KMeans(3))).fit(x, epochs=1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_n2d(model, f"{folder}/model.h5")
-    ...     loaded = load_n2d(f"{folder}/model.h5", manifold=model.manifold_)
-    >>> bool((loaded.predict(x) == model.labels_).all())
-    True
-    """
-    model._check_fitted()
-    path = Path(path)
-    if path.exists() and not overwrite:
-        msg = f"{path} exists. Choose another name, or pass overwrite=True."
-        raise FileExistsError(msg)
-    write_entry(path, pack(model))
-
-
-def load_n2d(
-    path: str | Path,
-    *,
-    autoencoder: CustomAutoEncoder | None = None,
-    manifold: Any = None,
-    clusterer: Any = None,
-) -> N2D:
-    """Load a model that :func:`save_n2d` wrote; it predicts, and `fit` trains it anew.
-
-    UMAP and t-SNE have no parameters of their own from which new rows could be placed: they are set up again from the
-    fitted rows' encoding, which takes a search for neighbours but no new layout.
-
-    Parameters
-    ----------
-    path
-        The file.
-    autoencoder
-        The layers of your own that the model was fitted with, if it was.
-    manifold, clusterer
-        The fitted learners, if they are neither of those that scivis stores: UMAP, openTSNE's t-SNE and
-        :class:`scivis.Ivis`; Gaussian mixtures and k-means.
-
-    Returns
-    -------
-    The fitted model. `x_lambda` is not in the file: before another fit, set it again with
-    ``model.autoencoder.set_params(x_lambda=…)``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is damaged, of a newer format, or needs something that is not given.
-
-    Examples
-    --------
-    See :func:`save_n2d`.
-
-    >>> load_n2d("nowhere.h5")
-    Traceback (most recent call last):
-    FileNotFoundError: There is no file nowhere.h5.
-    """
-    return unpack(read_entry(Path(path)), autoencoder=autoencoder, manifold=manifold, clusterer=clusterer)

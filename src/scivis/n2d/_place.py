@@ -1,4 +1,4 @@
-"""Models of :func:`scivis.tl.n2d`: out of an entry of `.uns`, and new cells placed with them."""
+"""Restoring a model from an entry of `.uns`, placing new cells with it, and the results that are written for cells."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pandas as pd
 
 from scivis._adata.results import Results
 from scivis._progress import bar
+from scivis.data._validation import ValidatedRows
 
-from ._clustering import check_can_place, check_can_predict
+from ._clustering import check_can
 from ._pack import unpack
 
 if TYPE_CHECKING:
@@ -21,76 +22,69 @@ if TYPE_CHECKING:
     from scivis._adata.keys import Keys
     from scivis.data._streaming import Rows
 
-    from . import N2D, CustomAutoEncoder
+    from ._estimator import N2D
 
 
-def load(
-    adata: AnnData,
-    entry: Any,
-    *,
-    autoencoder: CustomAutoEncoder | None = None,
-    manifold: Any = None,
-    clusterer: Any = None,
-) -> N2D:
-    """The fitted estimator; what a file cannot carry is handed in again."""
-    return unpack(entry["model"], autoencoder=autoencoder, manifold=manifold, clusterer=clusterer)
+def load(adata: AnnData, entry: Any, **own: Any) -> N2D:
+    """The fitted estimator. Layers and learners that cannot be stored are passed again."""
+    return unpack(entry["model"], **own)
 
 
 def place(
     adata: AnnData, entry: Any, rows: Rows, keys: Keys, **options: Any
 ) -> Results:  # fmt: skip
-    """What the autoencoder encodes, its place on the map, the cluster there, and the distance from the reference."""
+    """Encoding, coordinates, clusters, probabilities and novelty of new cells."""
     model = load(adata, entry, **options)
-    check_can_place(model.manifold_)
-    check_can_predict(model.clusterer_)
-    parts, width = model.manifold_clusterer, int(np.prod(model.encoder_.output_shape[1:]))
-    known = rows.map(partial(_encode, model=model), width + 1, bar=bar("encoding cells"))
-    latent, novelty = np.ascontiguousarray(known[:, :width]), known[:, width]
-    embedding = parts.transform(latent)
-    placed = place_clusters(keys, parts.clusters_of(embedding), parts.classes_, adata.uns.get(f"{keys.uns}_colors"))
+    check_can(model.manifold_, "transform")
+    check_can(model.clusterer_, "predict")
+    learners, width = model.manifold_clusterer, int(np.prod(model.encoder_.output_shape[1:]))
+    columns = rows.map(partial(_encode, model=model), width + 1, bar=bar("encoding cells"))
+    latent = np.ascontiguousarray(columns[:, :width])
+    embedding = learners.transform(latent)
+    labels = learners.clusters_of(embedding)
+    has_probabilities = hasattr(model.clusterer_, "predict_proba")
+    proba = learners.probabilities_of(embedding) if has_probabilities else None
+    colors = adata.uns.get(f"{keys.uns}_colors")
     return (
-        place_map(keys, latent, embedding, "the reference's map")
-        | placed
-        | place_probabilities(keys, parts.probabilities_of(embedding) if _has_probabilities(model) else None)
-        | Results(obs={keys.novelty: novelty}, notes={keys.novelty: "distance from the reference (obs)"})
+        _encoded(keys, latent, embedding, "the reference's map")
+        | _clustered(keys, labels, learners.classes_, proba, colors)
+        | Results(obs={keys.novelty: columns[:, width]}, notes={keys.novelty: "distance from the reference (obs)"})
     )
 
 
-def _encode(rows: NDArray[np.float32], *, model: N2D) -> NDArray[np.float32]:
-    """What the autoencoder encodes, and the distance from the reference beside it."""
+def fitted_cells(keys: Keys, model: N2D) -> Results:
+    """Encoding, coordinates, clusters and probabilities of the cells that a model was fitted on."""
+    return _encoded(keys, model.latent_, model.embedding_, "the map") | _clustered(
+        keys, model.labels_, model.manifold_clusterer.classes_, model.probabilities_
+    )
+
+
+def _encode(block: NDArray[np.float32], *, model: N2D) -> NDArray[np.float32]:
+    """Encoding and novelty of a validated block, side by side, shape (n, latent_dim + 1)."""
+    rows = ValidatedRows(block)
     return np.hstack([model.encode(rows), model.novelty(rows)[:, None]])
 
 
-def _has_probabilities(model: N2D) -> bool:
-    return hasattr(model.clusterer_, "predict_proba")
-
-
-def place_map(keys: Keys, latent: NDArray[np.float32], embedding: NDArray[np.float32], where: str) -> Results:
-    """The encoded cells and their map."""
+def _encoded(keys: Keys, latent: NDArray[np.float32], embedding: NDArray[np.float32], where: str) -> Results:
     return Results(
         obsm={keys.latent: latent, keys.obsm: embedding},
-        notes={keys.latent: "what the autoencoder encodes (obsm)", keys.obsm: f"coordinates on {where} (obsm)"},
+        notes={keys.latent: "output of the encoder (obsm)", keys.obsm: f"coordinates on {where} (obsm)"},
     )
 
 
-def place_clusters(keys: Keys, labels: NDArray[Any], classes: NDArray[Any], colors: Any = None) -> Results:
-    """Clusters as categories; a cell that is in none has no category."""
+def _clustered(
+    keys: Keys, labels: NDArray[Any], classes: NDArray[Any], proba: NDArray[np.float64] | None, colors: Any = None
+) -> Results:
+    """Clusters as categories, with noise as missing values; their probabilities and colors, if there are any."""
     names = [str(number) for number in classes]
-    codes = pd.Index(classes).get_indexer(labels)
-    # Colours of an earlier result would be those of other clusters.
-    fitting = list(map(str, colors)) if colors is not None and len(colors) >= len(names) else None
-    return Results(
-        obs={keys.uns: pd.Categorical.from_codes(codes, names)},
-        uns={f"{keys.uns}_colors": fitting},
+    # `None` removes colors of an earlier result, which had other clusters.
+    used = list(map(str, colors)) if colors is not None and len(colors) >= len(names) else None
+    results = Results(
+        obs={keys.uns: pd.Categorical.from_codes(pd.Index(classes).get_indexer(labels), names)},
+        uns={f"{keys.uns}_colors": used},
         notes={keys.uns: "clusters (obs)"},
     )
-
-
-def place_probabilities(keys: Keys, probabilities: NDArray[np.float64] | None) -> Results:
-    """The probability of each cluster, in the order of the categories; nothing if the clusterer has none."""
-    if probabilities is None:
-        return Results()
-    return Results(
-        obsm={keys.proba: probabilities.astype(np.float32)},
-        notes={keys.proba: "probability of each cluster (obsm)"},
-    )
+    if proba is None:
+        return results
+    notes = {keys.proba: "probability of each cluster (obsm)"}
+    return results | Results(obsm={keys.proba: proba.astype(np.float32)}, notes=notes)

@@ -1,4 +1,4 @@
-"""Weights of an autoencoder: set after validation, and in a file of their own."""
+"""Weights of an autoencoder: validated before they are set, and stored in a file of their own."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 def set_weights(model: keras.Model, weights: list[np.ndarray]) -> None:
     """Set weights, which must have the shapes of those of the network."""
-    expected = [tuple(weight.shape) for weight in model.weights]
-    check_shapes("weights", [weight.shape for weight in weights], expected)
+    check_shapes("weights", [weight.shape for weight in weights], [tuple(weight.shape) for weight in model.weights])
     model.set_weights(weights)
 
 

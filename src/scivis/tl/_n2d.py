@@ -1,4 +1,4 @@
-"""`scivis.tl.n2d`: clusters of cells by an autoencoder, a manifold learner and a mixture."""
+"""`scivis.tl.n2d`: from an AnnData object to clusters of its cells and the model that computes them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import numpy as np
 from scivis._adata.expression import pack_input
 from scivis._adata.keys import Keys
 from scivis._adata.model_input import model_input
-from scivis._adata.representation import check_copy, choose_representation
-from scivis._checks import check_positive_int, check_seed
+from scivis._adata.representation import choose_representation
 from scivis._progress import verbose
-from scivis._random import seed_of
+from scivis._random import recorded_seed, seed_of
 from scivis.data._reading import read_rows
-from scivis.data._validation import check_rows
-from scivis.n2d import N2D, AutoEncoder, ManifoldClusterer
-from scivis.n2d._learners import make_clusterer, make_manifold
+from scivis.data._validation import ValidatedRows
+from scivis.n2d import N2D
+from scivis.n2d._arguments import check_call, choose_learners, choose_settings, make_autoencoder
 from scivis.n2d._pack import pack
-from scivis.n2d._place import place_clusters, place_map, place_probabilities
+from scivis.n2d._place import fitted_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,12 +26,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
-    from scivis._adata.representation import Representation
+    from scivis._adata.model_input import ModelInput
     from scivis.n2d import CustomAutoEncoder
-
-# Steps of training in all: on pen digits 2,150 gave clusters hardly better than 860 (benchmarks/n2d.py, one seed). And the
-# fewest and the most passes over the cells that come of it.
-_STEPS, _FEWEST_PASSES, _MOST_PASSES = 2000, 10, 200
+    from scivis.n2d._settings import Settings
 
 
 def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first keyword-only)
@@ -61,92 +57,95 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
-    """Cluster cells by what an autoencoder makes of them, and keep all that it takes to cluster new cells.
+    """Cluster cells with an autoencoder, a manifold learner and a clusterer, and keep the model.
 
-    An autoencoder learns a few numbers per cell, a manifold learner draws their map, and a mixture of Gaussians finds
-    the clusters of the map (N2D; McConville et al., ICPR 2020, arXiv 1908.05968). The number of clusters is given, as
-    for k-means. :func:`scivis.tl.ingest` assigns new cells.
+    An autoencoder encodes each cell as a few values, a manifold learner embeds them, and a Gaussian mixture finds the
+    clusters of the embedding (N2D; McConville et al., ICPR 2020, arXiv 1908.05968). As for k-means, the number of clusters
+    is given. :func:`scivis.tl.ingest` assigns new cells to the clusters.
 
     Parameters
     ----------
     adata
-        Cells × genes, in memory or backed.
+        Annotated data matrix, cells × genes, in memory or backed.
     n_clusters
-        Clusters of the mixture, and by default the width of the bottleneck.
+        Number of clusters.
     n_components
-        Axes of the map.
+        Number of dimensions of the embedding.
     n_neighbors
-        Neighbours per cell on the way to the map: by default 20 for UMAP, 15 for ivis; for t-SNE it is the perplexity,
-        by default 30.
+        Number of neighbors per cell in the manifold learner. Default: 20 for UMAP and 15 for ivis. For t-SNE it is the
+        perplexity, by default 30.
     use_rep
-        What stands for the cells: a key of `.obsm`, or `X`. By default the PCA, or `.X` for at most 50 genes. If
-        there is no PCA it is computed and written, with a warning, as scanpy does.
+        Representation of the cells: a key of `.obsm`, or `X`. Default: the PCA, or `.X` for at most 50 genes. A missing PCA
+        is computed and written to `adata`, with a warning, as in scanpy.
     n_pcs
-        How many columns of it to use; 0 means `.X`.
+        Number of columns of the representation to use; 0 means `.X`. Default: all.
     layer
-        A layer to use instead.
+        Layer to use as the representation.
     manifold
-        `umap`, `ivis` (new cells are then a forward pass) or `tsne`; or an object of scikit-learn's kind with
-        `fit_transform`, and `transform` if new cells shall be placed.
+        Manifold learner: `umap`, `ivis` (places new cells with a forward pass) or `tsne`; or an object with scikit-learn's
+        interface that has `fit_transform`, and `transform` if new cells are to be placed.
     clusterer
-        `gmm` (full covariances), `kmeans` or `agglomerative` (which cannot assign new cells); or an object of
-        scikit-learn's kind with `fit_predict`, such as `sklearn.cluster.HDBSCAN`.
+        Clusterer: `gmm` (Gaussian mixture with full covariances), `kmeans` or `agglomerative` (which cannot assign new
+        cells); or an object with scikit-learn's interface that has `fit_predict`, such as `sklearn.cluster.HDBSCAN`.
     latent_dim
-        Width of the bottleneck.
+        Width of the bottleneck. Default: `n_clusters`.
     architecture
-        Widths of the layers before it; those after it are their mirror image.
+        Widths of the layers between input and bottleneck. The layers of the decoder have them in reverse order.
     act
-        Name of their activation.
+        Name of the Keras activation of these layers.
     x_lambda
-        A function of a batch of rows that gives what the network sees in training instead, with the rows as they are
-        for a target: noise makes a denoising autoencoder.
+        Function that changes the input during training: it takes a batch of rows and returns an array of the same shape,
+        while the unchanged rows remain the target. A function that adds noise makes a denoising autoencoder.
     autoencoder
-        Layers of your own instead, as :class:`scivis.n2d.CustomAutoEncoder`. They are trained in place.
+        Layers of your own, as :class:`scivis.n2d.CustomAutoEncoder`, which are trained in place.
     batch_size
-        Cells per step.
+        Number of cells per training step.
     epochs
-        Passes over the cells, at most. The default makes about 2,000 steps, in 10 to 200 passes; N2D's own is 1,000.
+        Maximum number of epochs. Default: about 2,000 training steps, in 10 to 200 epochs. N2D's own default is 1,000.
     loss, optimizer
-        Whatever Keras takes.
+        Name or object of Keras.
     patience
-        Epochs without a lower loss before training stops; `None` runs all. The best weights are kept either way.
+        Number of epochs without a lower loss after which training stops. `None`, the default, runs all epochs. The weights
+        of the epoch with the lowest loss are kept in either case.
     callbacks
         Keras callbacks, called during training.
     random_state
-        Seed: the same seed, machine and versions give the same bits. No global random state is read or changed.
+        Seed: an integer or a NumPy generator. Results are identical for the same seed, machine and versions. Global random
+        states are neither read nor changed.
     key_added
-        Write under this key instead.
+        Key of the results, in place of `n2d`.
     copy
-        Return a changed copy and leave `adata` as it is.
+        Whether to return a changed copy, and leave `adata` as it is.
 
     Returns
     -------
-    `None`, or with `copy=True` an `AnnData`. Sets:
+    `None`, or with `copy=True` an `AnnData`. Sets the following fields:
 
     `adata.obs['n2d' | key_added]` : :class:`pandas.Series` (categorical)
-        The cluster of each cell; none for cells that the clusterer calls noise.
+        Cluster of each cell; missing for cells that the clusterer declares noise.
     `adata.obsm['X_n2d' | key_added]` : :class:`numpy.ndarray` (float32, cells × n_components)
-        The map.
+        Coordinates of the cells.
     `adata.obsm['X_n2d_latent' | key_added + '_latent']` : :class:`numpy.ndarray` (float32, cells × latent_dim)
-        What the autoencoder encodes.
+        Output of the encoder.
     `adata.obsm['n2d_proba' | key_added + '_proba']` : :class:`numpy.ndarray` (float32, cells × clusters)
-        The probability of each cluster, if the clusterer has one.
+        Probability of each cluster, if the clusterer has probabilities.
     `adata.uns['n2d' | key_added]` : :class:`dict`
-        `params`, `history` (loss per epoch), `model` (for :func:`scivis.get.model`) and `expression` (what
-        :func:`scivis.tl.ingest` needs to start from genes).
+        `method`, `params`, `history` (loss per epoch), `model` (plain arrays, for :func:`scivis.get.model`) and
+        `expression` (what :func:`scivis.tl.ingest` needs to start from genes).
 
     Raises
     ------
     KeyError
         If a key is not in `adata`.
     ValueError
-        If the data hold NaN, infinite or only equal rows, or an argument does not suit them. `adata` is unchanged.
+        If the data hold NaN or infinite values, if all cells are equal, or if an argument does not suit the data. `adata`
+        is unchanged.
 
     Examples
     --------
     >>> import scanpy as sc, scivis
     >>> adata = sc.datasets.pbmc68k_reduced()
-    >>> scivis.tl.n2d(adata, 5, architecture=[64], epochs=2)
+    >>> scivis.tl.n2d(adata, 5, architecture=[64], epochs=2, manifold="ivis")
     >>> adata.obs["n2d"].cat.categories.tolist(), adata.obsm["X_n2d_latent"].shape
     (['0', '1', '2', '3', '4'], (700, 5))
     """
@@ -154,137 +153,48 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
 
     start = logg.info("computing n2d")
     keys = Keys.of("n2d", key_added)
-    _check_arguments(adata, n_clusters, n_components, n_neighbors, latent_dim, random_state, copy=copy)
-    passes = _passes(adata.n_obs, batch_size) if epochs is None else epochs
-    _check_training(batch_size, passes, loss, optimizer, patience)
-    pca, training, learners = np.random.default_rng(random_state).spawn(3)
-    parts = _manifold_clusterer(manifold, clusterer, adata.n_obs, n_clusters, n_components, n_neighbors, learners)
-    shape: dict[str, Any] = {"latent_dim": latent_dim, "architecture": architecture, "act": act, "x_lambda": x_lambda}
-    _check_own(autoencoder, shape)
-    shape["latent_dim"] = latent_dim or n_clusters
-    (AutoEncoder(1, **shape, standardize=True) if autoencoder is None else autoencoder).check_settings()
+    check_call(adata, n_clusters, random_state, copy=copy)
+    settings = choose_settings(
+        adata.n_obs, autoencoder, n_clusters=n_clusters, n_components=n_components, n_neighbors=n_neighbors,
+        latent_dim=latent_dim, architecture=architecture, act=act, x_lambda=x_lambda, batch_size=batch_size,
+        epochs=epochs, loss=loss, optimizer=optimizer, patience=patience, callbacks=callbacks, verbose=int(verbose()),
+    )  # fmt: skip
+    pca, training, learning = np.random.default_rng(random_state).spawn(3)
+    learners = choose_learners(settings, manifold, clusterer, adata.n_obs, learning)
     adata = adata.copy() if copy else adata
 
-    representation = choose_representation(
-        adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=seed_of(pca)
-    )  # fmt: skip
+    representation = choose_representation(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=seed_of(pca))
     cells = model_input(adata, representation, n_train=adata.n_obs, random_state=seed_of(pca))
     logg.info(f"    using {cells.rows.name}")
     x = read_rows(cells.rows.matrix, cells.rows.name)
-    check_rows(x)
-    dense = AutoEncoder(x.shape[1], **shape, standardize=True)
-    model = N2D(dense if autoencoder is None else autoencoder, parts, random_state=training)
-    model.fit(
-        x, batch_size=batch_size, epochs=passes, loss=loss, optimizer=optimizer,
-        patience=patience, callbacks=callbacks, verbose=int(verbose()),
-    )  # fmt: skip
+    model = N2D(autoencoder or make_autoencoder(settings, x.shape[1]), learners, random_state=training)
+    model.fit(ValidatedRows(x), **settings.training_arguments())
 
-    placed = (
-        place_map(keys, model.latent_, model.embedding_, "the map")
-        | place_clusters(keys, model.labels_, parts.classes_)
-        | place_probabilities(keys, model.probabilities_)
-    )
-    written = placed.write(adata)
-    adata.uns[keys.uns] = {
-        "method": "n2d",
-        "params": _params(representation, x.shape[1], model, n_clusters, loss, batch_size, random_state),
-        "history": {"loss": np.asarray(model.loss_history_)},
-        "model": pack(model),
-        "expression": pack_input(cells.expression),
-    }
-    source = "expression" if cells.expression else f"obsm[{representation.key!r}]"
-    logg.hint(f"    scivis.tl.ingest will place new cells by their {source}")
+    written = fitted_cells(keys, model).write(adata)
+    adata.uns[keys.uns] = _entry(cells, settings, model, random_state)
+    logg.hint(f"    scivis.tl.ingest will place new cells by their {cells.source}")
     logg.info("    finished", time=start, deep=f"added\n{written}\n    {keys.uns!r}, n2d model (adata.uns)")
     return adata if copy else None
 
 
-def _check_arguments(
-    adata: AnnData,
-    n_clusters: int,
-    n_components: int,
-    n_neighbors: int | None,
-    latent_dim: int | None,
-    random_state: Any,
-    *,
-    copy: bool,
-) -> None:
-    check_positive_int("n_clusters", n_clusters)
-    check_positive_int("n_components", n_components)
-    check_seed(random_state)
-    for name, value in (("n_neighbors", n_neighbors), ("latent_dim", latent_dim)):
-        if value is not None:
-            check_positive_int(name, value)
-    if n_clusters > adata.n_obs:
-        msg = f"n_clusters={n_clusters} is more than the {adata.n_obs} cells."
-        raise ValueError(msg)
-    check_copy(adata, copy=copy)
-
-
-def _check_training(batch_size: Any, epochs: Any, loss: Any, optimizer: Any, patience: Any) -> None:
-    from scivis.n2d._training import Plan, check_plan
-
-    check_plan(Plan(batch_size, epochs, loss, optimizer, patience, callbacks=(), verbose=0))
-
-
-def _check_own(autoencoder: CustomAutoEncoder | None, shape: dict[str, Any]) -> None:
-    """Layers of the user's own have a shape already."""
-    default = {"latent_dim": None, "architecture": (500, 500, 2000), "act": "relu", "x_lambda": None}
-    changed = [name for name, value in shape.items() if value != default[name]]
-    if autoencoder is not None and changed:
-        msg = f"{changed} describe layers that scivis makes, but autoencoder={autoencoder!r} brings its own."
-        raise ValueError(msg)
-
-
-def _manifold_clusterer(
-    manifold: Any,
-    clusterer: Any,
-    n_cells: int,
-    n_clusters: int,
-    n_components: int,
-    n_neighbors: int | None,
-    rng: np.random.Generator,
-) -> ManifoldClusterer:
-    """The two learners: by name, or the user's own."""
-    seed = seed_of(rng)
-    own = {"n_components": n_components != 2, "n_neighbors": n_neighbors is not None}
-    if not isinstance(manifold, str) and (useless := [name for name, given in own.items() if given]):
-        msg = f"{useless} are settings of the manifold learners that scivis makes; manifold={manifold!r} has its own."
-        raise ValueError(msg)
-    if isinstance(manifold, str):
-        manifold = make_manifold(manifold, n_cells, n_components, n_neighbors, seed)  # type: ignore[arg-type]  # checked there
-    if isinstance(clusterer, str):
-        clusterer = make_clusterer(clusterer, n_clusters, seed)  # type: ignore[arg-type]  # checked there
-    parts = ManifoldClusterer(manifold, clusterer)
-    parts.check_settings()
-    return parts
-
-
-def _passes(n_cells: int, batch_size: int) -> int:
-    """Passes over the cells for about the same number of steps, whatever their number."""
-    check_positive_int("batch_size", batch_size)
-    return min(max(_STEPS * batch_size // max(n_cells, 1), _FEWEST_PASSES), _MOST_PASSES)
-
-
-def _params(
-    representation: Representation,
-    n_features: int,
-    model: N2D,
-    n_clusters: int,
-    loss: Any,
-    batch_size: int,
-    random_state: Any,
-) -> dict[str, Any]:
+def _entry(
+    cells: ModelInput, settings: Settings, model: N2D, random_state: int | np.random.Generator
+) -> dict[str, Any]:  # fmt: skip
+    """The model with its settings and the history of its training."""
     params = {
-        "use_rep": representation.key,
-        "representation": representation.kind,
-        "n_features": n_features,
-        "n_clusters": n_clusters,
+        "n_clusters": settings.n_clusters,
         "n_components": model.embedding_.shape[1],
         "latent_dim": model.latent_.shape[1],
         "manifold": type(model.manifold_).__name__,
         "clusterer": type(model.clusterer_).__name__,
-        "loss": loss if isinstance(loss, str) else "custom",
-        "batch_size": batch_size,
+        "loss": settings.loss if isinstance(settings.loss, str) else "custom",
+        "batch_size": settings.batch_size,
         "epochs": len(model.loss_history_),
     }
-    return params | ({"random_state": random_state} if isinstance(random_state, int) else {})
+    return {
+        "method": "n2d",
+        "params": cells.params() | params | recorded_seed(random_state),
+        "history": {"loss": np.asarray(model.loss_history_)},
+        "model": pack(model),
+        "expression": pack_input(cells.expression),
+    }

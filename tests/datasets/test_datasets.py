@@ -1,10 +1,15 @@
-"""`scivis.datasets`: files of a few rows in the formats of the originals, served from a folder."""
+"""`scivis.datasets`: files of a few rows in the formats of the originals, served by this machine over HTTP."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import socket
 import urllib.request
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
@@ -17,10 +22,27 @@ from scivis import datasets
 from scivis.datasets import _cells, _download, _images, _signals
 from scivis.datasets._download import Source, fetch
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Served = Callable[[str, bytes], Source]
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves files without a log; with a name that ends in `.cut`, only half of the file."""
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def copyfile(self, source, outputfile) -> None:
+        content = source.read()
+        outputfile.write(content[: len(content) // 2] if self.path.endswith(".cut") else content)
+
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path):
-    """Scanpy's folder for data sets, empty."""
+def cache(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder for data sets."""
     before = sc.settings.datasetdir
     sc.settings.datasetdir = tmp_path / "cache"
     yield tmp_path / "cache"
@@ -28,28 +50,42 @@ def cache(tmp_path):
 
 
 @pytest.fixture
-def served(tmp_path):
-    """Writes a file and tells where it is and what its checksum is, in git's way."""
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """Serves content under a name, and returns its URL and its checksum by git's rule."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    monkeypatch.setenv("no_proxy", "*")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
 
-    def write(name: str, content: bytes) -> Source:
-        path = tmp_path / "served" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        return Source(path.as_uri(), f"git:{hashlib.sha1(b'blob %d' % len(content) + bytes(1) + content).hexdigest()}")
+    def serve(name: str, content: bytes) -> Source:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+        digest = hashlib.sha1(b"blob %d" % len(content) + bytes(1) + content).hexdigest()
+        return Source(f"http://127.0.0.1:{server.server_port}/{name}", f"git:{digest}")
 
-    return write
+    yield serve
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def idx(array: np.ndarray) -> bytes:
+    """An array in the format of MNIST's files."""
     return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.astype(np.uint8).tobytes()
+
+
+def files(cache: Path) -> list[str]:
+    return [path.name for path in (cache / "scivis").iterdir()]
 
 
 def test_a_file_is_downloaded_once(served, cache, monkeypatch):
     source = served("a.txt", b"once")
     assert fetch(source, "a.txt").read_bytes() == b"once"
-    monkeypatch.setattr(_download, "urlopen", None)  # another download would fail
+    monkeypatch.setattr(_download, "replacing", None)  # another download would fail
     assert fetch(source, "a.txt") == cache / "scivis" / "a.txt"
-    assert [path.name for path in (cache / "scivis").iterdir()] == ["a.txt"]
+    assert files(cache) == ["a.txt"]
 
 
 def test_a_damaged_file_is_downloaded_again(served, cache):
@@ -59,25 +95,53 @@ def test_a_damaged_file_is_downloaded_again(served, cache):
     assert fetch(source, "a.txt").read_bytes() == b"whole"
 
 
-def test_another_content_is_refused_and_not_kept(served, cache):
+def test_another_content_is_rejected_and_not_kept(served, cache):
     source = served("a.txt", b"this")
     served("a.txt", b"that")
-    with pytest.raises(ValueError, match="not what was expected"):
+    with pytest.raises(ValueError, match=r"http://.*a\.txt does not have the checksum git:"):
         fetch(source, "a.txt")
-    assert not (cache / "scivis" / "a.txt").exists()
+    assert files(cache) == []
 
 
-def test_sha256_is_understood(served):
+def test_an_interrupted_download_is_an_error_and_leaves_no_file(served, cache):
+    source = served("a.cut", b"a whole file")
+    with pytest.raises((OSError, ValueError), match=r"a\.cut"):
+        fetch(source, "a.txt")
+    assert files(cache) == []
+
+
+def test_sha256_checksums_are_verified(served):
     source = served("a.txt", b"this")
     digest = hashlib.sha256(b"this").hexdigest()
     assert fetch(Source(source.url, f"sha256:{digest}"), "b.txt").read_bytes() == b"this"
-    with pytest.raises(ValueError, match="not what was expected"):
+    with pytest.raises(ValueError, match="does not have the checksum sha256:"):
         fetch(Source(source.url, f"sha256:{digest[::-1]}"), "c.txt")
 
 
-def test_without_a_network_the_error_says_where_to_put_the_file(tmp_path, cache):
-    with pytest.raises(OSError, match=r"cannot be reached.*put the file at .*a\.txt"):
-        fetch(Source((tmp_path / "nowhere").as_uri(), "git:0"), "a.txt")
+def test_a_missing_file_and_a_missing_network_are_errors_that_say_where_to_put_the_file(served, cache):
+    source = served("a.txt", b"this")
+    with pytest.raises(OSError, match=r"none\.txt cannot be downloaded \(404.*put the file at .*b\.txt"):
+        fetch(source._replace(url=source.url.replace("a.txt", "none.txt")), "b.txt")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/a.txt"
+        with pytest.raises(OSError, match=rf"{url} cannot be downloaded.*put the file at .*b\.txt"):
+            fetch(Source(url, source.checksum), "b.txt")
+    assert files(cache) == []
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "has_message", "has_bar"), [(0, False, False), (2, True, False), (3, True, True)]
+)
+def test_verbosity_decides_on_message_and_progress_bar(verbosity, has_message, has_bar, served, capfd):
+    sc.settings.logfile = ""
+    sc.settings.verbosity = verbosity
+    source = served("a.txt", b"this")
+    fetch(source, "a.txt")
+    printed = "".join(capfd.readouterr())
+    assert (f"downloading {source.url}" in printed) == has_message
+    assert ("100%" in printed) == has_bar
+    assert has_message or not printed
 
 
 @pytest.fixture
@@ -102,7 +166,7 @@ def test_mnist_has_pixels_digits_and_the_split(digits):
     assert adata.obs["split"].tolist() == ["train"] * 3 + ["test"] * 2
 
 
-def test_mnist_test_is_its_test_part(digits):
+def test_mnist_test_has_the_test_images(digits):
     adata = datasets.mnist_test()
     assert_array_equal(adata.X * 255, digits["x_test"].reshape(2, 784))
     assert adata.obs["label"].tolist() == ["1", "5"]
@@ -118,6 +182,7 @@ def test_fashion_names_its_clothes(served, monkeypatch):
             sources[name] = served(name, gzip.compress(idx(array)))
     at = next(iter(sources.values())).url.rpartition("/")[0] + "/"
     monkeypatch.setattr(_images, "_FASHION_AT", at)
+    assert list(sources) == list(_images._FASHION)
     monkeypatch.setattr(_images, "_FASHION", {name: source.checksum for name, source in sources.items()})
     adata = datasets.fashion()
     assert adata.obs["label"].tolist() == ["Ankle boot", "T-shirt/top", "Bag"]
@@ -143,14 +208,17 @@ def test_har_names_its_activities(served, monkeypatch):
     }  # fmt: skip
     sources = {name: served(f"har/{name}", content) for name, content in contents.items()}
     monkeypatch.setattr(_signals, "_AT", sources["train/X_train.txt"].url.partition("har/")[0])
+    assert list(sources) == list(_signals._HAR)
     monkeypatch.setattr(_signals, "_HAR", {name: source.checksum for name, source in sources.items()})
     adata = datasets.har()
     np.testing.assert_allclose(adata.X, [[0.1, -0.2], [0.3, 0.4], [-1, 1]], atol=1e-7)
     assert adata.obs["label"].tolist() == ["Laying", "Walking", "Sitting"]
 
 
-@pytest.mark.parametrize("source", [*_signals._PENDIGITS.values(), _images._MNIST], ids=lambda s: s.url[-13:])
-def test_every_source_is_named_by_a_whole_checksum(source):
+@pytest.mark.parametrize(
+    "source", [*_signals._PENDIGITS.values(), _images._MNIST, _cells._KANG], ids=lambda s: s.url[-13:]
+)
+def test_every_source_has_a_secure_url_and_a_whole_checksum(source):
     kind, _, digest = source.checksum.partition(":")
     assert len(bytes.fromhex(digest)) == {"git": 20, "sha256": 32}[kind]
     assert urllib.request.Request(source.url).type == "https"
