@@ -154,6 +154,7 @@ def sampled(args: argparse.Namespace) -> str:
     from scivis import Ivis
     from scivis._ivis.presets import preset_params
     from scivis.data._sampling import sample_rows
+    from scivis.data._streaming import Rows
     from scivis.neighbors import find_neighbors
 
     cells = datasets.read(datasets.prepared("huimm_cytof", args))
@@ -166,11 +167,11 @@ def sampled(args: argparse.Namespace) -> str:
             rng = np.random.default_rng(seed)
             size = min(5000, len(cells.x) // 4)
             rows = (
-                sample_rows(cells.x, size, rng)
+                sample_rows(Rows(cells.x, "cells"), size, rng)
                 if drawn == "by scivis"
                 else np.sort(rng.choice(len(cells.x), size, replace=False))
             )
-            params = preset_params("default", size, is_sample=True) | {"epochs": 40}
+            params = preset_params("default", size, is_subsample=True) | {"epochs": 40}
             model = Ivis(
                 neighbour_matrix=find_neighbors(cells.x[rows], 15), random_state=seed, verbose=0, **params
             )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from scivis._random import seed_of
+from scivis.data._validation import ValidatedRows
 from scivis.neighbors import AnnoyKnnMatrix, LazyNeighbors, Neighbors
 from scivis.neighbors._search import check_n_neighbors
 
@@ -51,7 +52,7 @@ def search_neighbors(
     else:
         on_disk, seed = settings.build_index_on_disk, seed_of(rng)
         matrix = AnnoyKnnMatrix.build(
-            x, ntrees=settings.n_trees, build_index_on_disk=on_disk, random_state=seed, **query
+            ValidatedRows(x), ntrees=settings.n_trees, build_index_on_disk=on_disk, random_state=seed, **query
         )
     if not settings.precompute:
         return LazyNeighbors(matrix)
