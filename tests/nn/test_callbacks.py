@@ -26,7 +26,7 @@ BLUE, ORANGE = "#3f90da", "#ffa90e"
 
 
 class Estimator:
-    """An estimator whose embeddings are the rows times the number of epochs; its models are folders with that number."""
+    """Its embeddings are the rows times the number of epochs; its models are folders that contain that number."""
 
     embedding_dims = 2
 

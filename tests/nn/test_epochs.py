@@ -45,6 +45,7 @@ def make_sampler(model, x, layout, batch, supervision=None, anchors=None):
         (32, 1, (32, 32)),
         (33, 1, (34, 17)),
         (977, 1, (992, 32)),
+        (10_000, 100, (100, 25)),
     ],
 )
 def test_an_epoch_is_rounded_up_to_calls_of_at_most_32_batches(n_rows, batch_size, expected, monkeypatch):

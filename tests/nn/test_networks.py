@@ -54,6 +54,14 @@ def test_the_networks_have_as_many_weights_as_in_ivis(network, params):
     assert build_encoder(Architecture(network, 50, 2)).count_params() == params
 
 
+@pytest.mark.parametrize("linear_path", [False, True])
+@pytest.mark.parametrize("network", ["residual", *WIDTHS, (8,)])
+def test_weight_shapes_are_those_of_the_encoder(network, linear_path):
+    architecture = Architecture(network, n_features=50, n_components=2, linear_path=linear_path)
+    shapes = [tuple(weight.shape) for weight in build_encoder(architecture).weights]
+    assert sorted(networks.weight_shapes(architecture)) == sorted(shapes)
+
+
 @pytest.mark.parametrize("network", WIDTHS)
 def test_alpha_dropout_is_between_the_hidden_layers(network):
     encoder = build_encoder(Architecture(network, n_features=50, n_components=2))

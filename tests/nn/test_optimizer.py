@@ -40,7 +40,7 @@ def test_a_step_of_muon_is_orthogonal_for_hidden_matrices_and_that_of_adam_for_o
     for change, gradient in zip(changes, gradients, strict=True):
         expected = keras.ops.convert_to_numpy(gradient)
         if change.shape in hidden:
-            # The factor 0.2 √(longer side) gives the mean square of an Adam step. Three iterations are orthogonal within 35 %.
+            # 0.2 √(longer side) gives the mean square of an Adam step; three iterations are orthogonal within 35 %.
             steps = np.linalg.svd(change, compute_uv=False) / (RATE * 0.2 * np.sqrt(max(change.shape)))
             assert np.ptp(np.linalg.svd(expected, compute_uv=False)) > 1
             np.testing.assert_allclose(steps, 1.0, atol=0.35)
@@ -62,6 +62,7 @@ def test_an_optimizer_with_a_restored_state_takes_the_same_step(encoder, name):
     _, gradients, optimizer = take_steps(encoder, name, n_steps=3)
     values = state_values(optimizer)
     assert [value.shape for value in values] == state_shapes(name, weights)
+    assert type(optimizer).__name__ == {"adam": "Adam", "muon": "Muon"}[name]
     start, ends = encoder.get_weights(), []
     for target in (optimizer, build_optimizer(name, RATE, weights)):
         if target is not optimizer:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from .losses import IvisLoss
 
-# Partners of each anchor if few neighbors would be in a batch by chance. They are often neighbors of each other, so that
-# three partners give about two pairs per row. As they often have the same label, labels are learned better from more
-# anchors with one partner each (benchmarks/supervised.py).
+# Partners of each anchor if few neighbors would be in a batch by chance. They are often neighbors of each other, so
+# that three partners give about two pairs per row. As they often have the same label, labels are learned better from
+# more anchors with one partner each (benchmarks/supervised.py).
 _PARTNERS, _PARTNERS_WITH_LABELS = 3, 1
 # Largest number of pairs per row for anchors without partners. Up to here, all pairs are used.
 _MAX_PAIRS = 4
@@ -91,7 +91,7 @@ class Batch:
     def sample_pairs(
         self, rows: NDArray[np.int32], neighbors: Neighbors | LazyNeighbors, rng: np.random.Generator
     ) -> NDArray[np.int32]:
-        """Positions of neighbors in the batch, shape (2, pairs). The frequencies of any two pairs differ by 1 at most."""
+        """Positions of neighbors in the batch, shape (2, pairs); the frequencies of any two pairs differ by at most 1."""
         if pairs.is_label_map(neighbors):
             return np.arange(self.n_rows, dtype=np.int32).reshape(2, -1)
         found = pairs.find_pairs(rows.ravel(), neighbors)

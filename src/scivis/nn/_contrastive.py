@@ -28,11 +28,11 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def infonce(rows: Tensor, pairs: Tensor) -> Tensor:
-    """The InfoNCE loss of embeddings, shape (batch, dims), with pairs of neighbors as indices of rows, shape (2, pairs).
+    """The InfoNCE loss of embeddings, shape (batch, dims), with pairs of neighbors as row indices, shape (2, pairs).
 
     With ``q(x, y) = 1 / (1 + |x − y|²)``, pairs of neighbors ``P`` and rows ``R``, it is the mean over pairs of
-    ``−log q(x, y)`` plus the mean over rows of ``log Σ_{y ∈ R∖x} q(x, y)``. If all rows are in equally many pairs, this is
-    the cross-entropy of identifying a neighbor of a row among all other rows.
+    ``−log q(x, y)`` plus the mean over rows of ``log Σ_{y ∈ R∖x} q(x, y)``. If all rows are in equally many pairs, this
+    is the cross-entropy of identifying a neighbor of a row among all other rows.
 
     Sources: Damrich et al., From t-SNE to UMAP with contrastive learning (ICLR 2023); Böhm et al., Unsupervised
     visualization of image datasets using contrastive learning (ICLR 2023). They use one pair per row; here all pairs of
@@ -56,9 +56,9 @@ def infonce(rows: Tensor, pairs: Tensor) -> Tensor:
 def similarity_sums(rows: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
     """Sum of the similarities of each row to all other rows, shape (batch,).
 
-    As ``∂q(x, y)/∂x = −2 q² (x − y)``, the gradient with respect to row x is ``−2 Σ_y (u_x + u_y) q(x, y)² (x − y)`` for a
-    gradient ``u`` of the sums. This is one product of ``q²`` with a few columns. Automatic differentiation would compute
-    many matrices of all pairs, which takes up to twice as long.
+    As ``∂q(x, y)/∂x = −2 q² (x − y)``, the gradient with respect to row x is ``−2 Σ_y (u_x + u_y) q(x, y)² (x − y)``
+    for a gradient ``u`` of the sums. This is one product of ``q²`` with a few columns. Automatic differentiation would
+    compute many matrices of all pairs, which takes up to twice as long.
 
     Examples
     --------
@@ -82,11 +82,11 @@ def similarity_sums(rows: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
 
 
 def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
-    """One minus Pearson's r between the logarithms of the input and embedding distances of pairs of rows, shapes (batch, ...).
+    """One minus Pearson's r between the logarithms of input and embedding distances of pairs of rows, shapes (batch, ...).
 
-    Each row is paired with the four rows after it, cyclically, so that the pairs are as random as the order of the rows.
-    Without logarithms, a few outlying cells would determine r. The idea of a global term beside a local loss is that of
-    Parametric UMAP: Sainburg, McInnes and Gentner, Neural Computation 33 (2021).
+    Each row is paired with the four rows after it, cyclically, so that the pairs are as random as the order of the
+    rows. Without logarithms, a few outlying cells would determine r. The idea of a global term beside a local loss is
+    that of Parametric UMAP: Sainburg, McInnes and Gentner, Neural Computation 33 (2021).
     """
     x, y = _log_distances(inputs), _log_distances(embeddings)
     x, y = x - ops.mean(x), y - ops.mean(y)

@@ -40,13 +40,7 @@ class EpochLayout:
 
     @classmethod
     def of(cls, n_anchors: int, batch_size: int, *, resident: bool) -> Self:
-        """The layout for a number of anchors.
-
-        Examples
-        --------
-        >>> EpochLayout.of(10_000, 100, resident=True).per_call  # 100 batches, in 4 calls
-        25
-        """
+        """The layout for a number of anchors."""
         n_rounds = 1 if resident else -(-n_anchors // _ANCHORS_PER_ROUND)
         n_batches = -(-n_anchors // (batch_size * n_rounds))
         n_calls = n_batches if keras.backend.backend() == "torch" else -(-n_batches // _STEPS_PER_CALL)
@@ -123,9 +117,9 @@ def _fill(variable: keras.Variable, values: NDArray[Any]) -> None:
 class EarlyStopping(keras.callbacks.Callback):
     """Stops after `patience` epochs without a lower loss, and restores the weights of the epoch with the lowest loss.
 
-    The callback of Keras would copy the whole siamese model, which contains the data, at each improvement. This one copies
-    `networks`. With `patience=None`, training does not stop, but the best weights are restored. `before` is the state of
-    an earlier training that this one continues.
+    The callback of Keras would copy the whole siamese model, which contains the data, at each improvement. This one
+    copies `networks`. With `patience=None`, training does not stop, but the best weights are restored. `before` is the
+    state of an earlier training that this one continues.
     """
 
     def __init__(

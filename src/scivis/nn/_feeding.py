@@ -19,7 +19,7 @@ _PREFETCH = 2
 
 
 def feed(batches: Iterator[Arrays], like: Arrays) -> Any:
-    """`batches` as an argument of `keras.Model.fit`; they have the dtypes and shapes of `like`, except for the row count.
+    """`batches` as an argument of `keras.Model.fit`. Dtypes and shapes are those of `like`, except for the row count.
 
     TensorFlow tunes an input pipeline in a thread that sleeps between its steps, each time twice as long. At the end of
     `fit` the thread is sometimes not woken, so that a training of 6 s takes 10 s and one of 50 s takes 82 s.

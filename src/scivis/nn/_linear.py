@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from .networks import Architecture
 
-# Enough rows for the leading axes of the covariance. The covariance of all rows of larger data would take longer than an
-# epoch.
+# Enough rows for the leading axes of the covariance. The covariance of all rows of larger data would take longer than
+# an epoch.
 _MAX_ROWS = 50_000
 
 

@@ -16,8 +16,8 @@ Optimizer = Literal["adam", "muon"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 
 _MUON: dict[str, Any] = {
-    # Layers to or from the embedding. Their weights have only a few columns, for which orthogonal updates are meaningless,
-    # so that they are, like all vectors, updated by Adam.
+    # Layers to or from the embedding. Their weights have only a few columns, for which orthogonal updates are
+    # meaningless, so that they are, like all vectors, updated by Adam.
     "exclude_layers": ["embedding", "linear_path", "labels"],
     "adam_lr_ratio": 2.0,  # learning rate of Adam relative to that of Muon (benchmarks/compare.py)
     "ns_steps": 3,  # Newton-Schulz iterations: two fewer than usual, because they take a noticeable time on two cores
@@ -35,14 +35,6 @@ def build_optimizer(
     directions with small gradients move as far as those with large ones; it shows finer detail after the same number of
     steps. Sources: Kingma and Ba, Adam (ICLR 2015); Jordan et al., Muon (2024), with the scaling of Liu et al., Muon is
     scalable for LLM training (2025).
-
-    Examples
-    --------
-    >>> kernel = keras.Variable(np.zeros((4, 3)), name="kernel")
-    >>> [type(build_optimizer(name, 0.1, [kernel])).__name__ for name in OPTIMIZERS]
-    ['Adam', 'Muon']
-    >>> state_shapes("adam", [kernel])  # the step and two moments
-    [(), (4, 3), (4, 3)]
     """
     schedule: Any = rate if decay_steps is None else keras.optimizers.schedules.CosineDecay(rate, decay_steps)
     optimizer = keras.optimizers.Muon(schedule, **_MUON) if name == "muon" else keras.optimizers.Adam(schedule)

@@ -30,15 +30,7 @@ _LEGEND_ROWS = 20
 
 
 def read_labels(labels: Labels | None, n_rows: int) -> NDArray[np.float64] | pd.Categorical | None:
-    """Labels as numbers if their dtype is floating-point, and as categories otherwise. Raises unless there are `n_rows`.
-
-    Examples
-    --------
-    >>> read_labels([0.5, 2.0], 2)
-    array([0.5, 2. ])
-    >>> read_labels(["T", "B", "T"], 3).codes.tolist()
-    [1, 0, 1]
-    """
+    """Labels as numbers if their dtype is floating-point, otherwise as categories. Raises unless there are `n_rows`."""
     import pandas as pd
 
     if labels is None:
@@ -55,7 +47,7 @@ def read_labels(labels: Labels | None, n_rows: int) -> NDArray[np.float64] | pd.
 def plot_embedding(
     embedding: NDArray[np.float32], labels: NDArray[np.float64] | pd.Categorical | None, title: str
 ) -> Figure:
-    """Scatter plot of the first two axes of an embedding, shape (n, at least 2), with a legend or a color bar beside it.
+    """Scatter plot of the first two axes of an embedding, shape (n, 2 or more), with a legend or color bar beside it.
 
     Rows without a label, or with the class −1, are gray and lie below the others.
     """
@@ -125,7 +117,7 @@ def _add_legend(axes: Axes, styles: dict[str, Style]) -> None:
 
 
 def render(figure: Figure, suffix: str = ".png") -> bytes:
-    """The figure with its legend, in the format of a file name suffix, or as PNG if the suffix is not that of a figure."""
+    """The figure with its legend, in the format of a suffix, or as PNG if the suffix is not that of a figure."""
     name = suffix.removeprefix(".").lower()
     file_format = name if name in figure.canvas.get_supported_filetypes() else "png"
     buffer = io.BytesIO()

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Supervision:
     """Labels that are learned in addition to the neighbors.
 
-    Noise in the input prevents overfitting to the labels, like a penalty on curvature (Bishop, Neural Computation 7, 1995).
+    Noise in the input prevents overfitting to the labels, like a penalty on curvature (Bishop, Neural Computation 7,
+    1995).
     """
 
     targets: Targets
@@ -40,10 +41,10 @@ class Siamese(keras.Model):
     """Trains an encoder on pairs or triplets of rows.
 
     The data `x`, shape (n, ...), and the batches of an epoch are variables of the model, so that its input is only the
-    index of a batch. Batch `i` consists of the rows `rows[i]`, shape (views, anchors), anchors first and then their partners,
-    and the pairs `pairs[i]` of positions among them, shape (2, pairs). `loss` and `global_weight` are those of
-    :class:`Schedule`. With labels, `noise` is added to the rows of every batch. It is the same for all batches of a round, as
-    the order of the rows, and so the noise of each row, is new in each epoch.
+    index of a batch. Batch `i` consists of the rows `rows[i]`, shape (views, anchors), anchors first and then their
+    partners, and the pairs `pairs[i]` of positions among them, shape (2, pairs). `loss` and `global_weight` are those
+    of :class:`Schedule`. With labels, `noise` is added to the rows of every batch. It is the same for all batches of a
+    round, as the order of the rows, and so the noise of each row, is new in each epoch.
     """
 
     def __init__(

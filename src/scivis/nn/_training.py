@@ -49,8 +49,8 @@ def train(
 ) -> TrainingState:
     """Train `encoder`, and the head of `supervision`, in place on the rows of `x`.
 
-    Each epoch visits every anchor once, in a new order. The last batches are filled with rows from the start of the order,
-    so that all batches have the same shape and all calls of the compiled graph the same number of batches.
+    Each epoch visits every anchor once, in a new order. The last batches are filled with rows from the start of the
+    order, so that all batches have the same shape and all calls of the compiled graph the same number of batches.
 
     Parameters
     ----------
@@ -162,8 +162,8 @@ def _reporter(
 def embed(encoder: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Embeddings of rows, computed in blocks, shape (n, n_components).
 
-    A small number of rows is passed to the encoder directly: a compiled graph is twice as fast, but takes longer to trace
-    than most queries take to run.
+    A small number of rows is passed to the encoder directly: a compiled graph is twice as fast, but takes longer to
+    trace than most queries take to run.
     """
     starts = range(0, len(x), _EMBED_BLOCK)
     call = encoder.predict_on_batch if len(x) >= _MIN_ROWS_GRAPH else partial(encoder, training=False)

@@ -1,13 +1,13 @@
 """Callbacks that save the model, embeddings or figures of embeddings during training.
 
-:class:`scivis.Ivis` accepts any Keras callback. The callbacks of this module, which ivis has too, also use the estimator.
-:meth:`scivis.Ivis.fit` passes it to a copy of each callback by `set_estimator`, so that the original object does not change
-and can be used for another fit.
+:class:`scivis.Ivis` accepts any Keras callback. The callbacks of this module, which ivis has too, also use the
+estimator. :meth:`scivis.Ivis.fit` passes it to a copy of each callback by `set_estimator`, so that the original object
+does not change and can be used for another fit.
 
-All of them write every `epoch_interval` epochs: with an interval of 5, after 5, 10, 15, … epochs. The number in a file name
-is the number of epochs so far, including those of earlier fits that this fit continues. Embeddings and models are those at
-that time: at the end of training, early stopping may restore better weights, and an embedding trained with InfoNCE is scaled
-to its final size.
+All of them write every `epoch_interval` epochs: with an interval of 5, after 5, 10, 15, … epochs. The number in a file
+name is the number of epochs so far, including those of earlier fits that this fit continues. Embeddings and models are
+those at that time: at the end of training, early stopping may restore better weights, and an embedding trained with
+InfoNCE is scaled to its final size.
 """
 
 from __future__ import annotations
@@ -160,22 +160,22 @@ class EmbeddingsImage(_EmbeddingFigure):
         Rows to embed, in any form that :meth:`scivis.Ivis.transform` accepts. They can be other rows than the training
         data. The first two axes of the embedding are plotted.
     labels
-        Values for the colors, one per row of `data`. Floating-point numbers get a color bar; all other labels are classes
-        and get a legend. Missing labels and the class −1 are gray. Default: one color for all rows.
+        Values for the colors, one per row of `data`. Floating-point numbers get a color bar; all other labels are
+        classes and get a legend. Missing labels and the class −1 are gray. Default: one color for all rows.
     log_dir
         Folder of the figures. It is created if necessary.
     filename
-        Name of each figure. `{}` stands for the number of epochs. Without it, only the latest figure is kept. The suffix
-        sets the format (`.png`, `.pdf`, `.svg`, …); the format is PNG if the suffix is not that of a figure.
+        Name of each figure. `{}` stands for the number of epochs. Without it, only the latest figure is kept. The
+        suffix sets the format (`.png`, `.pdf`, `.svg`, …); the format is PNG if the suffix is not that of a figure.
     epoch_interval
         Number of epochs between two figures.
 
     Raises
     ------
     ValueError
-        If the number of `labels` is not that of the rows, `epoch_interval` is not an integer of at least 1, or `filename`
-        has a field other than `{}`. Before training: if `data` does not fit the network, or the embedding has a single
-        axis.
+        If the number of `labels` is not that of the rows, `epoch_interval` is not an integer of at least 1, or
+        `filename` has a field other than `{}`. Before training: if `data` does not fit the network, or the embedding
+        has a single axis.
 
     Examples
     --------
@@ -210,8 +210,8 @@ class EmbeddingsImage(_EmbeddingFigure):
 class TensorBoardEmbeddingsImage(_EmbeddingFigure):
     """Plot embeddings of the same rows during training, for the images page of TensorBoard.
 
-    The figures are those of :class:`EmbeddingsImage`, all in one `events.out.tfevents.…` file under the tag `embeddings`.
-    TensorBoard (``tensorboard --logdir logs``) shows them step by step. It is not needed to write them.
+    The figures are those of :class:`EmbeddingsImage`, all in one `events.out.tfevents.…` file under the tag
+    `embeddings`. TensorBoard (``tensorboard --logdir logs``) shows them step by step. It is not needed to write them.
 
     Parameters
     ----------

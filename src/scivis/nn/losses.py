@@ -1,8 +1,8 @@
 """The ten triplet losses of ivis, losses that users register, and losses of labels of which some may be missing.
 
 A triplet loss is called with `(y_true, y_pred)`, as in ivis: `y_pred` contains the embeddings of anchors, positives and
-negatives, shape (3, batch, dims); `y_true` is not used. The ten losses return the mean over the batch. With the distance
-`d` of the name, embeddings `a`, `p`, `n` of anchor, positive and negative, and the margin `m` (default 1):
+negatives, shape (3, batch, dims); `y_true` is not used. The ten losses return the mean over the batch. With the
+distance `d` of the name, embeddings `a`, `p`, `n` of anchor, positive and negative, and the margin `m` (default 1):
 
 - triplet: ``max(0, d(a, p) − d(a, n) + m)``
 - pn: the mean of this and the same with the distance of the negative to the positive:
@@ -146,7 +146,7 @@ class EuclideanSoftmaxRatioLoss(TripletLoss):
 
 
 class EuclideanSoftmaxRatioPnLoss(TripletLoss):
-    """`distance="softmax_ratio_pn"`: the softmax ratio with the smaller distance of the negative to anchor or positive."""
+    """`distance="softmax_ratio_pn"`: the softmax ratio with the smaller of the two distances of the negative."""
 
     def of(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """The ratio of each triplet."""
@@ -179,8 +179,9 @@ def register_loss(loss_fn: Any = None, *, name: str | None = None) -> Any:
     Parameters
     ----------
     loss_fn
-        Function with the signature `(y_true, y_pred)` of ivis, or a class whose instances are such functions. `y_pred` has
-        shape (3, batch, dims) and contains anchors, positives and negatives; `y_true` is `None`. The result is averaged.
+        Function with the signature `(y_true, y_pred)` of ivis, or a class whose instances are such functions. `y_pred`
+        has shape (3, batch, dims) and contains anchors, positives and negatives; `y_true` is `None`. The result is
+        averaged.
     name
         Name of the loss. An existing loss of that name is replaced, with a warning. Default: the name of the function.
 
@@ -220,8 +221,8 @@ def triplet_loss(distance: str | IvisLoss = "pn") -> IvisLoss:
     Parameters
     ----------
     distance
-        Name of one of the ten losses of ivis or of a registered loss, or a callable, which is returned unchanged. Default:
-        `pn`, as in ivis.
+        Name of one of the ten losses of ivis or of a registered loss, or a callable, which is returned unchanged.
+        Default: `pn`, as in ivis.
 
     Returns
     -------
@@ -250,8 +251,8 @@ def triplet_loss(distance: str | IvisLoss = "pn") -> IvisLoss:
 def semi_supervised_loss(loss_function: str | Callable[[Tensor, Tensor], Tensor]) -> IvisLoss:
     """A loss of labels that is averaged over the labeled rows of a batch.
 
-    For Keras models of the user: :class:`scivis.Ivis` does this for every loss. ivis divides by the number of all rows, so
-    that the labels have less weight the fewer they are.
+    For Keras models of the user: :class:`scivis.Ivis` does this for every loss. ivis divides by the number of all rows,
+    so that the labels have less weight the fewer they are.
 
     Parameters
     ----------

@@ -173,13 +173,7 @@ def random_states(model: Model) -> list[Variable]:
 
 
 def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
-    """Shapes of the encoder's weights, in any order, computed without building a network.
-
-    Examples
-    --------
-    >>> weight_shapes(Architecture((8,), n_features=50, n_components=2))
-    [(50, 8), (8,), (8, 2), (2,)]
-    """
+    """Shapes of the encoder's weights, in any order, computed without building a network."""
     network, n_in, n_out = architecture.network, architecture.n_features, architecture.n_components
     if network == "residual":
         shapes = dense_shapes([n_in, *[RESIDUAL_WIDTH] * RESIDUAL_DEPTH, n_out])

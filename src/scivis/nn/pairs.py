@@ -1,4 +1,4 @@
-"""Sampling of anchors and their partners: each row as an anchor, with positives (neighbors) and negatives (no neighbors)."""
+"""Sampling of anchors and their partners: positives, which are neighbors, and negatives, which are not."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ def sample_positives(
     rng: np.random.Generator,
     n: int = 1,
 ) -> NDArray[np.int32]:
-    """Neighbors of each anchor, shape (n, batch). All neighbors have the same probability, independently for each anchor.
+    """Neighbors of each anchor, shape (n, batch), all with the same probability, independently for each anchor.
 
-    `indices` and `counts` are the neighbors of `anchors` by :meth:`scivis.neighbors.Neighbors.take`. The `n` neighbors of an
-    anchor are evenly spaced in its row, from a random start, so that near and far neighbors are sampled together, and none
-    twice unless there are fewer than `n`. An anchor without neighbors is its own positive, so that it is only repelled. ivis
-    samples one rank for a whole batch instead.
+    `indices` and `counts` are the neighbors of `anchors` by :meth:`scivis.neighbors.Neighbors.take`. The `n` neighbors
+    of an anchor are evenly spaced in its row, from a random start, so that near and far neighbors are sampled together,
+    and none twice unless there are fewer than `n`. An anchor without neighbors is its own positive, so that it is only
+    repelled. ivis samples one rank for a whole batch instead.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def sample_negatives(
     n_cells: int,
     rng: np.random.Generator,
 ) -> NDArray[np.int32]:
-    """One row per anchor that is neither the anchor nor a neighbor, shape (batch,). All such rows have the same probability.
+    """One row per anchor that is neither the anchor nor a neighbor, shape (batch,), all with the same probability.
 
     Raises
     ------

@@ -59,14 +59,14 @@ class Targets:
 def make_targets(y: object, metric: str, n_rows: int) -> Targets:
     """Validate labels, code them for a loss, and find missing ones.
 
-    NaN is a missing label. For the losses of classification, −1 is missing too, except for a hinge loss with the labels −1
-    and 1 only. A row with several values is unlabeled if one of them is missing.
+    NaN is a missing label. For the losses of classification, −1 is missing too, except for a hinge loss with the labels
+    −1 and 1 only. A row with several values is unlabeled if one of them is missing.
 
     Parameters
     ----------
     y
-        For `sparse_categorical_crossentropy`: codes of classes, shape (n,). For other losses of classification: zeros and
-        ones, shape (n, classes). Otherwise numbers, shape (n,) or (n, targets). Targets are returned unchanged.
+        For `sparse_categorical_crossentropy`: codes of classes, shape (n,). For other losses of classification: zeros
+        and ones, shape (n, classes). Otherwise numbers, shape (n,) or (n, targets). Targets are returned unchanged.
     metric
         Name of a Keras loss.
     n_rows
@@ -105,7 +105,7 @@ def make_targets(y: object, metric: str, n_rows: int) -> Targets:
 
 
 def check_metric(metric: object) -> None:
-    """Raise unless a value is the name of a Keras loss of single rows, and for classification the name in this module."""
+    """Raise unless a value is the name of a Keras loss of single rows, for classification the name in this module."""
     loss = _keras_loss(metric) if isinstance(metric, str) else None
     name = getattr(loss, "__name__", getattr(loss, "name", None))
     # The base class computes nothing.
@@ -223,14 +223,5 @@ def build_head(n_outputs: int, metric: str, n_components: int, seed: int = 0) ->
 
 
 def supervised_loss(metric: str, y_true: Tensor, y_pred: Tensor, labeled: Tensor) -> Tensor:
-    """Mean of a Keras loss over the labeled rows of a batch; 0 if there are none.
-
-    ivis divides by the number of all rows, so that the labels have less weight the fewer they are.
-
-    Examples
-    --------
-    >>> y, predicted = np.array([[1.0], [5.0], [0.0]], "float32"), np.array([[2.0], [8.0], [9.0]], "float32")
-    >>> float(supervised_loss("mae", y, predicted, np.array([1.0, 1.0, 0.0], "float32")))  # (1 + 3) / 2
-    2.0
-    """
+    """Mean of a Keras loss over the labeled rows of a batch; 0 if there are none. See :func:`semi_supervised_loss`."""
     return labeled_mean(labeled > 0, row_loss(_OLD_NAMES.get(metric, metric))(y_true, y_pred))
