@@ -1,4 +1,4 @@
-"""The conventions of scverse tools, for every public function at once."""
+"""Conventions of scverse that every public function follows."""
 
 import inspect
 import re
@@ -35,7 +35,7 @@ API_PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
 
 def named(functions):
-    """Parametrize over functions, called by their full names in reports."""
+    """Parametrize over functions, with their full names as ids."""
     return pytest.mark.parametrize("function", functions, ids=lambda f: f"{f.__module__}.{f.__name__}")
 
 
@@ -48,7 +48,7 @@ def defaults(function):
 
 
 @named([*TOOLS, *PLOTS])
-def test_data_come_first_and_everything_else_is_keyword_only(function):
+def test_data_are_first_and_all_other_arguments_keyword_only(function):
     kinds = {name: parameter.kind for name, parameter in parameters(function).items()}
     positional = [name for name, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     assert positional in (["adata"], ["adata", "basis"], ["adata", "n_clusters"], ["adata_new", "adata_ref"])
@@ -66,7 +66,7 @@ def test_data_are_annotated_as_anndata(function):
 
 
 @named(TOOLS)
-def test_tools_change_in_place_and_return_a_copy_on_request(function):
+def test_tools_write_in_place_or_return_a_copy(function):
     given = defaults(function)
     assert given.get("copy", False) is False
     assert given.get("inplace", True) is True
@@ -74,7 +74,7 @@ def test_tools_change_in_place_and_return_a_copy_on_request(function):
     assert inspect.signature(function).return_annotation == "AnnData | None"
 
 
-def test_defaults_that_scanpy_users_expect():
+def test_defaults_are_those_of_scanpy():
     given = defaults(scivis.tl.ivis)
     expected = {"n_components": 2, "use_rep": None, "n_pcs": None, "layer": None, "neighbors_key": None}
     assert {name: given[name] for name in expected} == expected
@@ -82,7 +82,7 @@ def test_defaults_that_scanpy_users_expect():
     assert given["random_state"] == 0
 
 
-def test_ingest_has_the_shape_of_scanpys_ingest():
+def test_ingest_has_the_arguments_of_scanpys_ingest():
     import scanpy as sc
 
     ours, theirs = defaults(scivis.tl.ingest), defaults(sc.tl.ingest)
@@ -91,7 +91,7 @@ def test_ingest_has_the_shape_of_scanpys_ingest():
     assert ours["key"] == "ivis"
 
 
-# Those of maps in general take no key, and all others that of `tl.ivis`.
+# Plots of any embeddings have no key. Other plots have that of `tl.ivis` by default.
 KEYS = {
     "quality": "quality",
     "distances": "quality",
@@ -108,7 +108,7 @@ def test_plots_take_the_key_of_their_tool(function):
 
 
 @named([plot for plot in PLOTS if "kwargs" not in parameters(plot) or plot is scivis.pl.ingest])
-def test_plots_leave_showing_to_scanpys_setting(function):
+def test_plots_are_shown_by_the_setting_of_scanpy(function):
     given = defaults(function)
     assert given["show"] is None
     assert given.get("ax") is None
@@ -135,7 +135,7 @@ def test_ivis_keeps_the_constructor_of_ivis_2():
 
 
 def section(function, title: str) -> str:
-    """The text under one heading of a docstring in NumPy's style; empty if there is none."""
+    """The section of a NumPy docstring; empty if there is none."""
     doc = inspect.getdoc(function) or ""
     found = re.search(rf"^{title}\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, flags=re.DOTALL | re.MULTILINE)
     return found[1] if found else ""
@@ -156,7 +156,7 @@ def test_every_public_function_has_an_example_and_types_stay_in_the_signature(fu
 
 
 @named([*TOOLS, *PLOTS, scivis.get.model])
-def test_what_comes_back_is_documented(function):
+def test_results_are_documented(function):
     assert section(function, "Returns").strip()
 
 
@@ -176,6 +176,6 @@ def test_the_api_page_lists_every_public_function(function):
 @pytest.mark.parametrize("room", ["tl", "pl", "get", "nn", "neighbors", "data", "n2d", "datasets"])
 def test_public_names_are_sorted_and_exist(room):
     module = getattr(scivis, room)
-    # Constants, classes, functions, as ruff sorts them.
+    # Constants, classes, functions, in the order of ruff.
     assert module.__all__ == sorted(module.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
     assert all(hasattr(module, name) for name in module.__all__)

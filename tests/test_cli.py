@@ -1,4 +1,4 @@
-"""The command line: files in, files and pictures out, one line for an error."""
+"""The command line: input and output files, figures, and errors of one line."""
 
 import subprocess
 import sys
@@ -10,7 +10,6 @@ import h5py
 import numpy as np
 import pytest
 import scanpy as sc
-import tensorflow as tf
 from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -20,18 +19,12 @@ from sklearn.neighbors import KNeighborsClassifier
 import scivis
 from scivis import cli
 
-
-@pytest.fixture(autouse=True)
-def op_by_op(request):
-    """Runs training without compiling it, which takes longer than the training of so little, but for the demo."""
-    tf.config.run_functions_eagerly(run_eagerly="demo" not in request.node.name)
-    yield
-    tf.config.run_functions_eagerly(run_eagerly=False)
+pytestmark = pytest.mark.usefixtures("op_by_op")
 
 
 @pytest.fixture
 def cells(adata, tmp_path):
-    """A file of 200 cells, whose PCA can be repeated on new ones."""
+    """A file of 200 cells with a PCA of all genes."""
     few = adata[:200].copy()
     sc.pp.pca(few, n_comps=10)
     few.write_h5ad(tmp_path / "cells.h5ad")
@@ -40,7 +33,7 @@ def cells(adata, tmp_path):
 
 @pytest.fixture
 def without_training(monkeypatch):
-    """`tl.ivis` writes a map of zeros, for tests of what happens around it."""
+    """Makes `tl.ivis` write coordinates of zeros."""
 
     def ivis(adata, **_):
         adata.obsm["X_ivis"] = np.zeros((adata.n_obs, 2), np.float32)
@@ -58,13 +51,13 @@ def reference(cells, tmp_path):
     return tmp_path / "reference.h5ad"
 
 
-def is_a_picture(path: Path) -> bool:
-    """A PNG that is neither tiny nor one colour."""
+def is_plot(path: Path) -> bool:
+    """Whether a file is a PNG that is neither tiny nor of a single color."""
     pixels = imread(path)
     return path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and min(pixels.shape[:2]) > 300 and pixels.std() > 0.01
 
 
-def test_embed_writes_the_map_and_its_model(cells, tmp_path, capsys):
+def test_embed_writes_embedding_and_model(cells, tmp_path, capsys):
     assert run("embed", cells, tmp_path / "out.h5ad", "--epochs", 1) == 0
     adata = ad.read_h5ad(tmp_path / "out.h5ad")
     assert adata.obsm["X_ivis"].shape == (200, 2)
@@ -75,7 +68,7 @@ def test_embed_writes_the_map_and_its_model(cells, tmp_path, capsys):
     assert not list(tmp_path.glob("*.png"))
 
 
-def test_embed_passes_its_options_on(cells, tmp_path):
+def test_embed_passes_options_to_the_tool(cells, tmp_path):
     options = ["--use-rep", "X_umap", "--n-neighbors", 6, "--n-components", 3, "--key-added", "mine", "--epochs", 2]
     more = ["--random-state", 5, "--preset", "classic", "--quiet"]
     assert run("embed", cells, tmp_path / "out.h5ad", *options, *more) == 0
@@ -94,21 +87,21 @@ def test_embed_passes_its_options_on(cells, tmp_path):
         (["--neighbors-key", "five", "--n-pcs", "4"], {"neighbors_key": "five", "n_pcs": 4}),
     ],
 )
-def test_embed_leaves_other_settings_to_their_defaults(cells, tmp_path, monkeypatch, options, expected):
+def test_embed_passes_only_the_given_options(cells, tmp_path, monkeypatch, options, expected):
     given = {}
     monkeypatch.setattr("scivis.tl.ivis", lambda _, **arguments: given.update(arguments))
     assert run("embed", cells, tmp_path / "out.h5ad", *options) == 0
     assert given == expected | {"random_state": 0, "preset": "default"}
 
 
-def test_embed_draws_a_picture_on_request(cells, tmp_path, capsys):
+def test_embed_saves_a_figure(cells, tmp_path, capsys):
     figure = tmp_path / "new folder" / "map.png"
     assert run("embed", cells, tmp_path / "out.h5ad", "--epochs", 1, "--color", "louvain", "--figure", figure) == 0
-    assert is_a_picture(figure)
+    assert is_plot(figure)
     assert f"wrote {figure}" in capsys.readouterr().out
 
 
-def test_quiet_prints_no_messages_and_no_bar(cells, tmp_path, capfd):
+def test_quiet_prints_neither_messages_nor_a_progress_bar(cells, tmp_path, capfd):
     assert run("embed", cells, tmp_path / "out.h5ad", "--epochs", 1, "--quiet") == 0
     printed = capfd.readouterr()
     assert printed.err == ""
@@ -116,14 +109,14 @@ def test_quiet_prints_no_messages_and_no_bar(cells, tmp_path, capfd):
 
 
 @pytest.mark.usefixtures("without_training")
-def test_the_output_may_be_the_input_and_its_folder_new(cells, tmp_path):
+def test_the_output_may_be_the_input_or_in_a_new_folder(cells, tmp_path):
     assert run("embed", cells, cells) == 0
     assert "X_ivis" in ad.read_h5ad(cells).obsm
     assert run("embed", cells, tmp_path / "a" / "b" / "out.h5ad") == 0
     assert "X_ivis" in ad.read_h5ad(tmp_path / "a" / "b" / "out.h5ad").obsm
 
 
-def test_ingest_places_the_cells_of_a_file(reference, cells, tmp_path, capsys):
+def test_ingest_maps_the_cells_of_a_file(reference, cells, tmp_path, capsys):
     new = ad.read_h5ad(cells)[:30, ::-1].copy()
     new.write_h5ad(tmp_path / "new.h5ad")
     before = reference.read_bytes()
@@ -132,12 +125,12 @@ def test_ingest_places_the_cells_of_a_file(reference, cells, tmp_path, capsys):
     placed, known = ad.read_h5ad(tmp_path / "placed.h5ad"), ad.read_h5ad(reference)
     assert_allclose(placed.obsm["X_ivis"], known.obsm["X_ivis"][:30], atol=1e-3)
     assert (placed.obs["ivis_novelty"] <= 1).mean() > 0.9
-    assert is_a_picture(figure)
+    assert is_plot(figure)
     assert reference.read_bytes() == before
     assert capsys.readouterr().out.splitlines() == [f"wrote {tmp_path / 'placed.h5ad'}", f"wrote {figure}"]
 
 
-def test_ingest_passes_its_options_on(cells, tmp_path, monkeypatch):
+def test_ingest_passes_options_to_the_tool(cells, tmp_path, monkeypatch):
     given = {}
     monkeypatch.setattr("scivis.tl.ingest", lambda _new, _ref, **arguments: given.update(arguments))
     options = ["--key", "mine", "--use-rep", "X_umap", "--layer", "counts", "--min-genes", "0.9"]
@@ -145,10 +138,12 @@ def test_ingest_passes_its_options_on(cells, tmp_path, monkeypatch):
     assert given == {"key": "mine", "use_rep": "X_umap", "layer": "counts", "min_genes": 0.9}
 
 
-def test_demo_maps_700_real_cells(tmp_path, capsys):
+@pytest.mark.compiled
+@pytest.mark.slow
+def test_demo_embeds_700_cells(tmp_path, capsys):
     assert run("demo", "--out", tmp_path / "demo") == 0
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["pbmc.h5ad", "pbmc.png"]
-    assert is_a_picture(tmp_path / "demo" / "pbmc.png")
+    assert is_plot(tmp_path / "demo" / "pbmc.png")
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [f"wrote {tmp_path / 'demo' / name}" for name in ("pbmc.h5ad", "pbmc.png")]
 
@@ -156,19 +151,19 @@ def test_demo_maps_700_real_cells(tmp_path, capsys):
     assert_allclose(scivis.get.model(adata).transform(adata.obsm["X_pca"]), adata.obsm["X_ivis"], atol=1e-5)
     history = adata.uns["ivis"]["history"]["loss"]
     assert history[-1] < history[0]
-    on_map, on_plane = (
-        cross_val_score(KNeighborsClassifier(10), places, adata.obs["bulk_labels"], cv=3).mean()
-        for places in (adata.obsm["X_ivis"], adata.obsm["X_pca"][:, :2])
+    in_embedding, in_plane = (
+        cross_val_score(KNeighborsClassifier(10), coordinates, adata.obs["bulk_labels"], cv=3).mean()
+        for coordinates in (adata.obsm["X_ivis"], adata.obsm["X_pca"][:, :2])
     )
-    assert on_map > on_plane
-    assert on_map > 0.7
+    assert in_embedding > in_plane
+    assert in_embedding > 0.7
 
 
 # Errors
 
 
 def fails(capsys, *arguments):
-    """The command ends with status 1 and one line on standard error, which is returned."""
+    """Run a command that must end with status 1 and one line on standard error, and return this line."""
     assert run(*arguments) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -177,13 +172,13 @@ def fails(capsys, *arguments):
     return line
 
 
-def test_a_file_that_is_not_there(tmp_path, capsys):
+def test_a_missing_file_is_an_error(tmp_path, capsys):
     line = fails(capsys, "embed", tmp_path / "none.h5ad", tmp_path / "out.h5ad")
     assert line == f"scivis: There is no file {tmp_path / 'none.h5ad'}."
     assert not (tmp_path / "out.h5ad").exists()
 
 
-def test_a_file_that_is_no_h5ad(tmp_path, capsys):
+def test_a_file_of_another_format_is_an_error(tmp_path, capsys):
     (tmp_path / "text.h5ad").write_text("cells")
     fails(capsys, "embed", tmp_path / "text.h5ad", tmp_path / "out.h5ad")
 
@@ -200,11 +195,11 @@ def test_a_file_that_is_no_h5ad(tmp_path, capsys):
         (["--key-added", "a/b"], "key_added='a/b'"),
         (["--color", "shade"], "--color shade is neither a column of obs"),
         (["--figure", "map.xyz", "--epochs", "1"], "map.xyz"),
-        (["--n-components", "1", "--figure", "map.png", "--epochs", "1"], "axis"),
+        (["--n-components", "1", "--figure", "map.png", "--epochs", "1"], "needs at least two dimensions"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_input_that_cannot_be_used_is_one_line_and_nothing_is_written(
+def test_bad_options_are_errors_of_one_line_and_nothing_is_written(
     cells, tmp_path, capsys, monkeypatch, options, message
 ):
     monkeypatch.chdir(tmp_path)
@@ -213,7 +208,7 @@ def test_input_that_cannot_be_used_is_one_line_and_nothing_is_written(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.h5ad"]
 
 
-def test_a_reference_without_a_model(cells, tmp_path, capsys):
+def test_a_reference_without_a_model_is_an_error(cells, tmp_path, capsys):
     line = fails(capsys, "ingest", cells, cells, tmp_path / "out.h5ad", "--quiet")
     assert "adata.uns['ivis'] holds no model" in line
 
@@ -221,7 +216,7 @@ def test_a_reference_without_a_model(cells, tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments", [[], ["draw"], ["embed"], ["embed", "a", "b", "--n-pcs", "x"], ["ingest", "a", "b"]]
 )
-def test_a_command_that_is_not_understood_shows_the_usage(arguments, capsys):
+def test_an_invalid_command_shows_the_usage(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         run(*arguments)
     assert ended.value.code == 2
@@ -230,7 +225,7 @@ def test_a_command_that_is_not_understood_shows_the_usage(arguments, capsys):
 
 @pytest.mark.usefixtures("without_training")
 @pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()], ids=["full", "stopped"])
-def test_a_failing_write_leaves_the_old_file_and_no_part_of_a_new_one(cells, tmp_path, capsys, monkeypatch, error):
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(cells, tmp_path, capsys, monkeypatch, error):
     out = tmp_path / "out.h5ad"
     out.write_bytes(b"last month's result")
     names = sorted(path.name for path in tmp_path.iterdir())
@@ -251,7 +246,7 @@ def test_a_failing_write_leaves_the_old_file_and_no_part_of_a_new_one(cells, tmp
 
 
 @pytest.mark.usefixtures("without_training")
-def test_a_new_file_takes_the_place_of_the_old_one(cells, tmp_path):
+def test_an_existing_output_is_replaced(cells, tmp_path):
     out = tmp_path / "out.h5ad"
     out.write_bytes(b"last month's result")
     assert run("embed", cells, out) == 0
@@ -259,12 +254,12 @@ def test_a_new_file_takes_the_place_of_the_old_one(cells, tmp_path):
 
 
 @pytest.mark.usefixtures("without_training")
-def test_expression_is_copied_as_it_is_stored_and_not_read(cells, tmp_path, monkeypatch):
-    """Everything of the input is in the output, X in the same bytes."""
+def test_expression_is_copied_without_being_read(cells, tmp_path, monkeypatch):
+    """The output has all entries of the input, and `X` in the same compressed chunks."""
     adata = ad.read_h5ad(cells)
     adata.layers["counts"] = sparse.csr_matrix(adata.X)
     adata.write_h5ad(cells, compression="gzip")
-    monkeypatch.setattr(h5py.Dataset, "__getitem__", refusing_x(h5py.Dataset.__getitem__))
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", without_x(h5py.Dataset.__getitem__))
     assert run("embed", cells, tmp_path / "out.h5ad") == 0
     monkeypatch.undo()
     with h5py.File(cells) as before, h5py.File(tmp_path / "out.h5ad") as after:
@@ -278,7 +273,7 @@ def test_expression_is_copied_as_it_is_stored_and_not_read(cells, tmp_path, monk
     assert_array_equal(written.obsp["distances"].toarray(), adata.obsp["distances"].toarray())
 
 
-def refusing_x(read):
+def without_x(read):
     def checked(dataset, *arguments, **options):
         assert dataset.name != "/X", "the expression was read"
         return read(dataset, *arguments, **options)
@@ -286,7 +281,7 @@ def refusing_x(read):
     return checked
 
 
-def test_a_truncated_file_is_one_line_and_stays_as_it_is(cells, tmp_path, capsys):
+def test_a_truncated_file_is_an_error_and_is_not_changed(cells, tmp_path, capsys):
     content = cells.read_bytes()
     cells.write_bytes(content[: len(content) // 2])
     line = fails(capsys, "embed", cells, tmp_path / "out.h5ad", "--quiet")
@@ -295,10 +290,10 @@ def test_a_truncated_file_is_one_line_and_stays_as_it_is(cells, tmp_path, capsys
     assert not (tmp_path / "out.h5ad").exists()
 
 
-# As a command
+# Processes
 
 
-def test_the_module_and_the_script_are_the_command():
+def test_module_and_script_run_the_command_line():
     module = subprocess.run([sys.executable, "-m", "scivis", "--help"], capture_output=True, text=True, check=False)
     assert module.returncode == 0
     assert all(command in module.stdout for command in ("embed", "ingest", "demo"))
@@ -306,7 +301,8 @@ def test_the_module_and_the_script_are_the_command():
     assert script.load() is cli.main
 
 
-def test_an_error_is_the_exit_status_of_the_process(tmp_path):
+@pytest.mark.slow
+def test_an_error_sets_the_exit_status_of_the_process(tmp_path):
     command = [sys.executable, "-m", "scivis", "embed", str(tmp_path / "none.h5ad"), str(tmp_path / "out.h5ad")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

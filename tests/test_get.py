@@ -1,24 +1,17 @@
-"""`scivis.get.model`: the fitted estimator, out of the object that holds it."""
+"""`scivis.get.model`: the fitted estimator of an AnnData object."""
 
 import joblib
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 import scivis
 
+pytestmark = pytest.mark.usefixtures("op_by_op")
+
 TINY = {"network": [8], "epochs": 2, "batch_size": 350}
-
-
-@pytest.fixture(autouse=True)
-def op_by_op():
-    """Runs training without compiling it, which takes longer than the training of so little."""
-    tf.config.run_functions_eagerly(run_eagerly=True)
-    yield
-    tf.config.run_functions_eagerly(run_eagerly=False)
 
 
 @pytest.fixture
@@ -37,7 +30,7 @@ def test_the_model_is_a_fitted_estimator(fitted):
     assert (own <= 1).mean() >= 0.99
 
 
-def test_it_has_the_parameters_it_was_fitted_with(adata):
+def test_parameters_are_those_of_the_fit(adata):
     arguments = {"epochs": 3, "learning_rate": 0.02, "global_weight": 0.1, "linear_path": False, "patience": 2}
     scivis.tl.ivis(adata, **TINY | arguments, loss="cosine_pn", n_components=3, n_neighbors=7)
     given = scivis.get.model(adata).get_params(deep=False)
@@ -58,7 +51,7 @@ def test_it_has_the_parameters_it_was_fitted_with(adata):
 
 
 @pytest.mark.parametrize("network", ["residual", "szubert"])
-def test_named_networks_come_back_by_name(adata, network):
+def test_named_networks_are_restored_by_name(adata, network):
     scivis.tl.ivis(adata, **TINY | {"network": network, "epochs": 1})
     model = scivis.get.model(adata)
     assert model.model == network
@@ -70,11 +63,11 @@ def test_the_model_can_be_fitted_again(fitted):
     assert again.transform(fitted.obsm["X_pca"]).shape == (700, 2)
 
 
-def test_it_shares_nothing_with_adata(fitted):
+def test_the_model_shares_no_memory_with_adata(fitted):
     before = joblib.hash(dict(fitted.uns))
     model = scivis.get.model(fitted)
     model.encoder_.set_weights([np.zeros_like(w) for w in model.encoder_.get_weights()])
-    model._reference.landmarks[:] = 0
+    model.fitted_.reference.landmarks[:] = 0
     assert joblib.hash(dict(fitted.uns)) == before
     assert np.abs(scivis.get.model(fitted).transform(fitted.obsm["X_pca"])).max() > 1
 
@@ -84,7 +77,7 @@ def test_a_subset_and_a_copy_keep_the_model(fitted):
     assert_allclose(scivis.get.model(part).transform(part.obsm["X_pca"]), part.obsm["X_ivis"], atol=1e-5)
 
 
-def test_key_added_is_its_key(adata):
+def test_key_selects_the_model(adata):
     scivis.tl.ivis(adata, key_added="a", **TINY)
     scivis.tl.ivis(adata, key_added="b", n_components=3, **TINY)
     shapes = {key: scivis.get.model(adata, key).transform(adata.obsm["X_pca"]).shape for key in "ab"}
@@ -92,10 +85,10 @@ def test_key_added_is_its_key(adata):
 
 
 @pytest.mark.parametrize("key", ["ivis", "neighbors", "missing", "louvain_colors"])
-def test_a_model_that_is_not_there_is_named_with_those_that_are(adata, key):
+def test_a_missing_model_is_rejected_with_the_existing_ones(adata, key):
     scivis.tl.ivis(adata, key_added="mine", **TINY)
     with pytest.raises(
-        KeyError, match=rf"uns\['{key}'\] holds no model; models are under \['mine'\]. Run `scivis.tl.ivis"
+        KeyError, match=rf"uns\['{key}'\] holds no model; there are models under \['mine'\]. Run `scivis.tl.ivis"
     ):
         scivis.get.model(adata, key)
 
@@ -104,7 +97,7 @@ def network(width=6):
     return keras.Sequential([keras.Input((50,)), keras.layers.Dense(width, activation="tanh")])
 
 
-def test_a_network_of_ones_own_is_handed_in_again(adata):
+def test_a_keras_model_is_passed_again(adata):
     scivis.tl.ivis(adata, **TINY | {"network": network()})
     with pytest.raises(ValueError, match=r"not stored.*backbone=network"):
         scivis.get.model(adata)
@@ -114,12 +107,12 @@ def test_a_network_of_ones_own_is_handed_in_again(adata):
     assert_allclose(model.transform(adata.obsm["X_pca"]), adata.obsm["X_ivis"], atol=1e-5)
 
 
-def test_a_network_that_is_not_needed_is_refused(fitted):
+def test_a_superfluous_backbone_is_rejected(fitted):
     with pytest.raises(ValueError, match="backbone was given, but the stored model's network is"):
         scivis.get.model(fitted, backbone=network())
 
 
-def test_two_models_are_two(fitted):
+def test_two_calls_return_independent_models(fitted):
     one, other = scivis.get.model(fitted), scivis.get.model(fitted)
     one.encoder_.set_weights([np.zeros_like(w) for w in one.encoder_.get_weights()])
     assert_array_equal(one.transform(fitted.obsm["X_pca"][:2]), np.zeros((2, 2)))

@@ -1,9 +1,9 @@
-"""Maps of single cells whose distances mean something, with the model kept in the AnnData file.
+"""Embeddings of single cells, with their models stored in the AnnData object.
 
-``scivis.tl`` fits and maps, ``scivis.pl`` draws, ``scivis.get`` hands back fitted models;
-:class:`scivis.Ivis` and :class:`scivis.N2D` are the same engines as scikit-learn estimators on arrays.
+The tools are in ``scivis.tl``, plots in ``scivis.pl``, and ``scivis.get`` returns fitted models. :class:`scivis.Ivis` and
+:class:`scivis.N2D` are the same methods as scikit-learn estimators on arrays.
 
-Importing the package is cheap: TensorFlow, Annoy and scanpy are loaded by the first call that needs them.
+`import scivis` is fast: TensorFlow, scanpy and the libraries of the neighbor searches are imported when they are needed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 __version__ = version("scivis")
 __all__ = ["N2D", "Ivis", "data", "datasets", "get", "n2d", "neighbors", "nn", "pl", "tl"]
+_CLASSES = {"Ivis": "scivis._ivis.estimator", "N2D": "scivis.n2d"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Ivis":
-        return import_module("scivis._ivis.estimator").Ivis
-    if name == "N2D":
-        return import_module("scivis.n2d").N2D
+    if name in _CLASSES:
+        return getattr(import_module(_CLASSES[name]), name)
     if name in __all__:
         return import_module(f"scivis.{name}")
     msg = f"module 'scivis' has no attribute {name!r}"

@@ -1,4 +1,4 @@
-"""`python -m scivis` is the command `scivis`."""
+"""`python -m scivis` runs the command line."""
 
 import sys
 

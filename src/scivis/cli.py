@@ -1,4 +1,4 @@
-"""The command line: `scivis embed`, `scivis ingest`, `scivis demo`."""
+"""Command line: `scivis embed`, `scivis ingest`, `scivis demo`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,32 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+# Options that are arguments of `tl.ivis` and `tl.ingest`, by their names there.
+_EMBED: dict[str, dict[str, Any]] = {
+    "use_rep": {"help": "representation: a key of obsm, or X"},
+    "n_pcs": {"type": int, "help": "number of columns of the representation"},
+    "layer": {"help": "layer to use as the representation"},
+    "mask_var": {"help": "boolean column of var with the genes to use"},
+    "n_components": {"type": int, "help": "number of dimensions of the embedding"},
+    "n_neighbors": {"type": int, "help": "number of neighbors; neighbors are then searched"},
+    "neighbors_key": {"help": "neighbor graph: the key_added of sc.pp.neighbors"},
+    "preset": {"choices": ("default", "classic"), "default": "default", "help": "settings; classic: those of ivis 2.0"},
+    "epochs": {"type": int, "help": "maximum number of epochs"},
+    "max_train_cells": {"type": int, "help": "maximum number of training cells"},
+    "checkpoint": {"help": "folder from which an interrupted call resumes"},
+    "random_state": {"type": int, "default": 0, "help": "seed"},
+    "key_added": {"help": "key of embedding and model"},
+}
+_INGEST: dict[str, dict[str, Any]] = {
+    "key": {"default": "ivis", "help": "method, or the key_added of its call"},
+    "use_rep": {"help": "key of obsm to read instead of the expression"},
+    "layer": {"help": "layer with the expression"},
+    "min_genes": {"type": float, "default": 0.5, "help": "minimum fraction of the genes of the model in the query"},
+}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status. Errors of the input are one line on standard error, status 1."""
+    """Run one command and return its exit status: 1 after an error, which is one line on standard error."""
     args = _parser().parse_args(argv)
     try:
         args.run(args)
@@ -28,61 +51,36 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="scivis", description="Maps of single cells, with the model in the file.")
+    parser = argparse.ArgumentParser(
+        prog="scivis", description="Embed single cells; the model is stored with the data."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    embed = commands.add_parser("embed", help="draw a map of the cells in a file")
-    embed.add_argument("input", type=Path, help="h5ad file")
-    embed.add_argument("output", type=Path, help="h5ad file to write, with map and model")
-    for name in ("use-rep", "layer", "mask-var", "neighbors-key", "key-added", "checkpoint"):
-        embed.add_argument(f"--{name}")
-    for name in ("n-components", "n-neighbors", "n-pcs", "epochs", "max-train-cells"):
-        embed.add_argument(f"--{name}", type=int)
-    embed.add_argument("--random-state", type=int, default=0)
-    embed.add_argument("--preset", choices=("default", "classic"), default="default")
-    _figure_options(embed)
+    embed = commands.add_parser("embed", help="embed the cells of a file")
+    embed.add_argument("input", type=Path, help="h5ad file with the cells")
+    embed.add_argument("output", type=Path, help="h5ad file to write, with embedding and model")
+    _add_options(embed, _EMBED)
     embed.set_defaults(run=_embed)
 
-    ingest = commands.add_parser("ingest", help="place the cells of a file on a reference's map")
+    ingest = commands.add_parser("ingest", help="map the cells of a file to the embedding of a reference")
     ingest.add_argument("query", type=Path, help="h5ad file with the new cells")
-    ingest.add_argument("reference", type=Path, help="h5ad file that holds the model")
-    ingest.add_argument("output", type=Path, help="h5ad file to write: the new cells with their places")
-    ingest.add_argument("--key", default="ivis")
-    for name in ("use-rep", "layer"):
-        ingest.add_argument(f"--{name}")
-    ingest.add_argument("--min-genes", type=float, default=0.5)
-    _figure_options(ingest)
+    ingest.add_argument("reference", type=Path, help="h5ad file with the model")
+    ingest.add_argument("output", type=Path, help="h5ad file to write: the new cells with their coordinates")
+    _add_options(ingest, _INGEST)
     ingest.set_defaults(run=_ingest)
 
-    demo = commands.add_parser("demo", help="map the 700 blood cells that come with scanpy")
+    demo = commands.add_parser("demo", help="embed the 700 blood cells that scanpy includes")
     demo.add_argument("--out", type=Path, default=Path("demo"), help="folder for pbmc.h5ad and pbmc.png")
     demo.set_defaults(run=_demo)
     return parser
 
 
-def _figure_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--figure", type=Path, help="write a picture of the map here")
-    command.add_argument("--color", help="what colours the picture: a column of obs, or a gene")
-    command.add_argument("--quiet", action="store_true", help="no messages and no progress bar")
-
-
-def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """The options that were given, for the function's own defaults to rule the others."""
-    return {name: value for name in names if (value := getattr(args, name)) is not None}
-
-
-def _save_figure(axes: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    axes.figure.savefig(path, dpi=150, bbox_inches="tight")
-    print(f"wrote {path}")
-
-
-def _start(*, quiet: bool) -> None:
-    import matplotlib as mpl
-    import scanpy as sc
-
-    mpl.use("agg")
-    sc.settings.verbosity = 0 if quiet else 3
+def _add_options(command: argparse.ArgumentParser, options: dict[str, dict[str, Any]]) -> None:
+    for name, option in options.items():
+        command.add_argument(f"--{name.replace('_', '-')}", **option)
+    command.add_argument("--figure", type=Path, help="file for a plot of the embedding")
+    command.add_argument("--color", help="column of obs, or gene, that colors the plot")
+    command.add_argument("--quiet", action="store_true", help="print no messages and no progress bar")
 
 
 def _embed(args: argparse.Namespace) -> None:
@@ -90,33 +88,16 @@ def _embed(args: argparse.Namespace) -> None:
 
     _start(quiet=args.quiet)
     adata = open_backed(args.input)
-    before = entries(adata)
-    names = (
-        "use_rep", "layer", "neighbors_key", "key_added", "n_components", "n_neighbors", "n_pcs", "epochs",
-        "random_state", "preset", "mask_var", "max_train_cells", "checkpoint",
-    )  # fmt: skip
-    _check_picture(adata, args)
+    _check_figure(adata, args)
     if args.figure and args.n_components == 1:
-        msg = "--figure needs two axes: a map of one axis is no scatter plot."
+        msg = f"--figure {args.figure} needs at least two dimensions, but --n-components is 1."
         raise ValueError(msg)
-    scivis.tl.ivis(adata, **_given(args, *names))
+    before = entries(adata)
+    scivis.tl.ivis(adata, **_given(args, _EMBED))
     write_added(adata, before, args.input, args.output)
     print(f"wrote {args.output}")
     if args.figure:
         _save_figure(scivis.pl.ivis(adata, key=args.key_added or "ivis", color=args.color, show=False), args.figure)
-
-
-def _check_picture(adata: AnnData, args: argparse.Namespace) -> None:
-    """Refuse a picture that could not be drawn, before the work whose end it is."""
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    color, formats = args.color, FigureCanvasBase.get_supported_filetypes()
-    if color is not None and color not in adata.obs and color not in adata.var_names:
-        msg = f"--color {color} is neither a column of obs ({list(adata.obs)}) nor a gene."
-        raise ValueError(msg)
-    if args.figure and args.figure.suffix.lstrip(".").lower() not in formats:
-        msg = f"--figure {args.figure} must end in one of {sorted(formats)}."
-        raise ValueError(msg)
 
 
 def _ingest(args: argparse.Namespace) -> None:
@@ -124,18 +105,16 @@ def _ingest(args: argparse.Namespace) -> None:
 
     _start(quiet=args.quiet)
     query, reference = open_backed(args.query), open_backed(args.reference)
+    _check_figure(query, args)
     before = entries(query)
-    _check_picture(query, args)
-    scivis.tl.ingest(query, reference, **_given(args, "key", "use_rep", "layer", "min_genes"))
+    scivis.tl.ingest(query, reference, **_given(args, _INGEST))
     write_added(query, before, args.query, args.output)
     print(f"wrote {args.output}")
     if args.figure:
-        axes = scivis.pl.ingest(query, reference, key=args.key, color=args.color, show=False)
-        _save_figure(axes, args.figure)
+        _save_figure(scivis.pl.ingest(query, reference, key=args.key, color=args.color, show=False), args.figure)
 
 
 def _demo(args: argparse.Namespace) -> None:
-    """The main job on real cells: a map with its model, and a picture of it."""
     import scanpy as sc
 
     import scivis
@@ -147,3 +126,34 @@ def _demo(args: argparse.Namespace) -> None:
     print(f"wrote {args.out / 'pbmc.h5ad'}")
     axes = scivis.pl.ivis(adata, color="bulk_labels", title="700 blood cells, scivis.tl.ivis", show=False)
     _save_figure(axes, args.out / "pbmc.png")
+
+
+def _start(*, quiet: bool) -> None:
+    import matplotlib as mpl
+    import scanpy as sc
+
+    mpl.use("agg")
+    sc.settings.verbosity = 0 if quiet else 3
+
+
+def _given(args: argparse.Namespace, names: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(args, name)) is not None}
+
+
+def _check_figure(adata: AnnData, args: argparse.Namespace) -> None:
+    """Raise, before any work, for a plot that cannot be made."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    color, formats = args.color, FigureCanvasBase.get_supported_filetypes()
+    if color is not None and color not in adata.obs and color not in adata.var_names:
+        msg = f"--color {color} is neither a column of obs ({list(adata.obs)}) nor a gene."
+        raise ValueError(msg)
+    if args.figure and args.figure.suffix.lstrip(".").lower() not in formats:
+        msg = f"--figure {args.figure} must end in one of {sorted(formats)}."
+        raise ValueError(msg)
+
+
+def _save_figure(axes: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    axes.figure.savefig(path, dpi=150, bbox_inches="tight")
+    print(f"wrote {path}")

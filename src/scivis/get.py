@@ -1,4 +1,4 @@
-"""Fitted models, out of the AnnData objects that hold them."""
+"""Fitted models of AnnData objects."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ __all__ = ["model"]
 
 
 def model(adata: AnnData, key: str = "ivis", **options: Any) -> Any:
-    """The model that `scivis.tl` stored.
+    """Get the fitted model that a tool stored in an AnnData object.
 
     Parameters
     ----------
     adata
-        Holds the model in `.uns[key]`.
+        Annotated data matrix with a model in `.uns[key]`.
     key
-        The method's name, or the `key_added` it was given.
+        Name of the method, or the `key_added` of its call.
     options
-        What the file cannot carry, because files never carry code. For ivis: `backbone`, the Keras network that was
-        handed to `scivis.tl.ivis(network=…)`, if it was one of yours. For tsne: `metric`, if it was a function.
+        What is not stored, so that no file can contain code.
+
+        - ivis: `backbone`, the Keras model, if the model was fitted with one.
+        - n2d: `autoencoder`, `manifold` and `clusterer`, if they cannot be stored; see :func:`scivis.tl.n2d`.
+        - tsne: `metric`, if it was a function.
 
     Returns
     -------
-    For :func:`scivis.tl.ivis` a fitted :class:`scivis.Ivis`: `transform` embeds rows of the representation that it was
-    fitted on. For :func:`scivis.tl.tsne` an `openTSNE.TSNEEmbedding`, its affinities computed again in the same way: it can
-    be optimised further, and its `transform` and `prepare_partial` place rows of the representation.
+    For :func:`scivis.tl.ivis` and :func:`scivis.tl.n2d`, a fitted :class:`scivis.Ivis` or :class:`scivis.N2D`, whose
+    `transform` embeds rows of the representation that it was fitted on. For :func:`scivis.tl.tsne`, an
+    `openTSNE.TSNEEmbedding` with recomputed affinities, which can be optimized further, and whose `transform` and
+    `prepare_partial` embed rows of the representation.
 
     Raises
     ------

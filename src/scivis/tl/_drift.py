@@ -1,4 +1,4 @@
-"""`scivis.tl.drift`: whether new cells are distributed over the map as those of the reference."""
+"""`scivis.tl.drift`: comparison of the distributions of query and reference on an embedding."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ if TYPE_CHECKING:
 
 
 def drift(adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", inplace: bool = True) -> AnnData | None:
-    """Test whether new cells lie on the map as the reference's do.
+    """Test whether new cells (the query) are distributed in the embedding as the cells of the reference.
 
-    Each axis is compared by the two-sample test of Kolmogorov and Smirnov, as the documents of ivis do for a concept that
-    drifts. It notices other shares of cell types as well as cells that are unlike the reference's;
-    the novelty that :func:`scivis.tl.ingest` writes tells the two apart. Of many cells the smallest difference is
-    significant: look at its size, too.
+    The coordinates of query and reference are compared for each dimension with the two-sample Kolmogorov-Smirnov test,
+    which the documentation of ivis recommends for concept drift. Both other proportions of cell types and cells that are
+    unlike those of the reference cause drift. The novelty that :func:`scivis.tl.ingest` writes distinguishes the two. With
+    many cells even small differences are significant, so that the statistic should be considered as well.
 
     Parameters
     ----------
     adata_new
-        The new cells, placed by :func:`scivis.tl.ingest`.
+        Query, after :func:`scivis.tl.ingest`.
     adata_ref
-        The reference.
+        Reference, with the model.
     key
-        The method, or the `key_added` it was given.
+        Name of the method, or the `key_added` of its call.
     inplace
-        Write to `adata_new`; otherwise return a changed copy.
+        Whether to write to `adata_new`, or to return a modified copy.
 
     Returns
     -------
-    `None`, or with `inplace=False` an `AnnData`. Sets:
+    Returns `None` if `inplace=True`, else an `AnnData` object. Sets the following field:
 
     `adata_new.uns['ivis_drift' | key + '_drift']` : :class:`dict`
-        `statistic`, the largest difference between the shares of cells below a coordinate, between 0 and 1, and `pvalue`,
-        both for each axis; and `pvalue_any`, of the most different axis, corrected for their number (Bonferroni).
+        `statistic`, the maximum difference of the cumulative distributions, between 0 and 1, and `pvalue`, both for each
+        dimension; `pvalue_any`, the smallest p-value, Bonferroni-corrected for the number of dimensions.
 
     Raises
     ------
     KeyError
-        If the reference holds no model under `key`, or the new cells are not placed.
+        If the reference has no model under `key`, or the query has no coordinates.
     ValueError
-        If the coordinates do not go together, or there are no cells.
+        If the coordinates do not match those of the reference, or the query has no cells.
 
     Examples
     --------
@@ -64,27 +64,30 @@ def drift(adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", inplace:
 
     keys = Keys.of(method_of(entry_of(adata_ref, key)).name, key)
     new, reference = _coordinates(adata_new, adata_ref, keys.obsm)
-    tests = [ks_2samp(new[:, axis], reference[:, axis]) for axis in range(new.shape[1])]
-    statistic, pvalue = (np.array([getattr(test, part) for test in tests]) for part in ("statistic", "pvalue"))
+    tests = [ks_2samp(*pair) for pair in zip(new.T, reference.T, strict=True)]
+    statistic = np.array([test.statistic for test in tests])
+    pvalue = np.array([test.pvalue for test in tests])
     pvalue_any = float(min(1.0, len(tests) * pvalue.min()))
+
     adata_new = adata_new if inplace else adata_new.copy()
     adata_new.uns[keys.drift] = {"statistic": statistic, "pvalue": pvalue, "pvalue_any": pvalue_any}
     logg.info(
-        f"new cells and reference differ by {statistic.max():.2f} on one axis or the other, p = {pvalue_any:.2g}",
-        deep=f"added\n    {keys.drift!r}, differences between new cells and reference (adata_new.uns)",
+        f"drift of the query: statistic up to {statistic.max():.2f}, p = {pvalue_any:.2g}",
+        deep=f"added\n    {keys.drift!r}, Kolmogorov-Smirnov tests of query and reference (adata_new.uns)",
     )
     return None if inplace else adata_new
 
 
-def _coordinates(
-    adata_new: AnnData, adata_ref: AnnData, where: str
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Both maps, which must have the same axes."""
-    if where not in adata_new.obsm:
-        msg = f"adata_new.obsm holds no {where!r}: place the cells first, by scivis.tl.ingest(adata_new, adata_ref)."
+def _coordinates(adata_new: AnnData, adata_ref: AnnData, key: str) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Coordinates of query and reference, whose dimensions must be the same."""
+    if key not in adata_new.obsm:
+        msg = f"Did not find {key!r} in adata_new.obsm. Run `scivis.tl.ingest(adata_new, adata_ref)` first."
         raise KeyError(msg)
-    new, reference = (np.asarray(adata.obsm[where]) for adata in (adata_new, adata_ref))
+    new, reference = (np.asarray(adata.obsm[key]) for adata in (adata_new, adata_ref))
     if not len(new) or new.shape[1] != reference.shape[1] or not np.isfinite(new).all():
-        msg = f"adata_new.obsm[{where!r}] has shape {new.shape}; cells with {reference.shape[1]} finite coordinates are needed."
+        msg = (
+            f"adata_new.obsm[{key!r}] has shape {new.shape}; at least one cell with {reference.shape[1]} finite coordinates "
+            "is needed."
+        )
         raise ValueError(msg)
     return new, reference

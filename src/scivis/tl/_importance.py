@@ -1,7 +1,8 @@
-"""`scivis.tl.feature_importance`: which genes a map rests on."""
+"""`scivis.tl.feature_importance`: the genes that determine an embedding."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,6 @@ from scivis._quality.importance import permutation_importance
 from scivis.data._blocks import take_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import keras
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -38,45 +37,46 @@ def feature_importance(
     random_state: int | np.random.Generator = 0,
     copy: bool = False,
 ) -> AnnData | None:
-    """Find out which genes the map of :func:`scivis.tl.ivis` rests on.
+    """Compute how much each gene determines the embedding of :func:`scivis.tl.ivis`.
 
-    A gene matters as much as cells move on the map when they are given its value in another cell, and everything else
-    stays (permutation importance; Breiman, Machine Learning 45, 2001). Genes are followed through the PCA that the model
-    reads. Of genes that say the same, each matters little alone.
+    The importance of a gene is the mean distance by which cells move in the embedding if this gene takes its value in
+    another cell, and all other genes keep theirs (permutation importance; Breiman, Machine Learning 45, 2001). If the
+    model was fitted on a PCA, the changed expression is projected on it. Of several genes with the same information, each
+    has a low importance.
 
     Parameters
     ----------
     adata
-        Holds the model and the expression, in memory or backed.
+        Annotated data matrix with the model and the expression, in memory or backed.
     key
-        The `key_added` that :func:`scivis.tl.ivis` was given.
+        Key of the model: the `key_added` of :func:`scivis.tl.ivis`.
     n_cells
-        So many cells are drawn; 500 give the mean distance to about 5 %.
+        Number of cells to sample. With 500 cells, the mean distance is accurate to about 5 %.
     backbone
-        Your own Keras network, if the model was fitted with one.
+        Keras model, if the model was fitted with one.
     random_state
-        Seed of the cells, and of whose values they get.
+        Seed of the sample and of the permutation.
     copy
-        Return a changed copy and leave `adata` as it is.
+        Whether to return a modified copy instead of writing to `adata`.
 
     Returns
     -------
-    `None`, or with `copy=True` an `AnnData`. Sets, if the model reads genes or their PCA:
+    Returns `None` if `copy=False`, else an `AnnData` object. If the model was fitted on genes or on a PCA of genes, sets:
 
     `adata.var['ivis_importance' | key + '_importance']` : :class:`pandas.Series` (float32)
-        Mean distance by which cells move, in units of the map. NaN for genes that the model does not read.
+        Mean distance by which cells move, in units of the embedding. NaN for genes that the model does not use.
 
-    and otherwise:
+    Otherwise, sets:
 
     `adata.uns['ivis_importance' | key + '_importance']` : :class:`numpy.ndarray` (float32, features)
-        The same for each column of the `.obsm` key that the model reads.
+        The same for each column of the representation.
 
     Raises
     ------
     KeyError
         If there is no model under `key`.
     ValueError
-        If the model is not one of :func:`scivis.tl.ivis`, or an argument cannot be used.
+        If the model is not one of :func:`scivis.tl.ivis`, or an argument is not valid.
 
     Examples
     --------
@@ -87,15 +87,16 @@ def feature_importance(
     >>> top = adata.var["ivis_importance"].nlargest(10)
     """
     from scanpy import logging as logg
+    from tqdm.auto import tqdm
 
-    start = logg.info("computing the importance of features")
+    start = logg.info("computing feature importance")
     check_positive_int("n_cells", n_cells)
     check_seed(random_state)
     check_copy(adata, copy=copy)
     entry = entry_of(adata, key)
     method = method_of(entry)
     if method.name != "ivis":
-        msg = f"key={key!r} is a map of {method.name}, which has no network to ask: name one of scivis.tl.ivis."
+        msg = f"key={key!r} is an embedding of {method.name}, but a model of scivis.tl.ivis is needed."
         raise ValueError(msg)
     model = method.load(adata, entry, backbone=backbone)
     adata = adata.copy() if copy else adata
@@ -103,41 +104,37 @@ def feature_importance(
     rng = np.random.default_rng(random_state)
     rows = np.sort(rng.choice(adata.n_obs, min(n_cells, adata.n_obs), replace=False))
     source = unpack_input(entry.get("expression"))
-    values, inputs, loadings = _of_genes(adata, source, rows) if source else _of_columns(adata, entry, rows)
-    moved = permutation_importance(model.transform, inputs, _of_others(values, rng) - values, loadings, _bar)
+    values, inputs, loadings = _genes(adata, source, rows) if source else _columns(adata, entry, rows)
+    changes = _permute(values, rng) - values
+    progress = partial(tqdm, desc="features", unit="block", disable=not verbose())
+    importance = permutation_importance(model.transform, inputs, changes, loadings, progress)
 
     written, place = Keys.of(method.name, key).importance, "adata.var" if source else "adata.uns"
     if source:
-        adata.var[written] = pd.Series(moved, index=source.genes).reindex(adata.var_names).astype(np.float32)
+        adata.var[written] = pd.Series(importance, index=source.genes).reindex(adata.var_names).astype(np.float32)
     else:
-        adata.uns[written] = moved
-    logg.info("    finished", time=start, deep=f"added\n    {written!r}, mean distance by which cells move ({place})")
+        adata.uns[written] = importance
+    logg.info("    finished", time=start, deep=f"added\n    {written!r}, importance of each feature ({place})")
     return adata if copy else None
 
 
-def _of_genes(adata: AnnData, source: ExpressionInput, rows: NDArray[np.int64]) -> tuple[Rows, Rows, Rows]:
-    """Expression of the genes that the model reads, its input, and how the one enters the other."""
+def _genes(adata: AnnData, source: ExpressionInput, rows: NDArray[np.int64]) -> tuple[Rows, Rows, Rows]:
+    """Expression of the genes of the model, the input of the model, and the loadings from the one to the other."""
     align = align_genes(adata.var_names, source.genes, source.means, min_share=1)
     values = align(take_rows(choose_expression(adata, source.layer).matrix, rows))
     return values, source.project(values), source.loadings
 
 
-def _of_columns(adata: AnnData, entry: dict[str, Any], rows: NDArray[np.int64]) -> tuple[Rows, Rows, Rows]:
-    """The columns that the model reads, which are its input."""
+def _columns(adata: AnnData, entry: dict[str, Any], rows: NDArray[np.int64]) -> tuple[Rows, Rows, Rows]:
+    """The same for a representation that the model reads as it is."""
     key, width = fitted_on(entry.get("params"), None)
     values = take_rows(choose_representation(adata, use_rep=key).matrix, rows)[:, :width]
     return values, values, np.empty((0, 0), np.float32)
 
 
-def _of_others(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """The values of another row for each row: the next in a random order."""
+def _permute(values: Rows, rng: np.random.Generator) -> Rows:
+    """For each row, the values of another one: the next in a random order."""
     order = rng.permutation(len(values))
-    others = np.empty_like(values)
-    others[order] = values[np.roll(order, 1)]
-    return others
-
-
-def _bar(blocks: range) -> Iterable[Any]:
-    from tqdm.auto import tqdm
-
-    return tqdm(blocks, desc="features", unit="block", disable=not verbose())
+    permuted = np.empty_like(values)
+    permuted[order] = values[np.roll(order, 1)]
+    return permuted

@@ -1,4 +1,4 @@
-"""`scivis.tl.ivis`: from an AnnData object to a map of its cells and the model that computes it."""
+"""`scivis.tl.ivis`: the embedding of the cells of an AnnData object, and the model that computes it."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scivis._adata.labels import Labels
     from scivis._adata.model_input import ModelInput
-    from scivis._ivis.arguments import TrainingRows
     from scivis._ivis.checkpoint import Checkpoint
     from scivis._ivis.presets import Preset
+    from scivis.data._streaming import Rows
     from scivis.neighbors import Backend, Metric
     from scivis.nn.losses import IvisLoss
 
@@ -79,125 +80,134 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
-    """Map cells with a siamese network, and keep the network.
+    """Embed cells with a siamese neural network, and store the network with them.
 
-    A network is trained to bring each cell near its neighbours and away from the other cells of its batch
-    (InfoNCE; Damrich et al., ICLR 2023), while distances between random cells keep correlating with those in the
-    input. It starts at the principal components and bends them, so that layout and orientation hardly depend on
-    the seed. Because the map is a function of the input, new cells can be placed on it: :func:`scivis.tl.ingest`.
+    A network is trained that computes the coordinates of a cell from its representation, usually its principal
+    components. The loss attracts each cell to its nearest neighbors and repels it from the other cells of its batch
+    (InfoNCE; Damrich et al., ICLR 2023). A second term correlates the distances between random cells with those in the
+    representation. Training starts from the first principal components, so that the layout hardly depends on the seed.
+    Because the embedding is a function of the representation, :func:`scivis.tl.ingest` can map new cells to it.
 
-    With ``preset="classic"`` the method is ivis 2.0 as its authors describe it (Szubert et al., Scientific Reports
-    9, 8914, 2019): triplets, 150 neighbours, three SELU layers, early stopping.
+    With ``preset="classic"``, the method is ivis 2.0 (Szubert et al., Scientific Reports 9, 8914, 2019): a triplet
+    loss, 150 neighbors, three SELU layers and early stopping.
 
     Parameters
     ----------
     adata
-        Cells × genes, in memory or backed.
+        Annotated data matrix, cells × genes, in memory or backed.
     n_components
-        Axes of the map.
+        Number of dimensions of the embedding.
     n_neighbors
-        Neighbours per cell, the cell itself not counted. Giving it makes a search; without it a graph of
-        `sc.pp.neighbors` is reused or, if there is none, 25 neighbours are searched, 10 among more than 10,000 cells, whose
-        nearest are nearer (150 for `classic`).
+        Number of neighbors of a cell, itself excluded. If this, `backend` or `metric` is given, neighbors are searched.
+        Otherwise the graph of `sc.pp.neighbors` is used, if there is one. Default: 25, or 10 above 10,000 cells, where
+        cells lie more densely (`classic`: 150).
     use_rep
-        What stands for the cells: a key of `.obsm`, or `X`. By default the PCA, or `.X` for at most 50 genes. If
-        there is no PCA it is computed and written, with a warning, as scanpy does.
+        Representation of the cells: a key of `.obsm`, or `X`. Default: the PCA, or `.X` for at most 50 genes. If there
+        is no PCA, it is computed and written to `adata`, with a warning.
     n_pcs
-        How many columns of it to use; 0 means `.X`.
+        Number of columns of the representation to use. If 0, `.X` is used.
     layer
-        A layer to use instead.
+        Layer to use as the representation.
     mask_var
-        Which genes to read, where genes are read: a mask, or its name in `.var`. By default all. Genes of the training
-        cells that would take more than 32 MiB are read through 50 principal components, and then only the highly
-        variable ones, if they are marked.
+        Genes to use if the representation is `.X` or a layer: a boolean mask, or its column in `.var`. Default: all
+        genes. If the genes of the training cells need more than 32 MiB, the network reads 50 principal components of
+        them, by default those of the highly variable genes if these are marked.
     neighbors_key
-        The graph to use, by the `key_added` of `sc.pp.neighbors`. A graph of other cells is refused.
+        Neighbor graph to use: the `key_added` of `sc.pp.neighbors`.
     backend
-        Makes a search, with `exact`, `ivf` (an inverted file), `pynndescent` or `annoy`; `auto` takes `exact` up to 20,000
-        cells and `ivf` above.
+        Algorithm of the neighbor search: `exact`, `ivf` (an inverted file), `pynndescent`, `annoy`, or `auto` (the
+        default), which is `exact` up to 20,000 cells and `ivf` above.
     metric
-        Makes a search, by this distance: `euclidean` (the default), `cosine` or `manhattan`.
+        Distance of the neighbor search: `euclidean` (the default), `cosine` or `manhattan`.
     preset
-        `default`, or `classic` for the settings of ivis 2.0. The parameters below change single settings of it.
+        Defaults of `n_neighbors` and of the parameters from `network` to `learning_rate`: `default`, or `classic` for
+        those of ivis 2.0.
     network
-        `residual` (three layers of 224 with layer normalisation), `szubert` (128-128-128), `maaten` (500-500-2000),
-        `hinton` (2000-1000-500), a list of widths, or a Keras model without its last layer.
+        Hidden layers: `residual` (the default; three layers of 224 units with layer normalization), `szubert`
+        (128-128-128; `classic`), `maaten` (500-500-2000), `hinton` (2000-1000-500), a list of widths, or a Keras model
+        without the last layer.
     loss
-        `infonce`, or a triplet loss: `pn`, `euclidean`, `manhattan`, `chebyshev`, `cosine`, `softmax_ratio`, each
-        also as `…_pn` (`euclidean_pn` is `pn`); a registered name; or a callable `(y_true, y_pred)`.
+        Loss of the embedding: `infonce` (the default) or a triplet loss: `pn` (`classic`), `euclidean`, `manhattan`,
+        `chebyshev`, `cosine`, `softmax_ratio`, each also as `…_pn` (`euclidean_pn` is `pn`); a name given to
+        :func:`scivis.nn.register_loss`; or a function `(y_true, y_pred)`.
     global_weight
-        Weight of the correlation of distances; by default 0.33 up to 10,000 cells and 0.27 above, where training meets
-        more random pairs, 0.6 for a sample. More shows the global layout better and the neighbourhoods worse.
+        Weight of the correlation of distances. A larger weight preserves the global layout better, and neighborhoods
+        worse. Default: 0.33 up to 10,000 cells, 0.27 above, where training sees more random pairs, 0.6 on a subsample
+        (`classic`: 0).
     linear_path
-        Whether training starts at the principal components.
+        Whether the embedding is a linear projection plus the output of the network. The projection starts as the
+        first principal components. Default: true (`classic`: false).
     batch_size
-        Anchors per step: by default a fifth of the cells, which come alone, or 512 of more than 10,000 cells, which bring
-        three neighbours each (with labels 1,024, which bring one). In InfoNCE all other rows of the batch are
-        negatives: more of them sharpen local detail.
+        Number of anchor cells per training step. In InfoNCE, all other cells of a batch are negatives, so that larger
+        batches resolve finer detail. Default: a fifth of the cells; above 10,000 cells 512, each with three of its
+        neighbors, or with labels 1,024, each with one (`classic`: 128).
     epochs
-        Passes over the cells, at most. By default 32 up to 10,000 cells, from 14 to 5 above, 3 over a sample;
-        to learn labels, too, half as many more, or four times as many of more than 10,000 cells.
+        Maximum number of epochs. Default: 32 up to 10,000 cells, 14 to 5 above, 3 on a subsample. With labels: 1.5
+        times as many, or four times above 10,000 cells (`classic`: 1000).
     patience
-        Epochs without a lower loss before training stops; the best weights are kept. `default` runs all its epochs,
-        at a rate that falls to zero; `classic` waits for 20.
+        Number of epochs without a lower loss after which training stops. The best weights are kept. By default,
+        training does not stop early (`classic`: 20).
     learning_rate
-        Of Muon (`classic`: of Adam) at the start; it falls to zero along a cosine (`classic`: it stays).
+        Initial learning rate of Muon, which decays to zero along a cosine. Default: 0.008 up to 10,000 cells, 0.005
+        above (`classic`: 0.001, constant, of Adam).
     labels
-        Learn these too: a key of `.obs` (categories, strings, truth values and whole numbers are classes, other numbers
-        are values) or of `.obsm` (a matrix of zeros and ones: several labels per cell; otherwise values). Cells
-        without a label, NaN or −1, only follow their neighbours.
+        Labels to learn as well: a key of `.obs` (categories, strings, booleans and integers are classes, other numbers
+        are values to predict) or of `.obsm` (a matrix of zeros and ones holds several labels per cell, other numbers
+        are values). Cells whose label is missing, that is, NaN or −1, are trained without it.
     supervision_metric
-        The Keras loss for them: by default `sparse_categorical_crossentropy` for classes, `binary_crossentropy` for
-        several labels per cell, `mae` for values; `categorical_hinge` is a linear support-vector machine.
+        Keras loss of the labels. Default: `sparse_categorical_crossentropy` for classes, `binary_crossentropy` for
+        several labels per cell, `mae` for values. `categorical_hinge` is a linear support-vector machine.
     supervision_weight
-        Share of that loss in the whole, from 0 (labels change nothing) to 1 (neighbours change nothing).
+        Weight of the labels in the total loss, between 0 (labels have no effect) and 1 (neighbors have no effect).
     unlabeled_category
-        The label that means that there is none.
+        Category that marks unlabeled cells.
     max_train_cells
-        Train on so many cells at most, drawn so that small populations survive, and map all cells with the network then.
-        A network of this size learns hardly more from a million cells than from a good sample of them: `auto` takes
-        100,000 where there are more than 150,000. `None` trains on all.
+        Maximum number of training cells. If there are more cells, the network is trained on a subsample in which small
+        populations are kept, and then embeds all cells. `auto` is 100,000 above 150,000 cells, because a network of
+        this size gains little from more. `None` trains on all cells.
     annoy_index_path
-        With `backend="annoy"`: keep its index in this file and not in memory. One that is there already is used.
+        File for the index of ``backend="annoy"``, which is otherwise kept in memory. An existing index is used.
     checkpoint
-        A folder for neighbours and model, saved every two minutes at the end of an epoch. The same call goes on from there
-        after a crash or a kill and ends, bit for bit, where it would have ended without. Remove the folder when you have
-        the result.
+        Folder for neighbors and model, saved at the end of an epoch if two minutes have passed. If training was
+        interrupted, the same call resumes from there, and its result is identical to that of an uninterrupted call.
+        Remove the folder afterwards.
     callbacks
-        Keras callbacks, or those of :mod:`scivis.nn.callbacks`, called during training.
+        Keras callbacks, or those of :mod:`scivis.nn.callbacks`.
     random_state
-        Seed: the same seed, machine and versions give the same bits. No global random state is read or changed.
+        Seed. With the same seed, machine and versions, results are identical. Global random states are neither used
+        nor changed.
     key_added
-        Write under this key instead.
+        Key of the results, in place of those below.
     copy
-        Return a changed copy and leave `adata` as it is.
+        Whether to return a modified copy instead of writing to `adata`.
 
     Returns
     -------
-    `None`, or with `copy=True` an `AnnData`. Sets:
+    Returns `None` if `copy=False`, else an `AnnData` object. Sets the following fields:
 
     `adata.obsm['X_ivis' | key_added]` : :class:`numpy.ndarray` (float32, cells × n_components)
-        The map.
+        Coordinates of the cells.
     `adata.uns['ivis' | key_added]` : :class:`dict`
-        `method`, `params`, `history` (loss per epoch), `model` (network and weights as plain arrays, for
-        :func:`scivis.get.model`), `expression` (what :func:`scivis.tl.ingest` needs to start from genes) and
-        `predictions` (the names of the classes).
+        `method`, `params`, `history` (loss of each epoch), `model` (network and weights as plain arrays, see
+        :func:`scivis.get.model`), `expression` (genes and PCA of the representation, see :func:`scivis.tl.ingest`) and
+        `predictions` (names of the classes).
 
-    With `labels` also what the network predicts for every cell, with or without a label:
+    With `labels`, also the predictions for all cells, labeled or not:
 
     `adata.obs['ivis_label' | key_added + '_label']` : :class:`pandas.Series`
-        The most likely class (categorical, in the colours of `labels`), or the value.
+        Most likely class (categorical, with the colors of `labels`), or the predicted value.
     `adata.obs['ivis_certainty' | key_added + '_certainty']` : :class:`pandas.Series` (float32)
-        The probability of that class.
+        Probability of that class.
     `adata.obsm['ivis_scores' | key_added + '_scores']` : :class:`numpy.ndarray` (float32, cells × classes)
-        The probability of each class, its distance from the boundary for a hinge loss, or several values.
+        Probability of each class; for hinge losses, distance from its decision boundary; or several predicted values.
 
     Raises
     ------
     KeyError
         If a key is not in `adata`.
     ValueError
-        If the data hold NaN, infinite or only equal rows, or an argument does not suit them. `adata` is unchanged.
+        If values are NaN or infinite, all cells are equal, the graph was computed for other cells, or an argument is
+        not valid. `adata` is not changed.
 
     Examples
     --------
@@ -213,9 +223,11 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     keys = Keys.of("ivis", key_added)
     check_call(adata, max_train_cells, checkpoint, random_state, copy=copy)
     n_train = train_size(adata.n_obs, max_train_cells)
-    learned = choose_labels(adata, labels, supervision_metric, unlabeled_category)
+    supervision = choose_labels(adata, labels, supervision_metric, unlabeled_category)
+    if supervision is not None:
+        supervision.targets()  # raises, before any work, if the labels cannot be learned
     settings = choose_settings(
-        preset, n_train, learned, is_subsample=n_train < adata.n_obs, supervision_weight=supervision_weight,
+        preset, n_train, supervision, is_subsample=n_train < adata.n_obs, supervision_weight=supervision_weight,
         embedding_dims=n_components, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
         linear_path=linear_path, batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience,
         learning_rate=learning_rate, verbose=int(verbose()),
@@ -233,77 +245,68 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     cells = model_input(adata, representation, mask_var=mask_var, n_train=n_train, random_state=seed_of(sampling))
     logg.info(f"    using {cells.rows.name}")
     rows = training_rows(cells.rows, n_train, source, sampling)
-    targets = rows.targets(learned)
+    if n_train < adata.n_obs:
+        logg.info(f"    training on {n_train:,} of {adata.n_obs:,} cells (max_train_cells)")
+    targets = rows.targets(supervision)
     point = open_checkpoint(checkpoint, settings, rows.x, targets, random_state)
     neighbors, described = get_neighbors(adata, source, rows.x, search, point)
     logg.info(f"    neighbors: {described}")
-    model = Ivis(
-        **settings.params(),
-        neighbour_matrix=neighbors,
-        anchors=rows.anchors,
-        callbacks=callbacks,
-        random_state=training,
-    )
-    _train(model, rows, targets, point, adata.n_obs)
 
-    results = _results(adata, keys, model, cells, rows, supervision_weight and learned)
-    results.uns[keys.uns]["params"] |= {"preset": preset, "neighbors": described} | recorded_seed(random_state)
-    written = results.write(adata)
+    model = Ivis(**settings.params(), neighbour_matrix=neighbors, anchors=rows.anchors, callbacks=callbacks)
+    _train(model.set_params(random_state=training), rows.x, targets, point)
+    call = {"preset": preset, "n_train_cells": n_train, "neighbors": described} | recorded_seed(random_state)
+    results = _results(adata, keys, model, cells, call, rows.all_rows, supervision)
+    written = "\n".join(result.write(adata) for result in results)
     logg.hint(f"    scivis.tl.ingest will place new cells by their {cells.source}")
     logg.info("    finished", time=start, deep=f"added\n{written}")
     return adata if copy else None
 
 
-def _train(model: Ivis, rows: TrainingRows, targets: Any, point: Checkpoint | None, n_cells: int) -> None:
-    """Train the model; with a checkpoint, from where an earlier call was interrupted."""
+def _train(model: Ivis, x: NDArray[np.float32], targets: Any, point: Checkpoint | None) -> None:
+    """Train the model on the rows of `x`, shape (n, features). With a checkpoint, resume an interrupted training."""
     from scanpy import logging as logg
 
-    chosen = rows.anchors if rows.subsample is None else rows.subsample
-    if chosen is not None:
-        logg.info(f"    training on {len(chosen):,} of {n_cells:,} cells (max_train_cells)")
     if point is not None:
         model.set_params(callbacks=[*(model.callbacks or ()), point.autosave()])
         if (fitted := point.resume(Settings.of(model).backbone)) is not None:
             model.fitted_ = fitted
             logg.info(f"    resuming after epoch {len(model.loss_history_)}")
-    model.fit(ValidatedRows(rows.x), targets)
+    model.fit(ValidatedRows(x), targets)
 
 
 def _results(
-    adata: AnnData, keys: Keys, model: Ivis, cells: ModelInput, rows: TrainingRows, learned: Any
-) -> Results:  # fmt: skip
-    """Everything that is written: the embedding, the model and, after learning labels, predictions."""
-    settings = Settings.of(model)
+    adata: AnnData,
+    keys: Keys,
+    model: Ivis,
+    cells: ModelInput,
+    call: dict[str, Any],
+    all_rows: Rows,
+    supervision: Labels | None,
+) -> list[Results]:
+    """The embedding, the model and, if labels were learned, the predictions for all rows."""
+    settings, losses = Settings.of(model), model.loss_history_
     packed = pack_model(settings, model.fitted_)
-    named = predictions_of(learned, adata) if learned else None
-    # A dask array may be mapped by the workers of a cluster, which restore the model; here it is at hand.
-    stored = StoredModel(packed, settings.backbone, None if rows.all_rows.is_dask else model.fitted_)
-    embedding, _, scores = map_cells(stored, rows.all_rows, named, with_novelty=False)
+    named = predictions_of(supervision, adata) if supervision and model.fitted_.head else None
+    # The workers of a dask cluster restore the model from its packed form. Anywhere else, the fitted one is used.
+    stored = StoredModel(packed, settings.backbone, None if all_rows.is_dask else model.fitted_)
+    embedding, _, scores = map_cells(stored, all_rows, named, with_novelty=False)
     entry = {
         "method": "ivis",
-        "params": cells.params() | _params(settings, model, rows),
-        "history": {"loss": np.asarray(model.loss_history_)},
+        "params": call | cells.params() | _params(settings, len(losses)),
+        "history": {"loss": np.asarray(losses)},
         "model": packed,
         "expression": pack_input(cells.expression),
         "predictions": pack_predictions(named),
     }
-    results = Results(
-        obsm={keys.obsm: embedding},
-        uns={keys.uns: entry},
-        notes={keys.obsm: "ivis coordinates (adata.obsm)", keys.uns: "ivis model (adata.uns)"},
-    )
-    return results | predicted_labels(keys, named, scores) if named else results
+    return [
+        Results(obsm={keys.obsm: embedding}, notes={keys.obsm: "ivis coordinates (adata.obsm)"}),
+        Results(uns={keys.uns: entry}, notes={keys.uns: "ivis model (adata.uns)"}),
+        *([predicted_labels(keys, named, scores)] if named else []),
+    ]
 
 
-def _params(settings: Settings, model: Ivis, rows: TrainingRows) -> dict[str, Any]:
-    return {
-        "n_train_cells": len(rows.x if rows.anchors is None else rows.anchors),
-        "n_components": settings.embedding_dims,
-        "loss": settings.loss_name,
-        "batch_size": settings.batch_size,
-        "epochs": len(model.loss_history_),
-        "optimizer": settings.optimizer,
-        "learning_rate": settings.learning_rate,
-        "global_weight": settings.global_weight,
-        "linear_path": settings.linear_path,
-    }
+def _params(settings: Settings, n_epochs: int) -> dict[str, Any]:
+    """Settings of the training by the names of the arguments."""
+    names = ("batch_size", "optimizer", "learning_rate", "global_weight", "linear_path")
+    same = {name: getattr(settings, name) for name in names}
+    return same | {"n_components": settings.embedding_dims, "loss": settings.loss_name, "epochs": n_epochs}

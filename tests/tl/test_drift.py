@@ -1,4 +1,4 @@
-"""`scivis.tl.drift` against SciPy, on cells drawn alike and on cells that were blurred."""
+"""`scivis.tl.drift` compared with SciPy, on random halves of the data and on changed cells."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ import scivis
 
 @pytest.fixture(scope="module")
 def halves(_pbmc):
-    """A reference and new cells, drawn alike."""
-    drawn = np.random.default_rng(0).permutation(_pbmc.n_obs)
-    reference, query = _pbmc[drawn[:350]].copy(), _pbmc[drawn[350:]].copy()
+    """A reference and a query, random halves of the same cells."""
+    order = np.random.default_rng(0).permutation(_pbmc.n_obs)
+    reference, query = _pbmc[order[:350]].copy(), _pbmc[order[350:]].copy()
     scivis.tl.ivis(reference, use_rep="X_pca", n_neighbors=15, epochs=8)
     return reference, query
 
@@ -23,7 +23,7 @@ def drift_of(query, reference):
     return query.uns["ivis_drift"]
 
 
-def test_it_is_the_test_of_scipy_on_each_axis(halves):
+def test_statistics_are_those_of_scipy_for_each_dimension(halves):
     reference, query = halves
     found = drift_of(query, reference)
     tests = [ks_2samp(query.obsm["X_ivis"][:, axis], reference.obsm["X_ivis"][:, axis]) for axis in range(2)]
@@ -34,7 +34,7 @@ def test_it_is_the_test_of_scipy_on_each_axis(halves):
     assert found["pvalue_any"] == pytest.approx(min(1, 2 * found["pvalue"].min()))
 
 
-def test_cells_drawn_alike_do_not_drift(halves):
+def test_random_halves_do_not_drift(halves):
     reference, query = halves
     assert drift_of(query, reference)["pvalue_any"] > 0.01
 
@@ -42,22 +42,22 @@ def test_cells_drawn_alike_do_not_drift(halves):
 def test_blurred_cells_drift(halves):
     reference, query = halves
     blurred = query.copy()
-    # Each cell is the mean of twenty drawn at random, which are all alike.
-    drawn = np.random.default_rng(0).integers(query.n_obs, size=(query.n_obs, 20))
-    blurred.X = np.asarray(query.X)[drawn].mean(axis=1)
+    # Each cell is the mean of twenty random ones, so that all cells are similar.
+    sampled = np.random.default_rng(0).integers(query.n_obs, size=(query.n_obs, 20))
+    blurred.X = np.asarray(query.X)[sampled].mean(axis=1)
     assert drift_of(blurred, reference)["pvalue_any"] < 1e-10
 
 
-def test_other_shares_of_types_drift(halves):
+def test_other_proportions_of_cell_types_drift(halves):
     reference, query = halves
     some = query[query.obs["bulk_labels"] != "Dendritic"].copy()
     assert drift_of(some, reference)["pvalue_any"] < 1e-3
 
 
-def test_cells_that_are_not_placed_are_refused_and_so_is_none(halves, adata):
+def test_a_query_without_coordinates_or_cells_is_rejected(halves, adata):
     reference, query = halves
-    with pytest.raises(KeyError, match=r"holds no 'X_ivis': place the cells first, by scivis.tl.ingest"):
+    with pytest.raises(KeyError, match=r"Did not find 'X_ivis' in adata_new.obsm. Run `scivis.tl.ingest"):
         scivis.tl.drift(adata, reference)
     scivis.tl.ingest(query, reference)
-    with pytest.raises(ValueError, match=r"shape \(0, 2\); cells with 2 finite coordinates are needed"):
+    with pytest.raises(ValueError, match=r"shape \(0, 2\); at least one cell with 2 finite coordinates is needed"):
         scivis.tl.drift(query[:0].copy(), reference)

@@ -1,38 +1,30 @@
-"""`scivis.tl.ingest`: new cells on a map, against the same computation written out in NumPy."""
+"""`scivis.tl.ingest` with models of ivis, compared with the same computation in NumPy."""
 
 import io
 import json
 
 import anndata as ad
-import joblib
 import keras
 import numpy as np
 import pytest
 import scanpy as sc
-import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
 import scivis
 
+pytestmark = pytest.mark.usefixtures("op_by_op")
+
 TINY = {"network": [8], "epochs": 1, "batch_size": 100, "n_neighbors": 5}
 N_REFERENCE, N_GENES, N_PCS = 500, 120, 10
-# A map spreads by 5, and what is float32 there is double here.
+# The embedding has a standard deviation of 5, and is computed in float32 there and in double precision here.
 CLOSE = 2e-4
-
-
-@pytest.fixture(scope="module", autouse=True)
-def op_by_op():
-    """Runs training without compiling it, which takes longer than the training of so little."""
-    tf.config.run_functions_eagerly(run_eagerly=True)
-    yield
-    tf.config.run_functions_eagerly(run_eagerly=False)
 
 
 @pytest.fixture(scope="module")
 def expression():
-    """Log counts of 700 cells, sparse: the first 500 are the reference's, the others new."""
+    """Log counts of 700 cells, sparse: the first 500 are the reference, the others the query."""
     cells = sc.datasets.pbmc68k_reduced().raw.to_adata()
     busiest = np.argsort(-np.asarray(cells.X.mean(axis=0)).ravel(), kind="stable")[:N_GENES]
     order = np.random.default_rng(0).permutation(cells.n_obs)
@@ -40,10 +32,11 @@ def expression():
 
 
 @pytest.fixture(scope="module")
-def fitted(expression):
+def fitted(expression, eagerly):
     cells = expression[:N_REFERENCE].copy()
     sc.pp.pca(cells, n_comps=N_PCS)
-    scivis.tl.ivis(cells, **TINY)
+    with eagerly():
+        scivis.tl.ivis(cells, **TINY)
     return cells
 
 
@@ -62,12 +55,12 @@ def dense(matrix):
 
 
 def projected(cells, reference):
-    """PCA coordinates in the reference's space, by its loadings and its mean."""
+    """Principal components by the loadings and means of the reference."""
     return (dense(cells) - dense(reference.X).mean(axis=0)) @ reference.varm["PCs"].astype(np.float64)
 
 
-def encoded(x, reference):
-    """The stored network applied in NumPy: standardised input, one SELU layer, head, linear path, output scale."""
+def embedded(x, reference):
+    """The stored network in NumPy: standardized input, one SELU layer, output layer, linear path, output scale."""
     stored = reference.uns["ivis"]["model"]
     plan = json.loads(stored["config"])["architecture"]
     by_shape = {weight.shape: weight.astype(np.float64) for weight in stored["weights"].values()}
@@ -78,37 +71,31 @@ def encoded(x, reference):
     return (hidden @ by_shape[8, dims] + by_shape[dims,] + x @ by_shape[width, dims]) * plan["output_scale"]
 
 
-def scored(x, known):
-    """Mean distance to the five nearest of `known`, over the 99th percentile of that among `known` themselves."""
-    own = np.sort(cdist(known, known), axis=1)[:, 1:6].mean(axis=1)
-    return np.sort(cdist(x, known), axis=1)[:, :5].mean(axis=1) / np.quantile(own, 0.99)
-
-
-def contents(adata):
-    """A hash of everything that `adata` holds."""
-    frames = adata.obs, adata.var
-    return joblib.hash((adata.X, frames, [dict(m) for m in (adata.uns, adata.obsm, adata.varm, adata.layers)]))
+def novelty(x, known):
+    """Mean distance to the five nearest of `known`, divided by the 99th percentile of this distance among `known`."""
+    unit = np.quantile(np.sort(cdist(known, known), axis=1)[:, 1:6].mean(axis=1), 0.99)
+    return np.sort(cdist(x, known), axis=1)[:, :5].mean(axis=1) / unit
 
 
 # From expression
 
 
-def test_new_cells_land_where_numpy_puts_them(query, reference):
+def test_coordinates_and_novelty_are_those_of_numpy(query, reference):
     assert scivis.tl.ingest(query, reference) is None
     x = projected(query.X, reference)
     assert query.obsm["X_ivis"].dtype == np.float32
-    assert_allclose(query.obsm["X_ivis"], encoded(x, reference), atol=CLOSE)
-    assert_allclose(query.obs["ivis_novelty"], scored(x, reference.obsm["X_pca"]), rtol=1e-2)
+    assert_allclose(query.obsm["X_ivis"], embedded(x, reference), atol=CLOSE)
+    assert_allclose(query.obs["ivis_novelty"], novelty(x, reference.obsm["X_pca"]), rtol=1e-2)
     assert query.obs["ivis_novelty"].dtype == np.float32
 
 
-def test_the_references_own_cells_come_back_to_their_places(reference):
+def test_expression_of_the_reference_gives_its_coordinates(reference):
     again = ad.AnnData(reference.X, obs=reference.obs, var=reference.var)
     scivis.tl.ingest(again, reference)
     assert_allclose(again.obsm["X_ivis"], reference.obsm["X_ivis"], atol=CLOSE)
 
 
-def test_the_references_own_cells_come_back_exactly_from_obsm(reference):
+def test_the_representation_of_the_reference_gives_its_coordinates(reference):
     again = ad.AnnData(obs=reference.obs, obsm={"X_pca": reference.obsm["X_pca"]})
     scivis.tl.ingest(again, reference, use_rep="X_pca")
     assert_allclose(again.obsm["X_ivis"], reference.obsm["X_ivis"], atol=1e-5)
@@ -122,7 +109,7 @@ def test_the_order_of_genes_does_not_matter(query, reference):
     assert_array_equal(shuffled.obs["ivis_novelty"], query.obs["ivis_novelty"])
 
 
-def test_further_genes_are_ignored(query, reference):
+def test_additional_genes_are_ignored(query, reference):
     further = ad.AnnData(np.full((query.n_obs, 3), np.nan, np.float32), obs=query.obs)
     further.var_names = ["new-1", "new-2", "new-3"]
     wider = ad.concat([query, further], axis=1)
@@ -131,18 +118,18 @@ def test_further_genes_are_ignored(query, reference):
     assert_array_equal(wider.obsm["X_ivis"], query.obsm["X_ivis"])
 
 
-def test_missing_genes_take_the_references_mean(query, reference):
+def test_missing_genes_take_the_mean_of_the_reference(query, reference):
     missing = np.arange(N_GENES) % 3 == 0
     narrower = query[:, ~missing].copy()
     scivis.tl.ingest(narrower, reference)
     filled = dense(query.X)
     filled[:, missing] = dense(reference.X).mean(axis=0)[missing]
     x = projected(filled, reference)
-    assert_allclose(narrower.obsm["X_ivis"], encoded(x, reference), atol=CLOSE)
-    assert_allclose(narrower.obs["ivis_novelty"], scored(x, reference.obsm["X_pca"]), rtol=1e-2)
+    assert_allclose(narrower.obsm["X_ivis"], embedded(x, reference), atol=CLOSE)
+    assert_allclose(narrower.obs["ivis_novelty"], novelty(x, reference.obsm["X_pca"]), rtol=1e-2)
 
 
-def test_a_pca_of_the_querys_own_is_not_the_references(query, reference):
+def test_a_pca_of_the_query_is_not_read(query, reference):
     scivis.tl.ingest(query, reference)
     expected = query.obsm["X_ivis"].copy()
     query.obsm["X_pca"] = np.random.default_rng(0).normal(size=(query.n_obs, N_PCS))
@@ -150,7 +137,7 @@ def test_a_pca_of_the_querys_own_is_not_the_references(query, reference):
     assert_array_equal(query.obsm["X_ivis"], expected)
 
 
-def test_genes_that_the_pca_did_not_use_are_not_asked_for(expression):
+def test_genes_without_loadings_are_not_needed(expression):
     cells, new = expression[:N_REFERENCE].copy(), expression[N_REFERENCE:].copy()
     cells.var["highly_variable"] = np.arange(N_GENES) < 60
     sc.pp.pca(cells, n_comps=N_PCS)
@@ -160,16 +147,16 @@ def test_genes_that_the_pca_did_not_use_are_not_asked_for(expression):
     scivis.tl.ingest(few, cells, min_genes=1.0)
     mean = dense(cells.X).mean(axis=0)[:60]
     x = (dense(few.X) - mean) @ cells.varm["PCs"][:60].astype(np.float64)
-    assert_allclose(few.obsm["X_ivis"], encoded(x, cells), atol=CLOSE)
+    assert_allclose(few.obsm["X_ivis"], embedded(x, cells), atol=CLOSE)
 
 
-def test_n_pcs_takes_the_first_loadings(query, reference):
+def test_n_pcs_selects_the_first_loadings(query, reference):
     scivis.tl.ivis(reference, n_pcs=4, **TINY)
     scivis.tl.ingest(query, reference)
-    assert_allclose(query.obsm["X_ivis"], encoded(projected(query.X, reference)[:, :4], reference), atol=CLOSE)
+    assert_allclose(query.obsm["X_ivis"], embedded(projected(query.X, reference)[:, :4], reference), atol=CLOSE)
 
 
-def test_expression_that_changed_after_the_pca_is_not_taken_for_its_input(query, reference):
+def test_expression_that_was_changed_after_the_pca_is_not_read(query, reference):
     reference.X = dense(reference.X) ** 2
     scivis.tl.ivis(reference, **TINY)
     assert reference.uns["ivis"]["expression"] == {}
@@ -178,9 +165,10 @@ def test_expression_that_changed_after_the_pca_is_not_taken_for_its_input(query,
 
 
 @pytest.fixture(scope="module")
-def fitted_on_genes(expression):
+def fitted_on_genes(expression, eagerly):
     cells = expression[:N_REFERENCE].copy()
-    scivis.tl.ivis(cells, use_rep="X", **TINY)
+    with eagerly():
+        scivis.tl.ivis(cells, use_rep="X", **TINY)
     return cells
 
 
@@ -190,24 +178,24 @@ def test_a_model_of_genes_reads_genes(query, fitted_on_genes):
     for cells in (query, narrower):
         scivis.tl.ingest(cells, fitted_on_genes)
     x = dense(query.X)
-    assert_allclose(query.obsm["X_ivis"], encoded(x, fitted_on_genes), atol=CLOSE)
+    assert_allclose(query.obsm["X_ivis"], embedded(x, fitted_on_genes), atol=CLOSE)
     x[:, missing] = dense(fitted_on_genes.X).mean(axis=0)[missing]
-    assert_allclose(narrower.obsm["X_ivis"], encoded(x, fitted_on_genes), atol=CLOSE)
+    assert_allclose(narrower.obsm["X_ivis"], embedded(x, fitted_on_genes), atol=CLOSE)
 
 
-def test_a_model_of_a_layer_reads_that_layer_or_the_one_named(query, reference):
+def test_a_model_of_a_layer_reads_this_layer_or_the_given_one(query, reference):
     reference.layers["half"] = reference.X / 2
     scivis.tl.ivis(reference, layer="half", **TINY)
     with pytest.raises(KeyError, match=r"Did not find 'half' in adata.*layers"):
         scivis.tl.ingest(query, reference)
     query.layers["half"], query.layers["other"] = query.X / 2, query.X / 4
     scivis.tl.ingest(query, reference)
-    assert_allclose(query.obsm["X_ivis"], encoded(dense(query.X) / 2, reference), atol=CLOSE)
+    assert_allclose(query.obsm["X_ivis"], embedded(dense(query.X) / 2, reference), atol=CLOSE)
     scivis.tl.ingest(query, reference, layer="other")
-    assert_allclose(query.obsm["X_ivis"], encoded(dense(query.X) / 4, reference), atol=CLOSE)
+    assert_allclose(query.obsm["X_ivis"], embedded(dense(query.X) / 4, reference), atol=CLOSE)
 
 
-def test_a_pca_of_a_layer_reads_that_layer(expression, query):
+def test_a_model_of_a_pca_of_a_layer_reads_this_layer(expression, query):
     cells = expression[:N_REFERENCE].copy()
     cells.layers["log"], cells.X = cells.X.copy(), cells.X * 0
     sc.pp.pca(cells, layer="log", n_comps=N_PCS)
@@ -216,21 +204,21 @@ def test_a_pca_of_a_layer_reads_that_layer(expression, query):
     query.layers["log"] = query.X.copy()
     scivis.tl.ingest(query, cells)
     x = (dense(query.X) - dense(cells.layers["log"]).mean(axis=0)) @ cells.varm["PCs"].astype(np.float64)
-    assert_allclose(query.obsm["X_ivis"], encoded(x, cells), atol=CLOSE)
+    assert_allclose(query.obsm["X_ivis"], embedded(x, cells), atol=CLOSE)
 
 
-# Kinds of queries
+# Containers and sizes
 
 
 @pytest.mark.parametrize("container", [dense, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
-def test_the_container_does_not_matter(query, reference, container):
+def test_containers_give_the_same_coordinates(query, reference, container):
     other = ad.AnnData(container(query.X), obs=query.obs, var=query.var)
     for cells in (query, other):
         scivis.tl.ingest(cells, reference)
     assert_allclose(other.obsm["X_ivis"], query.obsm["X_ivis"], atol=1e-5)
 
 
-def test_whole_numbers_are_numbers(query, reference):
+def test_integers_give_the_coordinates_of_floats(query, reference):
     query.X = np.rint(dense(query.X)).astype(np.int64)
     floats = ad.AnnData(query.X.astype(np.float32), obs=query.obs, var=query.var)
     for cells in (query, floats):
@@ -239,7 +227,7 @@ def test_whole_numbers_are_numbers(query, reference):
 
 
 @pytest.mark.parametrize("container", [dense, sparse.csr_matrix], ids=["dense", "csr"])
-def test_backed_queries_are_read_from_disk(query, reference, container, tmp_path):
+def test_a_backed_query_gives_the_results_of_one_in_memory(query, reference, container, tmp_path):
     ad.AnnData(container(query.X).astype(np.float32), obs=query.obs, var=query.var).write_h5ad(tmp_path / "q.h5ad")
     backed = ad.read_h5ad(tmp_path / "q.h5ad", backed="r")
     for cells in (query, backed):
@@ -250,7 +238,7 @@ def test_backed_queries_are_read_from_disk(query, reference, container, tmp_path
     backed.file.close()
 
 
-def test_one_cell_lands_where_it_lands_among_others(query, reference):
+def test_coordinates_do_not_depend_on_the_other_cells_of_the_query(query, reference):
     scivis.tl.ingest(query, reference)
     alone = query[7].copy()
     del alone.obsm["X_ivis"], alone.obs["ivis_novelty"]
@@ -260,7 +248,7 @@ def test_one_cell_lands_where_it_lands_among_others(query, reference):
     assert_allclose(alone.obs["ivis_novelty"].iloc[0], query.obs["ivis_novelty"].iloc[7], rtol=1e-4)
 
 
-def test_no_cell_is_fine(query, reference):
+def test_a_query_without_cells_gets_empty_results(query, reference):
     none = query[:0].copy()
     scivis.tl.ingest(none, reference)
     assert none.obsm["X_ivis"].shape == (0, 2)
@@ -268,10 +256,11 @@ def test_no_cell_is_fine(query, reference):
     assert none.obs["ivis_novelty"].dtype == np.float32
 
 
-def test_more_cells_than_one_block(query, reference, monkeypatch):
+def test_the_size_of_blocks_has_no_effect(query, reference, monkeypatch):
     scivis.tl.ingest(query, reference)
     expected = query.obsm["X_ivis"].copy()
-    monkeypatch.setattr("scivis.data._rows.iter_blocks.__defaults__", (64,))
+    monkeypatch.setattr("scivis.data._streaming.BLOCK", 64)
+    monkeypatch.setattr("scivis.data._streaming._BLOCK_VALUES", 0)
     scivis.tl.ingest(query, reference)
     assert_allclose(query.obsm["X_ivis"], expected, atol=1e-5)
 
@@ -280,41 +269,42 @@ def test_more_cells_than_one_block(query, reference, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def fitted_on_integration(expression):
-    """A reference whose representation comes from no known projection of genes."""
+def fitted_on_latent(expression, eagerly):
+    """A reference whose representation is not a projection of genes."""
     latent = np.random.default_rng(0).normal(size=(N_REFERENCE, 6)).astype(np.float32)
     cells = ad.AnnData(expression.X[:N_REFERENCE], obs=expression.obs[:N_REFERENCE], var=expression.var)
     cells.obsm["X_latent"] = latent
-    scivis.tl.ivis(cells, use_rep="X_latent", **TINY)
+    with eagerly():
+        scivis.tl.ivis(cells, use_rep="X_latent", **TINY)
     return cells
 
 
-def test_another_representation_is_read_from_the_same_key(query, fitted_on_integration):
-    assert fitted_on_integration.uns["ivis"]["expression"] == {}
+def test_a_representation_is_read_from_the_same_key(query, fitted_on_latent):
+    assert fitted_on_latent.uns["ivis"]["expression"] == {}
     latent = np.random.default_rng(1).normal(size=(query.n_obs, 6))
     query.obsm["X_latent"] = latent
-    scivis.tl.ingest(query, fitted_on_integration)
-    assert_allclose(query.obsm["X_ivis"], encoded(latent, fitted_on_integration), atol=CLOSE)
-    assert_allclose(query.obs["ivis_novelty"], scored(latent, fitted_on_integration.obsm["X_latent"]), rtol=1e-2)
+    scivis.tl.ingest(query, fitted_on_latent)
+    assert_allclose(query.obsm["X_ivis"], embedded(latent, fitted_on_latent), atol=CLOSE)
+    assert_allclose(query.obs["ivis_novelty"], novelty(latent, fitted_on_latent.obsm["X_latent"]), rtol=1e-2)
 
 
-def test_use_rep_names_another_key_and_surplus_columns_are_left(query, fitted_on_integration):
+def test_use_rep_selects_another_key_whose_additional_columns_are_ignored(query, fitted_on_latent):
     latent = np.random.default_rng(1).normal(size=(query.n_obs, 9))
     query.obsm["X_mapped"] = latent
-    scivis.tl.ingest(query, fitted_on_integration, use_rep="X_mapped")
-    assert_allclose(query.obsm["X_ivis"], encoded(latent[:, :6], fitted_on_integration), atol=CLOSE)
+    scivis.tl.ingest(query, fitted_on_latent, use_rep="X_mapped")
+    assert_allclose(query.obsm["X_ivis"], embedded(latent[:, :6], fitted_on_latent), atol=CLOSE)
 
 
-def test_a_representation_that_is_missing_or_too_narrow_is_named(query, fitted_on_integration):
+def test_a_missing_or_too_narrow_representation_is_rejected(query, fitted_on_latent):
     with pytest.raises(KeyError, match="Did not find 'X_latent' in adata"):
-        scivis.tl.ingest(query, fitted_on_integration)
+        scivis.tl.ingest(query, fitted_on_latent)
     query.obsm["X_latent"] = np.zeros((query.n_obs, 5))
     with pytest.raises(ValueError, match=r"obsm\['X_latent'\] has 5 columns, but the model reads 6"):
-        scivis.tl.ingest(query, fitted_on_integration)
+        scivis.tl.ingest(query, fitted_on_latent)
     assert "X_ivis" not in query.obsm
 
 
-def test_a_keras_network_of_ones_own_comes_along(query, reference):
+def test_a_keras_model_is_passed_as_backbone(query, reference):
     network = keras.Sequential([keras.Input((N_PCS,)), keras.layers.Dense(6, activation="tanh")])
     scivis.tl.ivis(reference, **TINY | {"network": network})
     with pytest.raises(ValueError, match="backbone=network"):
@@ -324,10 +314,10 @@ def test_a_keras_network_of_ones_own_comes_along(query, reference):
     assert_allclose(query.obsm["X_ivis"], expected, atol=CLOSE)
 
 
-# Where it goes, and what stays
+# Results
 
 
-def test_the_reference_and_the_rest_of_the_query_stay_as_they_are(query, reference):
+def test_everything_else_is_unchanged(query, reference, contents):
     before, cells = contents(reference), contents(query)
     scivis.tl.ingest(query, reference)
     assert contents(reference) == before
@@ -335,7 +325,7 @@ def test_the_reference_and_the_rest_of_the_query_stay_as_they_are(query, referen
     assert contents(query) == cells
 
 
-def test_a_copy_leaves_the_query(query, reference):
+def test_a_copy_leaves_the_query_unchanged(query, reference, contents):
     before = contents(query)
     placed = scivis.tl.ingest(query, reference, inplace=False)
     assert contents(query) == before
@@ -344,7 +334,7 @@ def test_a_copy_leaves_the_query(query, reference):
     assert_array_equal(placed.obsm["X_ivis"], query.obsm["X_ivis"])
 
 
-def test_a_backed_query_cannot_be_copied(query, reference, tmp_path):
+def test_a_copy_of_a_backed_query_is_rejected(query, reference, tmp_path):
     query.write_h5ad(tmp_path / "q.h5ad")
     backed = ad.read_h5ad(tmp_path / "q.h5ad", backed="r")
     with pytest.raises(ValueError, match="inplace=False needs adata_new in memory"):
@@ -352,28 +342,28 @@ def test_a_backed_query_cannot_be_copied(query, reference, tmp_path):
     backed.file.close()
 
 
-def test_key_names_the_model_and_what_is_written(query, reference):
+def test_key_selects_the_model_and_the_keys_of_the_results(query, reference):
     scivis.tl.ivis(reference, key_added="mine", n_components=3, **TINY)
     scivis.tl.ingest(query, reference, key="mine")
     assert query.obsm["mine"].shape == (200, 3)
     assert_allclose(
-        query.obs["mine_novelty"], scored(projected(query.X, reference), reference.obsm["X_pca"]), rtol=1e-2
+        query.obs["mine_novelty"], novelty(projected(query.X, reference), reference.obsm["X_pca"]), rtol=1e-2
     )
     assert "X_ivis" not in query.obsm
     assert "ivis_novelty" not in query.obs
 
 
 @pytest.mark.parametrize("n_components", [1, 3])
-def test_any_number_of_axes(query, reference, n_components):
+def test_any_number_of_dimensions(query, reference, n_components):
     scivis.tl.ivis(reference, n_components=n_components, **TINY)
     scivis.tl.ingest(query, reference)
-    assert_allclose(query.obsm["X_ivis"], encoded(projected(query.X, reference), reference), atol=CLOSE)
+    assert_allclose(query.obsm["X_ivis"], embedded(projected(query.X, reference), reference), atol=CLOSE)
 
 
 # Novelty
 
 
-def test_cells_like_the_references_score_up_to_one_and_strange_ones_above(query, reference):
+def test_novelty_is_up_to_1_for_similar_cells_and_above_for_others(query, reference):
     scivis.tl.ingest(query, reference)
     assert (query.obs["ivis_novelty"] <= 1).mean() > 0.9
     strange = query.copy()
@@ -396,7 +386,7 @@ def test_novelty_grows_with_the_distance(query, reference):
     assert (scores[1] * 5 < scores[2]).all()
 
 
-# What it says
+# Messages
 
 
 @pytest.fixture
@@ -405,19 +395,19 @@ def messages():
     return log
 
 
-def test_the_share_of_genes_is_reported(query, reference, messages):
-    sc.settings.verbosity = 3
+def test_verbosity_hint_logs_genes_results_and_novelty(query, reference, messages):
+    sc.settings.verbosity = "hint"
     scivis.tl.ingest(query, reference)
-    said = messages.getvalue()
-    assert "found 120 of the 120 genes" in said
-    assert "'X_ivis', coordinates on the reference's map (adata_new.obsm)" in said
-    assert "'ivis_novelty', distance from the reference (adata_new.obs)" in said
-    share = (query.obs["ivis_novelty"] > 1).mean()
-    assert f"{share:.1%} of the cells lie farther out than 99 % of the reference" in said
+    logged = messages.getvalue()
+    assert "found 120 of the 120 genes" in logged
+    assert "'X_ivis', coordinates in the embedding of the reference (adata_new.obsm)" in logged
+    assert "'ivis_novelty', novelty with respect to the reference (adata_new.obs)" in logged
+    fraction = (query.obs["ivis_novelty"] > 1).mean()
+    assert f"{fraction:.1%} of the cells have a novelty above 1" in logged
 
 
-def test_missing_genes_are_a_warning(query, reference, messages):
-    sc.settings.verbosity = 1
+def test_missing_genes_are_logged_as_a_warning(query, reference, messages):
+    sc.settings.verbosity = "warning"
     scivis.tl.ingest(query, reference)
     assert messages.getvalue() == ""
     scivis.tl.ingest(query[:, 20:].copy(), reference)
@@ -425,80 +415,85 @@ def test_missing_genes_are_a_warning(query, reference, messages):
     assert "found 100 of the 120 genes" in messages.getvalue()
 
 
-def test_at_verbosity_0_it_says_nothing(query, reference, messages, capfd):
+def test_nothing_is_logged_at_verbosity_0(query, reference, messages, capfd):
     sc.settings.verbosity = 0
     scivis.tl.ingest(query[:, 20:].copy(), reference)
     assert messages.getvalue() == ""
     assert capfd.readouterr() == ("", "")
 
 
-# Refusals
+# Errors
 
 
-def refused(query, reference, error, message, **arguments):
-    """The call fails with this message and changes neither object."""
-    before = contents(query), contents(reference)
-    with pytest.raises(error, match=message):
-        scivis.tl.ingest(query, reference, **arguments)
-    assert (contents(query), contents(reference)) == before
+@pytest.fixture
+def rejects(contents):
+    """Checks that the tool raises an error with a message and changes neither object."""
+
+    def check(query, reference, error, message, **arguments):
+        before = contents(query), contents(reference)
+        with pytest.raises(error, match=message):
+            scivis.tl.ingest(query, reference, **arguments)
+        assert (contents(query), contents(reference)) == before
+
+    return check
 
 
-def test_too_few_genes_are_an_error_that_shows_both_kinds_of_names(query, reference):
+def test_too_few_genes_are_rejected_with_names_of_both_kinds(query, reference, rejects):
     genes = list(reference.var_names[:3])
     query.var_names = [f"ENSG{i:05d}" for i in range(N_GENES)]
-    refused(query, reference, ValueError, rf"only 0% of the 120 genes.*min_genes=0.5.*{genes[0]}.*ENSG00000")
+    rejects(query, reference, ValueError, rf"only 0% of the 120 genes.*min_genes=0.5.*{genes[0]}.*ENSG00000")
 
 
-def test_min_genes_sets_the_limit(query, reference):
+def test_min_genes_is_the_minimum_fraction(query, reference, rejects):
     narrower = query[:, :60].copy()
-    refused(narrower, reference, ValueError, "only 50% of the 120 genes", min_genes=0.51)
+    rejects(narrower, reference, ValueError, "only 50% of the 120 genes", min_genes=0.51)
     scivis.tl.ingest(narrower, reference, min_genes=0.5)
     assert "X_ivis" in narrower.obsm
 
 
 @pytest.mark.parametrize("min_genes", [-0.1, 1.5, np.nan])
-def test_a_share_of_genes_lies_between_0_and_1(query, reference, min_genes):
-    refused(query, reference, ValueError, f"min_genes={min_genes}.*between 0 and 1", min_genes=min_genes)
+def test_min_genes_must_be_between_0_and_1(query, reference, min_genes, rejects):
+    rejects(query, reference, ValueError, f"min_genes={min_genes}.*between 0 and 1", min_genes=min_genes)
 
 
-def test_genes_named_twice_are_refused(query, reference):
+def test_duplicated_gene_names_are_rejected(query, reference, rejects):
     names = list(query.var_names)
     query.var_names = [names[1], *names[1:]]
-    refused(query, reference, ValueError, "duplicates.*var_names_make_unique")
+    rejects(query, reference, ValueError, "duplicates.*var_names_make_unique")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_refused_with_their_row(query, reference, value):
+def test_nan_and_infinite_values_are_rejected_with_their_row(query, reference, value, rejects):
     query.X = dense(query.X).astype(np.float32)
     query.X[130, 5] = value
-    refused(query, reference, ValueError, "adata_new's expression holds NaN or infinite values.*row 130")
+    rejects(query, reference, ValueError, "adata_new's expression holds NaN or infinite values.*row 130")
 
 
-def test_the_row_is_counted_from_the_first_block(reference):
+def test_rows_are_counted_over_all_blocks(reference, rejects):
     cells = ad.AnnData(np.zeros((8200, N_GENES), np.float32))
     cells.var_names = reference.var_names
     cells.X[8195, 0] = np.nan
-    refused(cells, reference, ValueError, "row 8195")
+    rejects(cells, reference, ValueError, "row 8195")
 
 
-def test_a_model_that_is_not_there_is_named(query, reference):
-    refused(query, reference, KeyError, r"uns\['mine'\] holds no model; models are under \['ivis'\]", key="mine")
+def test_a_missing_model_is_rejected_with_the_existing_ones(query, reference, rejects):
+    rejects(query, reference, KeyError, r"uns\['mine'\] holds no model; there are models under \['ivis'\]", key="mine")
     del reference.uns["ivis"]
-    refused(query, reference, KeyError, r"models are under \[\].*scivis.tl.ivis", key="ivis")
+    rejects(query, reference, KeyError, r"there are models under \[\].*scivis.tl.ivis", key="ivis")
 
 
-def test_keys_that_the_query_lacks_are_named(query, reference):
-    refused(query, reference, KeyError, "Did not find 'raw' in adata", layer="raw")
-    refused(query, reference, KeyError, "Did not find 'X_pca2' in adata", use_rep="X_pca2")
+def test_keys_that_the_query_lacks_are_rejected(query, reference, rejects):
+    rejects(query, reference, KeyError, "Did not find 'raw' in adata", layer="raw")
+    rejects(query, reference, KeyError, "Did not find 'X_pca2' in adata", use_rep="X_pca2")
 
 
-def test_a_layer_and_a_representation_exclude_each_other(query, reference):
+def test_layer_and_use_rep_together_are_rejected(query, reference, rejects):
     query.obsm["X_pca"], query.layers["log"] = np.zeros((query.n_obs, N_PCS)), query.X
-    refused(
+    rejects(
         query, reference, ValueError, "use_rep='X_pca'.*layer='log'|layer='log'.*use_rep", use_rep="X_pca", layer="log"
     )
 
 
-def test_a_query_without_expression_says_what_to_give(query, reference):
+def test_a_query_without_expression_is_rejected(query, reference, rejects):
     empty = ad.AnnData(obs=query.obs, var=query.var)
-    refused(empty, reference, ValueError, "X is None.*use_rep")
+    rejects(empty, reference, ValueError, "X is None.*use_rep")

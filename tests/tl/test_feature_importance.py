@@ -1,4 +1,4 @@
-"""`scivis.tl.feature_importance` against cells that are changed one gene at a time, and a gene that is planted."""
+"""`scivis.tl.feature_importance`: one gene that separates the cells, and genes changed one at a time."""
 
 import anndata as ad
 import numpy as np
@@ -8,12 +8,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import scivis
 
+pytestmark = pytest.mark.usefixtures("op_by_op")
+
 TINY = {"network": [8], "epochs": 2, "batch_size": 100, "n_neighbors": 5}
 
 
 @pytest.fixture(scope="module")
 def cells():
-    """Three hundred cells of noise, but for a gene that is on in every third."""
+    """300 cells of noise, except for one gene that is expressed in every third cell."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 20)).astype(np.float32)
     x[::3, 7] += 12
@@ -22,8 +24,9 @@ def cells():
     return adata
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("how", [{"use_rep": "X"}, {"use_rep": "X_pca"}])
-def test_a_planted_gene_comes_first(cells, how):
+def test_the_gene_that_separates_cells_is_the_most_important(cells, how):
     adata = cells.copy()
     scivis.tl.ivis(adata, **how, epochs=10, n_neighbors=15)
     scivis.tl.feature_importance(adata)
@@ -32,9 +35,9 @@ def test_a_planted_gene_comes_first(cells, how):
     assert importance["7"] > 3 * importance.drop("7").max()
 
 
-def test_it_is_how_far_cells_move_that_get_the_gene_of_another(cells):
+def test_importance_is_the_mean_distance_by_which_cells_move(cells):
     adata = cells.copy()
-    adata.X[:, 3] = 5  # a gene that is the same in all cells moves none
+    adata.X[:, 3] = 5  # a constant gene has no effect
     scivis.tl.ivis(adata, use_rep="X", **TINY)
     scivis.tl.feature_importance(adata, n_cells=300, random_state=4)
     model, found = scivis.get.model(adata), adata.var["ivis_importance"].to_numpy()
@@ -49,7 +52,7 @@ def test_it_is_how_far_cells_move_that_get_the_gene_of_another(cells):
     assert found[3] == 0
 
 
-def test_genes_are_followed_through_the_pca(cells):
+def test_changed_genes_are_projected_on_the_pca(cells):
     adata = cells[:, ::-1].copy()
     adata.var["read"] = adata.var_names != "2"
     sc.pp.pca(adata, n_comps=10, mask_var="read")
@@ -67,7 +70,7 @@ def test_genes_are_followed_through_the_pca(cells):
     assert adata.var["ivis_importance"].notna().sum() == 19
 
 
-def test_without_genes_the_columns_of_the_representation_are_judged(cells):
+def test_without_genes_the_columns_of_the_representation_get_importances(cells):
     adata = ad.AnnData(obsm={"X_own": cells.X[:, 5:9].copy()})
     scivis.tl.ivis(adata, use_rep="X_own", **TINY, key_added="mine")
     scivis.tl.feature_importance(adata, key="mine")
@@ -75,7 +78,7 @@ def test_without_genes_the_columns_of_the_representation_are_judged(cells):
     assert adata.uns["mine_importance"].argmax() == 2
 
 
-def test_a_seed_repeats_it_and_a_copy_leaves_the_data_alone(cells):
+def test_equal_seeds_give_equal_results_and_a_copy_leaves_adata_unchanged(cells):
     adata = cells.copy()
     scivis.tl.ivis(adata, use_rep="X", **TINY)
     first, again, other = (
@@ -87,7 +90,7 @@ def test_a_seed_repeats_it_and_a_copy_leaves_the_data_alone(cells):
     assert "ivis_importance" not in adata.var
 
 
-def test_blocks_change_nothing(cells, monkeypatch):
+def test_the_size_of_blocks_has_no_effect(cells, monkeypatch):
     adata = cells.copy()
     scivis.tl.ivis(adata, use_rep="X", **TINY)
     whole = scivis.tl.feature_importance(adata, n_cells=50, copy=True).var["ivis_importance"]
@@ -96,16 +99,18 @@ def test_blocks_change_nothing(cells, monkeypatch):
     assert_allclose(blocks, whole, rtol=1e-5)
 
 
-def test_a_map_without_a_network_is_refused(adata):
+def test_a_model_without_a_network_is_rejected(adata):
     scivis.tl.tsne(adata, early_exaggeration_iter=10, n_iter=0)
-    with pytest.raises(ValueError, match=r"key='tsne' is a map of tsne, which has no network"):
+    with pytest.raises(
+        ValueError, match=r"key='tsne' is an embedding of tsne, but a model of scivis.tl.ivis is needed"
+    ):
         scivis.tl.feature_importance(adata, key="tsne")
     with pytest.raises(KeyError, match="ivis"):
         scivis.tl.feature_importance(adata)
 
 
 @pytest.mark.parametrize("arguments", [{"n_cells": 0}, {"random_state": -1}])
-def test_bad_arguments_are_refused_by_name(adata, arguments):
+def test_bad_arguments_are_rejected(adata, arguments):
     [(name, value)] = arguments.items()
     with pytest.raises(ValueError, match=f"{name}={value}"):
         scivis.tl.feature_importance(adata, **arguments)

@@ -1,0 +1,220 @@
+"""Models that `scivis.tl.ivis` stores: their entries, and their way through files."""
+
+import copy
+import json
+from pathlib import Path
+
+import anndata as ad
+import keras
+import numpy as np
+import pytest
+import scanpy as sc
+from numpy.testing import assert_allclose, assert_array_equal
+
+import scivis
+from scivis._store.schema import FORMAT
+
+pytestmark = pytest.mark.usefixtures("op_by_op")
+
+TINY = {"network": [8], "epochs": 2, "batch_size": 350}
+
+
+@pytest.fixture(scope="module")
+def _fitted(eagerly):
+    adata = sc.datasets.pbmc68k_reduced()
+    sc.pp.pca(adata, n_comps=10)
+    with eagerly():
+        scivis.tl.ivis(adata, learning_rate=0.01, global_weight=0.25, **TINY)
+        scivis.tl.ivis(adata, key_added="genes", use_rep="X", n_components=1, **TINY)
+    return adata
+
+
+@pytest.fixture
+def fitted(_fitted):
+    """Cells with a model of their PCA, and one of their genes."""
+    adata = _fitted.copy()
+    adata.uns = copy.deepcopy(dict(adata.uns))
+    return adata
+
+
+# Entries
+
+
+def test_the_keys_are_those_of_the_documentation(fitted):
+    entry = fitted.uns["ivis"]
+    assert set(entry) == {"method", "params", "history", "model", "expression", "predictions"}
+    assert set(entry["history"]) == {"loss"}
+    assert set(entry["model"]) == {
+        "format",
+        "config",
+        "weights",
+        "head",
+        "classes",
+        "scale",
+        "landmarks",
+        "landmark_unit",
+    }
+    assert set(entry["expression"]) == {"genes", "means", "layer", "loadings", "offset"}
+    documented = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
+    for key in entry:
+        assert f'uns["ivis"]["{key}"]' in documented
+    for key in entry["model"]:
+        assert f"`{key}`" in documented
+
+
+def test_entries_hold_settings_losses_weights_and_genes(fitted):
+    entry = fitted.uns["ivis"]
+    assert entry["params"] == {
+        "preset": "default",
+        "use_rep": "X_pca",
+        "representation": "obsm",
+        "n_features": 10,
+        "n_train_cells": 700,
+        "neighbors": "the graph 'neighbors'",
+        "n_components": 2,
+        "loss": "infonce",
+        "batch_size": 350,
+        "epochs": 2,
+        "optimizer": "muon",
+        "learning_rate": 0.01,
+        "global_weight": 0.25,
+        "linear_path": True,
+        "random_state": 0,
+    }
+    assert entry["history"]["loss"].dtype == np.float64
+    assert entry["history"]["loss"].shape == (2,)
+    assert entry["model"]["format"] == FORMAT == 1
+    assert list(entry["model"]["weights"]) == [f"{i:03d}" for i in range(5)]
+    assert {w.dtype for w in entry["model"]["weights"].values()} == {np.dtype("float32")}
+    assert_array_equal(entry["model"]["landmarks"], fitted.obsm["X_pca"])
+    used = fitted.varm["PCs"].any(axis=1)
+    assert list(entry["expression"]["genes"]) == list(fitted.var_names[used])
+    assert_array_equal(entry["expression"]["loadings"], fitted.varm["PCs"][used].astype(np.float32))
+    assert list(fitted.uns["genes"]["expression"]["genes"]) == list(fitted.var_names)
+    assert fitted.uns["genes"]["expression"]["loadings"].size == 0
+
+
+def leaves(value, path=""):
+    if hasattr(value, "items"):
+        for key, inner in value.items():
+            assert isinstance(key, str)
+            assert "/" not in key
+            yield from leaves(inner, f"{path}/{key}")
+    else:
+        yield path, value
+
+
+@pytest.mark.parametrize("key", ["ivis", "genes"])
+def test_only_plain_values_are_stored(fitted, key):
+    for path, value in leaves(fitted.uns[key]):
+        if isinstance(value, np.ndarray):
+            assert value.dtype.kind in "fiu" or all(isinstance(name, str) for name in value), path
+        else:
+            assert type(value) in (str, int, float, bool), path
+    json.loads(fitted.uns[key]["model"]["config"])
+
+
+def test_at_most_2000_landmarks_are_stored():
+    x = np.random.default_rng(0).normal(size=(2300, 5)).astype(np.float32)
+    adata = ad.AnnData(x)
+    scivis.tl.ivis(adata, n_neighbors=3, network=[8], epochs=1, batch_size=2300)
+    landmarks = adata.uns["ivis"]["model"]["landmarks"]
+    assert landmarks.shape == (2000, 5)
+    rows = {row.tobytes() for row in x}
+    assert all(row.tobytes() in rows for row in landmarks)
+
+
+# Round trips
+
+
+def written(adata, folder: Path, fmt: str) -> Path:
+    path = folder / f"cells.{fmt}"
+    (adata.write_h5ad if fmt == "h5ad" else adata.write_zarr)(path)
+    return path
+
+
+READERS = {"h5ad": ad.read_h5ad, "zarr": ad.read_zarr}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore::FutureWarning"
+)  # zarr and anndata disagree about coming formats
+def test_a_new_process_reads_the_model_from_h5ad_and_zarr(fitted, tmp_path, fresh_process):
+    paths = [written(fitted, tmp_path, fmt) for fmt in READERS]
+    query = ad.AnnData(fitted.X[:40, ::-1], obs=fitted.obs[:40], var=fitted.var[::-1])
+    query.write_h5ad(tmp_path / "query.h5ad")
+    out = fresh_process(f"""
+        import json, warnings
+        warnings.simplefilter("ignore")
+        import anndata as ad, numpy as np
+        import scivis
+
+        far = {{}}
+        for path in {[str(path) for path in paths]}:
+            adata = (ad.read_zarr if path.endswith("zarr") else ad.read_h5ad)(path)
+            model, genes = scivis.get.model(adata), scivis.get.model(adata, "genes")
+            query = ad.read_h5ad({str(tmp_path / "query.h5ad")!r})
+            scivis.tl.ingest(query, adata)
+            scivis.tl.ingest(query, adata, key="genes")
+            far[path] = [
+                float(np.abs(placed - adata.obsm[key][: len(placed)]).max())
+                for placed, key in [
+                    (model.transform(adata.obsm["X_pca"]), "X_ivis"),
+                    (genes.transform(adata.X), "genes"),
+                    (query.obsm["genes"], "genes"),
+                    (query.obsm["X_ivis"], "X_ivis"),
+                ]
+            ]
+        print(json.dumps(far))
+    """)
+    far = json.loads(out.splitlines()[-1])
+    assert len(far) == 2
+    for differences in far.values():
+        assert max(differences[:3]) < 1e-5
+        assert differences[3] < 2e-4  # one projection more, in float32
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("fmt", READERS)
+def test_files_return_the_stored_entries(fitted, tmp_path, fmt):
+    back = READERS[fmt](written(fitted, tmp_path, fmt))
+    before, after = (dict(leaves(adata.uns["ivis"])) for adata in (fitted, back))
+    assert set(after) == set(before)
+    for path, value in before.items():
+        if isinstance(value, np.ndarray):
+            assert_array_equal(np.asarray(after[path], dtype=value.dtype), value, err_msg=path)
+        else:
+            assert after[path] == value
+    assert_array_equal(back.obsm["X_ivis"], fitted.obsm["X_ivis"])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("fmt", READERS)
+def test_a_second_round_trip_returns_the_model(fitted, tmp_path, fmt):
+    once = READERS[fmt](written(fitted, tmp_path, fmt))
+    (tmp_path / "again").mkdir()
+    twice = READERS[fmt](written(once, tmp_path / "again", fmt))
+    assert_allclose(scivis.get.model(twice).transform(twice.obsm["X_pca"]), fitted.obsm["X_ivis"], atol=1e-5)
+
+
+def test_backed_data_have_the_model(fitted, tmp_path):
+    backed = ad.read_h5ad(written(fitted, tmp_path, "h5ad"), backed="r")
+    assert_allclose(scivis.get.model(backed).transform(backed.obsm["X_pca"]), fitted.obsm["X_ivis"], atol=1e-5)
+    backed.file.close()
+
+
+def test_concatenation_can_keep_the_model(fitted):
+    halves = [fitted[:300].copy(), fitted[300:].copy()]
+    whole = ad.concat(halves, uns_merge="same")
+    assert_allclose(scivis.get.model(whole).transform(whole.obsm["X_pca"]), whole.obsm["X_ivis"], atol=1e-5)
+
+
+def pull_together(y_true, y_pred):
+    return keras.ops.mean(keras.ops.square(y_pred[0] - y_pred[1]), axis=-1)
+
+
+def test_a_loss_function_is_not_needed_to_embed(fitted, tmp_path):
+    scivis.tl.ivis(fitted, loss=pull_together, **TINY)
+    back = ad.read_h5ad(written(fitted, tmp_path, "h5ad"))
+    assert_allclose(scivis.get.model(back).transform(back.obsm["X_pca"]), back.obsm["X_ivis"], atol=1e-5)
