@@ -91,7 +91,7 @@ class Batch:
     def sample_pairs(
         self, rows: NDArray[np.int32], neighbors: Neighbors | LazyNeighbors, rng: np.random.Generator
     ) -> NDArray[np.int32]:
-        """Positions of neighbors in the batch, shape (2, pairs); the frequencies of any two pairs differ by at most 1."""
+        """Positions of neighbors in the batch, shape (2, pairs); frequencies of pairs differ by at most 1."""
         if pairs.is_label_map(neighbors):
             return np.arange(self.n_rows, dtype=np.int32).reshape(2, -1)
         found = pairs.find_pairs(rows.ravel(), neighbors)

@@ -82,7 +82,7 @@ def similarity_sums(rows: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
 
 
 def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
-    """One minus Pearson's r between the logarithms of input and embedding distances of pairs of rows, shapes (batch, ...).
+    """One minus Pearson's r between the logarithms of input and embedding distances of pairs of rows.
 
     Each row is paired with the four rows after it, cyclically, so that the pairs are as random as the order of the
     rows. Without logarithms, a few outlying cells would determine r. The idea of a global term beside a local loss is
