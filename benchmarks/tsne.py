@@ -28,7 +28,7 @@ import scanpy as sc
 from sklearn.neighbors import KNeighborsClassifier
 
 import scivis
-from scivis._ivis.pack import unpack_input
+from scivis._adata.expression import unpack_input
 from scivis._tsne import affinities
 
 if TYPE_CHECKING:
