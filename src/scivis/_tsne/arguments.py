@@ -55,8 +55,8 @@ def given_settings(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def check_resumable(given: dict[str, Any], preset: str, **other: Any) -> None:
     """Raise for arguments that only a first call can have."""
-    fixed = {name: given.get(name) for name in ("n_components", "initialization")} | other
-    fixed |= {"preset": preset if preset != "default" else None}
+    fixed = other | {"preset": None if preset == "default" else preset}
+    fixed |= {name: given.get(name) for name in ("n_components", "initialization")}
     if named := [name for name, value in fixed.items() if value is not None]:
         msg = f"resume=True continues with the data and settings of an earlier call: leave out {named}, or leave out resume."
         raise ValueError(msg)
@@ -115,6 +115,8 @@ def _with_graph(
     allow_uniform: bool = False,
 ) -> tuple[Settings, str]:
     """Resolved settings and the key of the graph: that of the caller, of the fitted model, or of `sc.pp.neighbors`."""
+    from scanpy import logging as logg
+
     search = {name: given[name] for name in _SEARCH if name in given}
     if key is not None and search:
         msg = f"neighbors_key={key!r} reuses a graph, {search} asks for a search: leave one of them out."
@@ -130,7 +132,13 @@ def _with_graph(
     elif settings.affinity == "connectivities":
         msg = "affinity='connectivities' requires a graph: run `sc.pp.neighbors`, and name it with neighbors_key."
         raise ValueError(msg)
-    return _resolve(settings, adata.n_obs), key or ""
+    resolved = resolve(settings, adata.n_obs)
+    if resolved.perplexities != settings.perplexities and settings.affinity in ("perplexity", "multiscale"):
+        decreased = (
+            f"{settings.perplexity} is more than a third of the {adata.n_obs} cells: using {resolved.perplexity}"
+        )
+        logg.warning(f"perplexity={decreased}")
+    return resolved, key or ""
 
 
 def _adapt_to_graph(adata: AnnData, key: str, settings: Settings, required: int, *, allow_uniform: bool) -> Settings:
@@ -153,17 +161,6 @@ def _adapt_to_graph(adata: AnnData, key: str, settings: Settings, required: int,
         "affinity='uniform'."
     )
     raise ValueError(msg)
-
-
-def _resolve(settings: Settings, n_cells: int) -> Settings:
-    """Settings without `auto`, with a warning if the perplexity is decreased."""
-    from scanpy import logging as logg
-
-    resolved = resolve(settings, n_cells)
-    if resolved.perplexities != settings.perplexities and settings.affinity in ("perplexity", "multiscale"):
-        decreased = f"using {resolved.perplexity}"
-        logg.warning(f"perplexity={settings.perplexity} is more than a third of the {n_cells} cells: {decreased}")
-    return resolved
 
 
 def read_input(adata: AnnData, representation: Representation) -> ModelInput:

@@ -22,14 +22,11 @@ class FittedTsne:
 
     Parameters
     ----------
-    settings
-        Resolved settings.
-    graph, obsm
-        Key of the neighbor graph, empty after a search, and key of the coordinates.
-    coordinates
-        Coordinates of the cells, shape (n, n_components).
-    state
-        Gains and last updates, from which an optimization continues; `None` before the first iteration.
+    settings, graph, obsm
+        Resolved settings, key of the neighbor graph (empty after a search), and key of the coordinates.
+    coordinates, state
+        Coordinates, shape (n, n_components), and gains and last updates, from which the optimization continues; `None` before
+        the first iteration.
     history, kl_divergence
         Course of the optimization, and divergence of the coordinates.
     reference

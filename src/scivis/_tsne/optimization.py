@@ -26,18 +26,10 @@ _COLUMNS = ("kl_divergence", "exaggeration", "learning_rate")
 
 @dataclass(eq=False)
 class History:
-    """Kullback-Leibler divergence during the optimization; openTSNE calls it as a callback.
+    """Kullback-Leibler divergence, exaggeration and learning rate by iteration; openTSNE calls it as a callback.
 
-    Parameters
-    ----------
-    rows
-        Divergence, exaggeration and learning rate, by iteration.
-    n_done
-        Number of iterations before the current phase.
-    phase
-        Exaggeration and learning rate of the current phase.
-    report
-        Function that is called with the number of iterations so far.
+    The current `phase` has an exaggeration and a learning rate, and starts after `n_done` iterations. `report` is called with
+    the number of iterations so far.
     """
 
     rows: dict[int, tuple[float, float, float]] = field(default_factory=dict)

@@ -11,16 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scivis._checks import check_seed, is_real
-from scivis._store.schema import (
-    FORMAT,
-    check_entry,
-    fail,
-    finite_array,
-    from_json,
-    pack_landmarks,
-    to_json,
-    unpack_landmarks,
-)
+from scivis._store import schema
 from scivis.neighbors._novelty import Reference
 
 from .model import FittedTsne
@@ -40,43 +31,31 @@ def pack_model(fitted: FittedTsne) -> dict[str, Any]:
     """The model as a dictionary that h5ad and zarr can store."""
     gains, update = fitted.state or [np.empty((0, fitted.settings.n_components))] * 2
     return {
-        "format": FORMAT,
-        "config": to_json({"settings": fitted.settings.plain(), "graph": fitted.graph, "obsm": fitted.obsm}),
+        "format": schema.FORMAT,
+        "config": schema.to_json({"settings": fitted.settings.plain(), "graph": fitted.graph, "obsm": fitted.obsm}),
         "gains": gains,
         "update": update,
-        **pack_landmarks(fitted.reference.landmarks, fitted.reference.unit),
+        **schema.pack_landmarks(fitted.reference.landmarks, fitted.reference.unit),
     }
 
 
 def unpack_model(entry: Mapping[str, Any], obsm: Mapping[str, Any], metric: Metric | None = None) -> FittedTsne:
-    """The fitted model.
+    """The fitted model, from its entry of `.uns` and the arrays of `.obsm`; raise if either is incomplete or was altered.
 
-    Parameters
-    ----------
-    entry
-        The result of :func:`pack_model` as `model`, with `history` and `kl_divergence`.
-    obsm
-        Arrays with one row per cell, among them the coordinates.
-    metric
-        The metric, if it was a function.
-
-    Raises
-    ------
-    ValueError
-        If an entry is missing, altered or of a newer format, or a metric is required and not given.
+    A `metric` is required if it was a function, because no function is stored.
     """
     stored = entry["model"]
-    check_entry(stored, ("config", "gains", "update", "landmarks", "landmark_unit"))
-    config = from_json(stored, "config")
+    schema.check_entry(stored, ("config", "gains", "update", "landmarks", "landmark_unit"))
+    config = schema.from_json(stored, "config")
     graph, key = config.get("graph"), config.get("obsm")
     if not isinstance(graph, str) or not isinstance(key, str):
-        fail("its config does not name its graph and its coordinates")
+        schema.fail("its config does not name its graph and its coordinates")
     settings = _settings(config.get("settings"), metric)
     if key not in obsm or np.asarray(obsm[key]).shape[1:] != (settings.n_components,):
-        fail(f"its coordinates, adata.obsm[{key!r}], are missing or do not have {settings.n_components} columns")
-    coordinates = finite_array(obsm[key], f"adata.obsm[{key!r}]").astype(np.float64)
-    gains, update = (finite_array(stored[name], name) for name in ("gains", "update"))
-    divergence = entry.get("kl_divergence")
+        schema.fail(f"its coordinates, adata.obsm[{key!r}], are missing or do not have {settings.n_components} columns")
+    coordinates = schema.finite_array(obsm[key], f"adata.obsm[{key!r}]").astype(np.float64)
+    gains, update = (schema.finite_array(stored[name], name) for name in ("gains", "update"))
+    divergence: Any = entry.get("kl_divergence")
     return FittedTsne(
         settings=settings,
         graph=graph,
@@ -85,13 +64,13 @@ def unpack_model(entry: Mapping[str, Any], obsm: Mapping[str, Any], metric: Metr
         state=(gains, update) if gains.size or update.size else None,
         history=History.of(entry.get("history")),
         kl_divergence=float(divergence) if is_real(divergence) else np.nan,
-        reference=Reference(*unpack_landmarks(stored)),
+        reference=Reference(*schema.unpack_landmarks(stored)),
     )
 
 
 def _settings(stored: Any, metric: Metric | None) -> Settings:
     if not isinstance(stored, dict) or set(stored) != {field.name for field in fields(Settings)}:
-        fail("its config does not hold exactly the settings of a t-SNE")
+        schema.fail("its config does not hold exactly the settings of a t-SNE")
     perplexity = stored["perplexity"]
     perplexity = tuple(perplexity) if isinstance(perplexity, list) else perplexity
     changes = {"perplexity": perplexity, "metric": _metric(stored["metric"], metric)}
@@ -100,13 +79,13 @@ def _settings(stored: Any, metric: Metric | None) -> Settings:
         check_settings(settings, _ANY_NUMBER)
         check_seed(settings.random_state)
     except (ValueError, TypeError) as error:
-        fail(f"its settings are invalid: {str(error)[:200]}", error)
+        schema.fail(f"its settings are invalid: {str(error)[:200]}", error)
     return settings
 
 
 def _metric(stored: Any, given: Metric | None) -> Metric:
     if not isinstance(stored, str):
-        fail(f"its metric is {str(stored)[:80]!r}")
+        schema.fail(f"its metric is {str(stored)[:80]!r}")
     if stored == "custom" and given is None:
         msg = (
             "The model was fitted with the user's own metric. Functions are not stored with the data, so that no file can "

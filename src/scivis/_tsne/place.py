@@ -79,24 +79,19 @@ def place(
         for block in rows:
             coordinates.append(placer(*index.query(block, n_required)))
             scores.append(novelty(fitted.reference, block))
-    placed = Results(
-        obsm={keys.obsm: np.concatenate(coordinates)},
-        notes={keys.obsm: "coordinates on the embedding of the reference (adata_new.obsm)"},
-    )
+    note = "coordinates on the embedding of the reference (adata_new.obsm)"
+    placed = Results(obsm={keys.obsm: np.concatenate(coordinates)}, notes={keys.obsm: note})
     if distances is not None:
         return placed
-    return placed | Results(
-        obs={keys.novelty: np.concatenate(scores)},
-        notes={keys.novelty: "novelty with respect to the reference (adata_new.obs)"},
-    )
+    note = "novelty with respect to the reference (adata_new.obs)"
+    return placed | Results(obs={keys.novelty: np.concatenate(scores)}, notes={keys.novelty: note})
 
 
 def stored_input(adata: AnnData, entry: Any, reference: Reference) -> ModelInput:
     """The rows that a model was fitted on, read again and validated with its landmarks, and their origin."""
     kind, key, width = fitted_representation(entry.get("params"))
-    representation = (
-        choose_representation(adata, layer=key) if kind == "layer" else choose_representation(adata, use_rep=key)
-    )
+    layer, use_rep = (key, None) if kind == "layer" else (None, key)
+    representation = choose_representation(adata, use_rep=use_rep, layer=layer)
     name = representation.description
     x = read_rows(representation.matrix, name)[:, :width]
     sample = x[:: max(1, len(x) // _SAMPLE)]

@@ -63,19 +63,10 @@ class PlacementSettings:
 class Placer:
     """Places consecutive blocks of new rows on an embedding. Coordinates of a row do not depend on the other rows.
 
-    Parameters
-    ----------
-    coordinates
-        The embedding, shape (n, n_components).
-    settings
-        Resolved settings of the embedding.
-    placement
-        Settings of the placement.
+    The embedding has coordinates of shape (n, n_components) and resolved settings.
     """
 
-    def __init__(
-        self, coordinates: NDArray[np.floating], settings: Settings, placement: PlacementSettings
-    ) -> None:  # fmt: skip
+    def __init__(self, coordinates: NDArray[np.floating], settings: Settings, placement: PlacementSettings) -> None:
         from openTSNE import TSNEEmbedding
         from openTSNE.affinity import PrecomputedAffinities
 

@@ -127,10 +127,10 @@ def check_settings(settings: Settings, n_cells: int) -> None:
     check_schedule(settings)
     _check_search(settings)
     _check_affinity(settings, n_cells)
-    is_fft = settings.negative_gradient_method not in ("auto", *_BARNES_HUT)
-    if settings.n_components > (_MAX_FFT if is_fft else _MAX_BH):
-        most = f"at most {_MAX_BH}, or {_MAX_FFT} with negative_gradient_method='fft'"
-        msg = f"n_components={settings.n_components} must be {most}. For more, use scivis.tl.ivis."
+    most = _MAX_BH if settings.negative_gradient_method in ("auto", *_BARNES_HUT) else _MAX_FFT
+    if settings.n_components > most:
+        limit = f"at most {most} with negative_gradient_method={settings.negative_gradient_method!r}"
+        msg = f"n_components={settings.n_components} must be {limit}. For more, use scivis.tl.ivis."
         raise ValueError(msg)
 
 
