@@ -51,9 +51,7 @@ class Tool:
 
 
 TOOLS = {
-    "ivis": Tool(
-        "ivis", TINY_IVIS, {"obsm": {"X_ivis"}, "uns": {"ivis"}}, {"obsm": {"other"}, "uns": {"other"}}
-    ),
+    "ivis": Tool("ivis", TINY_IVIS, {"obsm": {"X_ivis"}, "uns": {"ivis"}}, {"obsm": {"other"}, "uns": {"other"}}),
     "ivis with labels": Tool(
         "ivis",
         TINY_IVIS | {"labels": "bulk_labels"},
@@ -194,17 +192,20 @@ def test_nothing_is_printed_at_verbosity_0(tool: Tool, cells: AnnData, capfd: py
 
 
 @every_tool
+@pytest.mark.parametrize("key_added", [None, "other"])
 def test_messages_name_what_is_used_and_written(
-    tool: Tool, cells: AnnData, capsys: pytest.CaptureFixture[str]
+    tool: Tool, key_added: str | None, cells: AnnData, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sc.settings.verbosity = "hint"
     sc.settings.logfile = ""
-    tool(cells)
+    tool(cells, key_added=key_added)
     printed = "".join(capsys.readouterr())
     assert "X_pca" in printed
+    written = tool.written if key_added is None else tool.keyed
     # Colors belong to a column that is named.
-    for name in (name for names in tool.written.values() for name in names if not name.endswith("_colors")):
-        assert repr(name) in printed
+    names = [name for names in written.values() for name in names if not name.endswith("_colors")]
+    for name in names:
+        assert printed.count(f"    {name!r}, ") == names.count(name)
 
 
 @every_tool

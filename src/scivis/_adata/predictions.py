@@ -87,17 +87,17 @@ def predicted_labels(keys: Keys, named: Predictions, scores: NDArray[np.float32]
     n_outputs = scores.shape[1]
     check_predictions(named, n_outputs)
     exclusive = len(named.categories) > 1 and named.metric in CLASSIFICATION and named.metric not in _BINARY
-    label = {keys.label: f"predicted {named.labels} (adata.obs)"}
+    label: tuple[tuple[str, str], ...] = ((keys.label, f"predicted {named.labels} (adata.obs)"),)
     if n_outputs == 1 and not exclusive:
         return Results(obs={keys.label: scores[:, 0]}, notes=label)
-    matrix = Results(obsm={keys.scores: scores}, notes={keys.scores: f"scores of {named.labels} (adata.obsm)"})
+    matrix = Results(obsm={keys.scores: scores}, notes=((keys.scores, f"scores of {named.labels} (adata.obsm)"),))
     if not exclusive:
         return matrix
     obs = {keys.label: pd.Categorical.from_codes(scores.argmax(axis=1), list(named.categories))}
     # Hinge losses give distances from the decision boundary, which are not probabilities.
     if named.metric not in HINGES:
         obs[keys.certainty] = scores.max(axis=1)
-        label[keys.certainty] = "certainty of the predicted label (adata.obs)"
+        label += ((keys.certainty, "certainty of the predicted label (adata.obs)"),)
     # Without colors, those of an earlier prediction are removed: they may belong to other classes.
     colors = {f"{keys.label}_colors": list(named.colors) or None}
     return Results(obs=obs, uns=colors, notes=label) | matrix

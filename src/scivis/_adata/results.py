@@ -23,17 +23,17 @@ class Results:
     uns
         Entries by key; `None` removes an outdated entry.
     notes
-        Description of each key, for the message.
+        Keys and their descriptions, for the message. With `key_added`, several entries have the same key.
     """
 
     obsm: dict[str, NDArray[Any]] = field(default_factory=dict)
     obs: dict[str, Any] = field(default_factory=dict)
     uns: dict[str, Any] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
+    notes: tuple[tuple[str, str], ...] = ()
 
     def __or__(self, other: Results) -> Results:
         """The results of both."""
-        return Results(**{name: vars(self)[name] | vars(other)[name] for name in vars(self)})
+        return Results(self.obsm | other.obsm, self.obs | other.obs, self.uns | other.uns, self.notes + other.notes)
 
     def write(self, adata: AnnData) -> str:
         """Write the results, and return the lines of a message that describe them."""
@@ -46,4 +46,4 @@ class Results:
                 adata.uns.pop(key, None)
             else:
                 adata.uns[key] = entry
-        return "\n".join(f"    {key!r}, {note}" for key, note in self.notes.items())
+        return "\n".join(f"    {key!r}, {note}" for key, note in self.notes)

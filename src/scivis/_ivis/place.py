@@ -43,10 +43,10 @@ def place(adata: AnnData, entry: Any, rows: Rows, keys: Keys, *, backbone: keras
     placed = Results(
         obsm={keys.obsm: embedding},
         obs={keys.novelty: novelty},
-        notes={
-            keys.obsm: "coordinates in the embedding of the reference (adata_new.obsm)",
-            keys.novelty: "novelty with respect to the reference (adata_new.obs)",
-        },
+        notes=(
+            (keys.obsm, "coordinates in the embedding of the reference (adata_new.obsm)"),
+            (keys.novelty, "novelty with respect to the reference (adata_new.obs)"),
+        ),
     )
     return placed | predicted_labels(keys, named, scores) if named else placed
 

@@ -80,11 +80,11 @@ def place(
             coordinates.append(placer(*index.query(block, n_required)))
             scores.append(novelty(fitted.reference, block))
     note = "coordinates on the embedding of the reference (adata_new.obsm)"
-    placed = Results(obsm={keys.obsm: np.concatenate(coordinates)}, notes={keys.obsm: note})
+    placed = Results(obsm={keys.obsm: np.concatenate(coordinates)}, notes=((keys.obsm, note),))
     if distances is not None:
         return placed
     note = "novelty with respect to the reference (adata_new.obs)"
-    return placed | Results(obs={keys.novelty: np.concatenate(scores)}, notes={keys.novelty: note})
+    return placed | Results(obs={keys.novelty: np.concatenate(scores)}, notes=((keys.novelty, note),))
 
 
 def stored_input(adata: AnnData, entry: Any, reference: Reference) -> ModelInput:

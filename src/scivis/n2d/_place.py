@@ -48,7 +48,7 @@ def place(
     return (
         _encoded(keys, latent, embedding, "the reference's map")
         | _clustered(keys, labels, learners.classes_, proba, colors)
-        | Results(obs={keys.novelty: columns[:, width]}, notes={keys.novelty: "distance from the reference (obs)"})
+        | Results(obs={keys.novelty: columns[:, width]}, notes=((keys.novelty, "distance from the reference (obs)"),))
     )
 
 
@@ -68,7 +68,10 @@ def _encode(block: NDArray[np.float32], *, model: N2D) -> NDArray[np.float32]:
 def _encoded(keys: Keys, latent: NDArray[np.float32], embedding: NDArray[np.float32], where: str) -> Results:
     return Results(
         obsm={keys.latent: latent, keys.obsm: embedding},
-        notes={keys.latent: "output of the encoder (obsm)", keys.obsm: f"coordinates on {where} (obsm)"},
+        notes=(
+            (keys.latent, "output of the encoder (obsm)"),
+            (keys.obsm, f"coordinates on {where} (obsm)"),
+        ),
     )
 
 
@@ -82,9 +85,9 @@ def _clustered(
     results = Results(
         obs={keys.uns: pd.Categorical.from_codes(pd.Index(classes).get_indexer(labels), names)},
         uns={f"{keys.uns}_colors": used},
-        notes={keys.uns: "clusters (obs)"},
+        notes=((keys.uns, "clusters (obs)"),),
     )
     if proba is None:
         return results
-    notes = {keys.proba: "probability of each cluster (obsm)"}
+    notes = ((keys.proba, "probability of each cluster (obsm)"),)
     return results | Results(obsm={keys.proba: proba.astype(np.float32)}, notes=notes)

@@ -159,7 +159,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     params |= {"n_cells": min(n_cells, adata.n_obs)} | recorded_seed(random_state)
     params |= {"labels": labels, "n_classes": len(classes)} if labels else {}
     columns = {trust_key(key, name): values for name, values in trust.items()}
-    notes = {key: "quality card (adata.uns)"} | dict.fromkeys(columns, "trust of each cell (adata.obs)")
+    notes = ((key, "quality card (adata.uns)"), *((name, "trust of each cell (adata.obs)") for name in columns))
     results = Results(uns={key: {"params": params, **pack_card(measures, bins)}}, obs=columns, notes=notes)
     logg.info("    finished", time=start, deep=f"added\n{results.write(adata)}")
     return adata if copy else None

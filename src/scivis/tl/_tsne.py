@@ -258,7 +258,10 @@ def _results(keys: Keys, fitted: FittedTsne, params: dict[str, Any], expression:
     return Results(
         obsm={keys.obsm: fitted.coordinates},
         uns={keys.uns: entry | ({} if fitted.pbic is None else {"pbic": fitted.pbic})},
-        notes={keys.obsm: "t-SNE coordinates (adata.obsm)", keys.uns: "t-SNE model (adata.uns)"},
+        notes=(
+            (keys.obsm, "t-SNE coordinates (adata.obsm)"),
+            (keys.uns, "t-SNE model (adata.uns)"),
+        ),
     )
 
 
