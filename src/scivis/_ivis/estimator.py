@@ -327,8 +327,8 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        Predictions, shape (n, n_outputs): for a cross-entropy, probabilities of the classes in the order of `classes_`; for
-        a hinge loss, signed distances from the decision boundary; for regression, values.
+        Predictions, shape (n, n_outputs). These are probabilities of the classes, in the order of `classes_`, for a
+        cross-entropy; signed distances from the decision boundary for a hinge loss; and values for regression.
         """
         head = self._label_head()
         return self._by_blocks(X, lambda fitted, rows: score_rows(fitted, head, rows), head.n_outputs)
@@ -343,8 +343,9 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        Novelty, shape (n,): mean distance to the five nearest landmarks, which are a sample of the fitted rows, divided by
-        the 99th percentile of the fitted rows. It is at most 1 for 99 % of the fitted rows, and 2 at twice that distance.
+        Novelty, shape (n,). This is the mean distance to the five nearest landmarks, which are a sample of the fitted rows,
+        divided by the 99th percentile of the fitted rows. It is at most 1 for 99 % of the fitted rows, and 2 at twice that
+        distance.
         """
         return self._by_blocks(X, novelty_of_rows)
 
