@@ -299,7 +299,8 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        Embedding, shape (n, embedding_dims).
+        :class:`numpy.ndarray`
+            Embedding, shape (n, embedding_dims).
         """
         return self.fit(X, Y, shuffle_mode).transform(X)
 
@@ -313,7 +314,8 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        Embedding, shape (n, embedding_dims).
+        :class:`numpy.ndarray`
+            Embedding, shape (n, embedding_dims).
         """
         return self._by_blocks(X, embed_rows, self.embedding_dims)
 
