@@ -1,9 +1,9 @@
 """Embeddings of single cells, with their models stored in the AnnData object.
 
-The tools are in ``scivis.tl``, plots in ``scivis.pl``, and ``scivis.get`` returns fitted models. :class:`scivis.Ivis` and
-:class:`scivis.N2D` are the same methods as scikit-learn estimators on arrays.
+The tools are in ``scivis.tl``, the plots in ``scivis.pl``, and ``scivis.get`` returns fitted models.
+:class:`scivis.Ivis` and :class:`scivis.N2D` are the same methods as scikit-learn estimators on arrays.
 
-`import scivis` is fast: TensorFlow, scanpy and the libraries of the neighbor searches are imported when they are needed.
+`import scivis` is fast: TensorFlow, scanpy and the libraries of the neighbor search are imported when they are needed.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._methods import entry_of, method_of
+from ._methods import METHODS, entry_of, method_name
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -52,4 +52,4 @@ def model(adata: AnnData, key: str = "ivis", **options: Any) -> Any:
     True
     """
     entry = entry_of(adata, key)
-    return method_of(entry).load(adata, entry, **options)
+    return METHODS[method_name(entry)].load(adata, entry, **options)

@@ -1,4 +1,4 @@
-"""`scivis.tl.ivis` rejects bad arguments and data: the message names argument, value and remedy, and `adata` is unchanged."""
+"""Bad arguments and data of `scivis.tl.ivis`: messages name argument, value and remedy, and `adata` is unchanged."""
 
 import anndata as ad
 import keras
@@ -16,7 +16,7 @@ def no_training(monkeypatch):
 
 @pytest.fixture
 def no_work(monkeypatch, no_training):
-    for name in ("scanpy.pp.pca", "scivis._ivis.arguments.find_neighbors", "scivis.tl._ivis.training_rows"):
+    for name in ("scanpy.pp.pca", "scivis._ivis.arguments.find_neighbors", "scivis._ivis.arguments.training_rows"):
         monkeypatch.setattr(name, lambda *_, _name=name, **__: pytest.fail(f"{_name} was called"))
 
 

@@ -17,7 +17,7 @@ TINY = {"network": [8], "epochs": 1, "n_neighbors": 5}
 
 @pytest.fixture(scope="module", autouse=True)
 def few_clusters():
-    """Subsamples of few cells by few clusters, as they are of many cells: 256 clusters would take longer than training."""
+    """Subsamples are stratified by 8 clusters instead of 256, which would take longer than training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("scivis.data._sampling._CENTERS", 8)
         yield

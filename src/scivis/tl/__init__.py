@@ -1,4 +1,4 @@
-"""Tools: fit maps, place new cells on them, and judge them."""
+"""Tools: embed cells, map new cells to an embedding, and evaluate embeddings."""
 
 from ._drift import drift
 from ._importance import feature_importance

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scivis._adata.keys import Keys
-from scivis._methods import entry_of, method_of
+from scivis._methods import entry_of, method_name
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -18,9 +18,9 @@ def drift(adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", inplace:
     """Test whether new cells (the query) are distributed in the embedding as the cells of the reference.
 
     The coordinates of query and reference are compared for each dimension with the two-sample Kolmogorov-Smirnov test,
-    which the documentation of ivis recommends for concept drift. Both other proportions of cell types and cells that are
-    unlike those of the reference cause drift. The novelty that :func:`scivis.tl.ingest` writes distinguishes the two. With
-    many cells even small differences are significant, so that the statistic should be considered as well.
+    which the documentation of ivis recommends for concept drift. Both other proportions of cell types and cells that
+    are unlike those of the reference cause drift. The novelty that :func:`scivis.tl.ingest` writes distinguishes the
+    two. With many cells even small differences are significant, so that the statistic should be considered as well.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def drift(adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", inplace:
     Returns `None` if `inplace=True`, else an `AnnData` object. Sets the following field:
 
     `adata_new.uns['ivis_drift' | key + '_drift']` : :class:`dict`
-        `statistic`, the maximum difference of the cumulative distributions, between 0 and 1, and `pvalue`, both for each
-        dimension; `pvalue_any`, the smallest p-value, Bonferroni-corrected for the number of dimensions.
+        `statistic`, the maximum difference of the cumulative distributions, between 0 and 1, and `pvalue`, both for
+        each dimension; `pvalue_any`, the smallest p-value, Bonferroni-corrected for the number of dimensions.
 
     Raises
     ------
@@ -62,12 +62,11 @@ def drift(adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", inplace:
     from scanpy import logging as logg
     from scipy.stats import ks_2samp
 
-    keys = Keys.of(method_of(entry_of(adata_ref, key)).name, key)
+    keys = Keys.of(method_name(entry_of(adata_ref, key)), key)
     new, reference = _coordinates(adata_new, adata_ref, keys.obsm)
-    tests = [ks_2samp(*pair) for pair in zip(new.T, reference.T, strict=True)]
-    statistic = np.array([test.statistic for test in tests])
-    pvalue = np.array([test.pvalue for test in tests])
-    pvalue_any = float(min(1.0, len(tests) * pvalue.min()))
+    tests = ks_2samp(new, reference)
+    statistic, pvalue = tests.statistic, tests.pvalue
+    pvalue_any = float(min(1.0, len(pvalue) * pvalue.min()))
 
     adata_new = adata_new if inplace else adata_new.copy()
     adata_new.uns[keys.drift] = {"statistic": statistic, "pvalue": pvalue, "pvalue_any": pvalue_any}
@@ -85,9 +84,7 @@ def _coordinates(adata_new: AnnData, adata_ref: AnnData, key: str) -> tuple[NDAr
         raise KeyError(msg)
     new, reference = (np.asarray(adata.obsm[key]) for adata in (adata_new, adata_ref))
     if not len(new) or new.shape[1] != reference.shape[1] or not np.isfinite(new).all():
-        msg = (
-            f"adata_new.obsm[{key!r}] has shape {new.shape}; at least one cell with {reference.shape[1]} finite coordinates "
-            "is needed."
-        )
+        dims = reference.shape[1]
+        msg = f"adata_new.obsm[{key!r}] has shape {new.shape}; at least one cell with {dims} finite coordinates is needed."
         raise ValueError(msg)
     return new, reference

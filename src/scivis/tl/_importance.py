@@ -13,7 +13,7 @@ from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
 from scivis._adata.representation import check_copy, choose_expression, choose_representation
 from scivis._checks import check_positive_int, check_seed
-from scivis._methods import entry_of, method_of
+from scivis._methods import METHODS, entry_of, method_name
 from scivis._progress import verbose
 from scivis._quality.importance import permutation_importance
 from scivis.data._blocks import take_rows
@@ -41,8 +41,8 @@ def feature_importance(
 
     The importance of a gene is the mean distance by which cells move in the embedding if this gene takes its value in
     another cell, and all other genes keep theirs (permutation importance; Breiman, Machine Learning 45, 2001). If the
-    model was fitted on a PCA, the changed expression is projected on it. Of several genes with the same information, each
-    has a low importance.
+    model was fitted on a PCA, the changed expression is projected on it. Of several genes with the same information,
+    each has a low importance.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def feature_importance(
 
     Returns
     -------
-    Returns `None` if `copy=False`, else an `AnnData` object. If the model was fitted on genes or on a PCA of genes, sets:
+    Returns `None` if `copy=False`, else an `AnnData` object. If the model was fitted on genes or their PCA, sets:
 
     `adata.var['ivis_importance' | key + '_importance']` : :class:`pandas.Series` (float32)
         Mean distance by which cells move, in units of the embedding. NaN for genes that the model does not use.
@@ -94,11 +94,10 @@ def feature_importance(
     check_seed(random_state)
     check_copy(adata, copy=copy)
     entry = entry_of(adata, key)
-    method = method_of(entry)
-    if method.name != "ivis":
-        msg = f"key={key!r} is an embedding of {method.name}, but a model of scivis.tl.ivis is needed."
+    if (method := method_name(entry)) != "ivis":
+        msg = f"key={key!r} is an embedding of {method}, but a model of scivis.tl.ivis is needed."
         raise ValueError(msg)
-    model = method.load(adata, entry, backbone=backbone)
+    model = METHODS[method].load(adata, entry, backbone=backbone)
     adata = adata.copy() if copy else adata
 
     rng = np.random.default_rng(random_state)
@@ -109,7 +108,7 @@ def feature_importance(
     progress = partial(tqdm, desc="features", unit="block", disable=not verbose())
     importance = permutation_importance(model.transform, inputs, changes, loadings, progress)
 
-    written, place = Keys.of(method.name, key).importance, "adata.var" if source else "adata.uns"
+    written, place = Keys.of(method, key).importance, "adata.var" if source else "adata.uns"
     if source:
         adata.var[written] = pd.Series(importance, index=source.genes).reindex(adata.var_names).astype(np.float32)
     else:

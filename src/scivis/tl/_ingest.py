@@ -12,7 +12,7 @@ from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
 from scivis._adata.representation import choose_expression, choose_representation
 from scivis._checks import check_fraction
-from scivis._methods import entry_of, method_of
+from scivis._methods import METHODS, entry_of, method_name
 from scivis.data._streaming import Rows
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def ingest(
 ) -> AnnData | None:
     """Map new cells (the query) to the embedding of a reference, with the model of the reference.
 
-    A network of :func:`scivis.tl.ivis` or :func:`scivis.tl.n2d` is applied to the query. In a t-SNE embedding, each query
-    cell is optimized among the reference cells, which stay where they are. Nothing is fitted, the reference is not changed,
-    and the coordinates of a cell do not depend on the other cells of the query.
+    A network of :func:`scivis.tl.ivis` or :func:`scivis.tl.n2d` is applied to the query. In a t-SNE embedding, each
+    query cell is optimized among the reference cells, which stay where they are. Nothing is fitted, the reference is
+    not changed, and the coordinates of a cell do not depend on the other cells of the query.
 
     If the model was fitted on genes, or on a PCA of genes, it reads the expression of the query. Genes are matched by
     name, in any order. Genes that are missing in the query take their mean in the reference, and other genes of the
@@ -67,14 +67,14 @@ def ingest(
 
         - ivis: `backbone`, the Keras model, if the reference was fitted with one.
         - n2d: `autoencoder`, `manifold` and `clusterer`, if they cannot be stored; see :func:`scivis.tl.n2d`.
-        - tsne: the parameters of `transform` of openTSNE's `TSNEEmbedding`, with its defaults. The perplexity is 5 for any
-          reference. `perplexity`, `initialization` (`median` of the `k` nearest reference cells, of which at most three
-          times the perplexity are used; `weighted`, their mean weighted by affinity; `random`; or an array), `k` (25),
-          `learning_rate` (0.1), `early_exaggeration` (4), `early_exaggeration_iter` (0), `exaggeration` (1.5), `n_iter`
-          (250; 0 keeps the initial coordinates), `initial_momentum` and `final_momentum` (0.8), `max_grad_norm` (0.25),
-          `max_step_norm`. Also `n_jobs`; `metric`, if it was a function; and `distances`, a matrix of query × reference
-          cells, dense, or sparse with the nearest cells of each row, which replaces the neighbor search. In this case no
-          novelty is written.
+        - tsne: the parameters of `transform` of openTSNE's `TSNEEmbedding`, with its defaults: `perplexity` (5 for any
+          reference), `initialization` (`median` of the `k` nearest reference cells, of which at most three times the
+          perplexity are used; `weighted`, their mean weighted by affinity; `random`; or an array), `k` (25),
+          `learning_rate` (0.1), `early_exaggeration` (4), `early_exaggeration_iter` (0), `exaggeration` (1.5),
+          `n_iter` (250; 0 keeps the initial coordinates), `initial_momentum` and `final_momentum` (0.8),
+          `max_grad_norm` (0.25), `max_step_norm`. Also `n_jobs`; `metric`, if it was a function; and `distances`, a
+          matrix of query × reference cells, dense, or sparse with the nearest cells of each row. It replaces the
+          neighbor search, and no novelty is written.
 
     Returns
     -------
@@ -87,8 +87,8 @@ def ingest(
         reference cells, divided by the 99th percentile of this distance among the reference cells. Up to 1 is ordinary.
         Well above 1, no reference cell is similar, and the coordinates mean little.
 
-    If the reference learned labels, the predictions for the query are written as by :func:`scivis.tl.ivis`, with the colors
-    of the reference.
+    If the reference learned labels, the predictions for the query are written as by :func:`scivis.tl.ivis`, with the
+    colors of the reference.
 
     Raises
     ------
@@ -110,14 +110,14 @@ def ingest(
     from scanpy import logging as logg
 
     start = logg.info("mapping new cells to the reference")
-    _check_arguments(adata_new, use_rep, layer, min_genes, inplace=inplace)
+    _check_call(adata_new, use_rep, layer, min_genes, inplace=inplace)
     entry = entry_of(adata_ref, key)
-    method = method_of(entry)
-    keys = Keys.of(method.name, key)
+    method = method_name(entry)
+    keys = Keys.of(method, key)
     # Distances to the reference cells replace the input of the model.
     is_given = options.get("distances") is not None
     rows = Rows(np.empty((0, 0)), "") if is_given else _query_rows(adata_new, entry, use_rep, layer, min_genes)
-    results = method.place(adata_ref, entry, rows, keys, **options)
+    results = METHODS[method].place(adata_ref, entry, rows, keys, **options)
 
     adata_new = adata_new if inplace else adata_new.copy()
     written = results.write(adata_new)
@@ -127,9 +127,7 @@ def ingest(
     return None if inplace else adata_new
 
 
-def _check_arguments(
-    adata: AnnData, use_rep: str | None, layer: str | None, min_genes: float, *, inplace: bool
-) -> None:
+def _check_call(adata: AnnData, use_rep: str | None, layer: str | None, min_genes: float, *, inplace: bool) -> None:
     if use_rep is not None and layer is not None:
         msg = f"use_rep={use_rep!r} and layer={layer!r} are two inputs. Pass only one of them."
         raise ValueError(msg)
@@ -139,9 +137,7 @@ def _check_arguments(
         raise ValueError(msg)
 
 
-def _query_rows(
-    adata: AnnData, entry: dict[str, Any], use_rep: str | None, layer: str | None, min_genes: float
-) -> Rows:
+def _query_rows(adata: AnnData, entry: Any, use_rep: str | None, layer: str | None, min_genes: float) -> Rows:
     """The input of the model for the query, in blocks: from expression, or from `.obsm`."""
     expression = unpack_input(entry.get("expression")) if use_rep is None else None
     if expression is not None:

@@ -12,16 +12,7 @@ from scivis._adata.model_input import model_input
 from scivis._adata.predictions import pack_predictions, predicted_labels, predictions_of
 from scivis._adata.representation import choose_representation
 from scivis._adata.results import Results
-from scivis._ivis.arguments import (
-    check_call,
-    choose_labels,
-    choose_neighbors,
-    choose_settings,
-    get_neighbors,
-    open_checkpoint,
-    train_size,
-    training_rows,
-)
+from scivis._ivis import arguments
 from scivis._ivis.estimator import Ivis
 from scivis._ivis.pack import pack_model
 from scivis._ivis.place import StoredModel, map_cells
@@ -38,8 +29,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scivis._adata.labels import Labels
     from scivis._adata.model_input import ModelInput
+    from scivis._adata.predictions import Predictions
     from scivis._ivis.checkpoint import Checkpoint
     from scivis._ivis.presets import Preset
     from scivis.data._streaming import Rows
@@ -221,18 +212,18 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     start = logg.info("computing ivis")
     keys = Keys.of("ivis", key_added)
-    check_call(adata, max_train_cells, checkpoint, random_state, copy=copy)
-    n_train = train_size(adata.n_obs, max_train_cells)
-    supervision = choose_labels(adata, labels, supervision_metric, unlabeled_category)
+    arguments.check_call(adata, max_train_cells, checkpoint, random_state, copy=copy)
+    n_train = arguments.train_size(adata.n_obs, max_train_cells)
+    supervision = arguments.choose_labels(adata, labels, supervision_metric, unlabeled_category)
     if supervision is not None:
         supervision.targets()  # raises, before any work, if the labels cannot be learned
-    settings = choose_settings(
+    settings = arguments.choose_settings(
         preset, n_train, supervision, is_subsample=n_train < adata.n_obs, supervision_weight=supervision_weight,
         embedding_dims=n_components, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
         linear_path=linear_path, batch_size=batch_size, epochs=epochs, n_epochs_without_progress=patience,
         learning_rate=learning_rate, verbose=int(verbose()),
     )  # fmt: skip
-    source = choose_neighbors(
+    source = arguments.choose_neighbors(
         adata, neighbors_key, k=settings.k, n_neighbors=n_neighbors, backend=backend, metric=metric,
         index_path=annoy_index_path,
     )  # fmt: skip
@@ -244,18 +235,19 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     )
     cells = model_input(adata, representation, mask_var=mask_var, n_train=n_train, random_state=seed_of(sampling))
     logg.info(f"    using {cells.rows.name}")
-    rows = training_rows(cells.rows, n_train, source, sampling)
+    rows = arguments.training_rows(cells.rows, n_train, source, sampling)
     if n_train < adata.n_obs:
         logg.info(f"    training on {n_train:,} of {adata.n_obs:,} cells (max_train_cells)")
     targets = rows.targets(supervision)
-    point = open_checkpoint(checkpoint, settings, rows.x, targets, random_state)
-    neighbors, described = get_neighbors(adata, source, rows.x, search, point)
+    point = arguments.open_checkpoint(checkpoint, settings, rows.x, targets, random_state)
+    neighbors, described = arguments.get_neighbors(adata, source, rows.x, search, point)
     logg.info(f"    neighbors: {described}")
 
     model = Ivis(**settings.params(), neighbour_matrix=neighbors, anchors=rows.anchors, callbacks=callbacks)
     _train(model.set_params(random_state=training), rows.x, targets, point)
+    named = predictions_of(supervision, adata) if supervision and model.fitted_.head else None
     call = {"preset": preset, "n_train_cells": n_train, "neighbors": described} | recorded_seed(random_state)
-    results = _results(adata, keys, model, cells, call, rows.all_rows, supervision)
+    results = _results(keys, model, cells, call, rows.all_rows, named)
     written = "\n".join(result.write(adata) for result in results)
     logg.hint(f"    scivis.tl.ingest will place new cells by their {cells.source}")
     logg.info("    finished", time=start, deep=f"added\n{written}")
@@ -275,18 +267,11 @@ def _train(model: Ivis, x: NDArray[np.float32], targets: Any, point: Checkpoint 
 
 
 def _results(
-    adata: AnnData,
-    keys: Keys,
-    model: Ivis,
-    cells: ModelInput,
-    call: dict[str, Any],
-    all_rows: Rows,
-    supervision: Labels | None,
+    keys: Keys, model: Ivis, cells: ModelInput, call: dict[str, Any], all_rows: Rows, named: Predictions | None
 ) -> list[Results]:
     """The embedding, the model and, if labels were learned, the predictions for all rows."""
     settings, losses = Settings.of(model), model.loss_history_
     packed = pack_model(settings, model.fitted_)
-    named = predictions_of(supervision, adata) if supervision and model.fitted_.head else None
     # The workers of a dask cluster restore the model from its packed form. Anywhere else, the fitted one is used.
     stored = StoredModel(packed, settings.backbone, None if all_rows.is_dask else model.fitted_)
     embedding, _, scores = map_cells(stored, all_rows, named, with_novelty=False)
@@ -299,8 +284,8 @@ def _results(
         "predictions": pack_predictions(named),
     }
     return [
-        Results(obsm={keys.obsm: embedding}, notes={keys.obsm: "ivis coordinates (adata.obsm)"}),
-        Results(uns={keys.uns: entry}, notes={keys.uns: "ivis model (adata.uns)"}),
+        Results(obsm={keys.obsm: embedding}, notes=((keys.obsm, "ivis coordinates (adata.obsm)"),)),
+        Results(uns={keys.uns: entry}, notes=((keys.uns, "ivis model (adata.uns)"),)),
         *([predicted_labels(keys, named, scores)] if named else []),
     ]
 
