@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,8 +42,9 @@ class Labels:
     metric: str
     categories: tuple[str, ...]
 
+    @cached_property
     def targets(self) -> Targets:
-        """The labels as training reads them."""
+        """The labels as training reads them; an error if they cannot be learned."""
         from scivis.nn.supervision import make_targets
 
         return make_targets(self.values, self.metric, len(self.values))

@@ -76,7 +76,11 @@ def choose_labels(adata: AnnData, key: str | None, metric: str | None, unlabeled
         raise ValueError(msg)
     if metric is not None:
         check_metric(metric)
-    return None if key is None else read_labels(adata, key, metric, unlabeled_category)
+    if key is None:
+        return None
+    labels = read_labels(adata, key, metric, unlabeled_category)
+    _ = labels.targets  # raises, before any work, if the labels cannot be learned
+    return labels
 
 
 def choose_settings(
@@ -156,7 +160,7 @@ class TrainingRows:
         """Labels of the rows of `x`."""
         if labels is None:
             return None
-        targets = labels.targets()
+        targets = labels.targets
         return targets if self.subsample is None else targets.take(self.subsample)
 
 

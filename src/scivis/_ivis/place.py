@@ -9,6 +9,7 @@ import numpy as np
 
 from scivis._adata.predictions import check_predictions, predicted_labels, unpack_predictions
 from scivis._adata.results import Results
+from scivis._checks import check_shape
 from scivis._progress import bar
 
 from .estimator import restored
@@ -71,6 +72,7 @@ class StoredModel:
 
     def predict(self, rows: NDArray[np.float32], **columns: bool) -> NDArray[np.float32]:
         """See :func:`scivis._ivis.predict.predict_columns`."""
+        check_shape(rows.shape, self.fitted.encoder.input_shape[1:])
         return predict_columns(self.fitted, rows, **columns)
 
 

@@ -215,8 +215,6 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     arguments.check_call(adata, max_train_cells, checkpoint, random_state, copy=copy)
     n_train = arguments.train_size(adata.n_obs, max_train_cells)
     supervision = arguments.choose_labels(adata, labels, supervision_metric, unlabeled_category)
-    if supervision is not None:
-        supervision.targets()  # raises, before any work, if the labels cannot be learned
     settings = arguments.choose_settings(
         preset, n_train, supervision, is_subsample=n_train < adata.n_obs, supervision_weight=supervision_weight,
         embedding_dims=n_components, k=n_neighbors, model=network, distance=loss, global_weight=global_weight,
@@ -248,7 +246,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     named = predictions_of(supervision, adata) if supervision and model.fitted_.head else None
     call = {"preset": preset, "n_train_cells": n_train, "neighbors": described} | recorded_seed(random_state)
     results = _results(keys, model, cells, call, rows.all_rows, named)
-    written = "\n".join(result.write(adata) for result in results)
+    written = results.write(adata)
     logg.hint(f"    scivis.tl.ingest will place new cells by their {cells.source}")
     logg.info("    finished", time=start, deep=f"added\n{written}")
     return adata if copy else None
@@ -268,7 +266,7 @@ def _train(model: Ivis, x: NDArray[np.float32], targets: Any, point: Checkpoint 
 
 def _results(
     keys: Keys, model: Ivis, cells: ModelInput, call: dict[str, Any], all_rows: Rows, named: Predictions | None
-) -> list[Results]:
+) -> Results:
     """The embedding, the model and, if labels were learned, the predictions for all rows."""
     settings, losses = Settings.of(model), model.loss_history_
     packed = pack_model(settings, model.fitted_)
@@ -283,11 +281,9 @@ def _results(
         "expression": pack_input(cells.expression),
         "predictions": pack_predictions(named),
     }
-    return [
-        Results(obsm={keys.obsm: embedding}, notes=((keys.obsm, "ivis coordinates (adata.obsm)"),)),
-        Results(uns={keys.uns: entry}, notes=((keys.uns, "ivis model (adata.uns)"),)),
-        *([predicted_labels(keys, named, scores)] if named else []),
-    ]
+    notes = ((keys.obsm, "ivis coordinates (adata.obsm)"), (keys.uns, "ivis model (adata.uns)"))
+    results = Results(obsm={keys.obsm: embedding}, uns={keys.uns: entry}, notes=notes)
+    return results | predicted_labels(keys, named, scores) if named else results
 
 
 def _params(settings: Settings, n_epochs: int) -> dict[str, Any]:
