@@ -100,7 +100,7 @@ def test_the_divergence_accepts_probabilities_of_classes():
         (5, "mae", r"shape \(\), but there are 3 rows"),
         ([[0, 1]] * 3, SPARSE, "one code per row.*use categorical_crossentropy"),
         (["a", "b", "a"], SPARSE, "not numbers. Code them, for instance with sklearn.preprocessing.LabelEncoder"),
-        ([object()] * 3, "mae", "not numbers"),
+        pytest.param([object()] * 3, "mae", "not numbers", id="objects"),
         ([[0], [1, 2], [3]], "mae", "not numbers"),
         ([0.5, 1, 2], SPARSE, "integers as labels; for measured values use supervision_metric='mae'"),
         ([-1, np.nan, -1], SPARSE, "All 3 labels are missing. Give at least some, or leave the labels out"),

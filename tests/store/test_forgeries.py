@@ -7,64 +7,33 @@ from __future__ import annotations
 
 import copy
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import anndata as ad
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from sklearn.mixture import GaussianMixture
 
 import scivis
+from scivis._store.hdf5 import read_entry, write_entry
+from scivis.n2d import load_n2d, save_n2d
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from anndata import AnnData
 
-    Path = tuple[str, ...]
-
-N_CELLS, N_GENES = 60, 5
-
-
-def made(n_cells: int, seed: int) -> AnnData:
-    """Cells of three groups, labeled."""
-    rng = np.random.default_rng(seed)
-    groups = np.arange(n_cells) % 3
-    x = rng.normal(size=(n_cells, N_GENES)) + 4 * np.eye(3, N_GENES)[groups]
-    adata = ad.AnnData(x.astype(np.float32))
-    adata.obs["group"] = np.array(list("ABC"))[groups]
-    adata.obs["group"] = adata.obs["group"].astype("category")
-    return adata
-
-
-@pytest.fixture(scope="module")
-def references(eagerly: Callable[[], AbstractContextManager[None]]) -> Mapping[str, AnnData]:
-    """A reference with a model of each method."""
-    adata = made(N_CELLS, 0)
-    manifold = scivis.Ivis(k=5, batch_size=20, model=[4], epochs=1, verbose=0, random_state=0)
-    with eagerly():
-        scivis.tl.ivis(adata, n_neighbors=5, network=[4], epochs=1, labels="group")
-        scivis.tl.n2d(
-            adata, 3, architecture=[4], epochs=1, manifold=manifold, clusterer=GaussianMixture(3, random_state=0)
-        )
-    scivis.tl.tsne(adata, perplexity=5, n_iter=10, early_exaggeration_iter=0)
-    return dict.fromkeys(("ivis", "tsne", "n2d"), adata)
-
-
-@pytest.fixture(scope="module")
-def query() -> AnnData:
-    """New cells."""
-    return made(4, 1)
+    Keys = tuple[str, ...]
 
 
 def place(reference: AnnData, query: AnnData, method: str, change: Callable[[dict[str, Any]], Any]) -> AnnData:
-    """The query, placed with a changed entry of the reference."""
+    """The query, placed with a changed entry of the reference, whose model can be loaded."""
     forged = reference.copy()
     forged.uns = {method: copy.deepcopy(dict(reference.uns[method]))}
     change(forged.uns[method])
+    scivis.get.model(forged, method)
     # Iterations of t-SNE take the time that networks do not.
     options = {"n_iter": 5} if method == "tsne" else {}
     placed = scivis.tl.ingest(query, forged, key=method, inplace=False, **options)
@@ -179,6 +148,22 @@ EXAMPLES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
         changed("model", "clusterer", "weights_", value=lambda a: 0 * a),
         "not .* of 1",
     ),
+    "a clusterer of another module": (
+        "n2d",
+        changed_config("clusterer", "kind", value="pickle"),
+        "'pickle', which is not one of",
+    ),
+    "covariances of no mixture": (
+        "n2d",
+        changed_config("clusterer", "params", "covariance_type", value="x"),
+        "covariance_type",
+    ),
+    "coordinates of other dimensions": (
+        "tsne",
+        changed_config("settings", "n_components", value=3),
+        "do not have 3 columns",
+    ),
+    "an optimizer of other cells": ("tsne", changed("model", "gains", value=np.ones((3, 2))), r"has shape \(3, 2\)"),
     "genes without means": ("ivis", changed("expression", "means", value=wider), "differ in length"),
     "names of other predictions": ("ivis", changed("predictions", "categories", value=wider), "for 6 names"),
 }
@@ -189,17 +174,49 @@ def test_forged_models_are_rejected_by_name(
     method: str,
     change: Callable[[dict[str, Any]], Any],
     message: str,
-    references: Mapping[str, AnnData],
+    reference: AnnData,
     query: AnnData,
     contents: Callable[[AnnData], str],
 ) -> None:
     before = contents(query)
     with pytest.raises(ValueError, match=message):
-        place(references[method], query, method, change)
+        place(reference, query, method, change)
     assert contents(query) == before
 
 
-def leaves(entry: Any, path: Path = ()) -> Iterator[Path]:
+def empty_weights(width: int) -> Callable[[dict[str, Any]], None]:
+    """Weights without numbers, whose shapes have the forged width."""
+
+    def change(entry: dict[str, Any]) -> None:
+        entry["model"]["weights"] = {key: np.empty((width, 0), np.float32) for key in entry["model"]["weights"]}
+        changed_config("architecture", "network", value=[width, width])(entry)
+
+    return change
+
+
+EXHAUSTING = {
+    "one wide layer": ("ivis", changed_config("architecture", "network", value=[10**6])),
+    "three wide layers": ("ivis", changed_config("architecture", "network", value=[10**6] * 3)),
+    "a thousand layers": ("ivis", changed_config("architecture", "network", value=[2000] * 1000)),
+    "100,000 layers": ("ivis", changed_config("architecture", "network", value=[8] * 100_000)),
+    "many dimensions": ("ivis", changed_config("architecture", "n_components", value=10**6)),
+    "many features": ("ivis", changed_config("architecture", "n_features", value=10**6)),
+    "weights that are empty": ("ivis", empty_weights(10**6)),
+    "a wide bottleneck": ("n2d", changed_config("layout", "latent_dim", value=10**6)),
+    "a wide layer of the autoencoder": ("n2d", changed_config("layout", "architecture", value=[10**6])),
+}
+
+
+@pytest.mark.usefixtures("nothing_is_built")
+@pytest.mark.parametrize(("method", "change"), EXHAUSTING.values(), ids=EXHAUSTING)
+def test_forged_sizes_allocate_nothing(
+    method: str, change: Callable[[dict[str, Any]], Any], reference: AnnData, query: AnnData
+) -> None:
+    with pytest.raises(ValueError, match="stored model cannot be used: its "):
+        place(reference, query, method, change)
+
+
+def leaves(entry: Any, path: Keys = ()) -> Iterator[Keys]:
     """Paths of all values in nested dictionaries, and of the dictionaries themselves."""
     for key, value in entry.items():
         yield (*path, key)
@@ -231,6 +248,10 @@ ARRAYS = st.sampled_from(
 VALUES = st.one_of(SCALARS, ARRAYS, st.just({}), st.just([]), st.just({"000": np.ones(1)}))
 
 
+# Entries that hold JSON.
+JSON = {"config", "settings", "training"}
+
+
 def mutate_json(config: Any, data: st.DataObject) -> Any:
     """Replace or remove one value, at any depth."""
     path, inner = [], config
@@ -256,8 +277,8 @@ def mutate(entry: dict[str, Any], data: st.DataObject) -> None:
     inner = entry
     for key in path[:-1]:
         inner = inner[key]
-    if path[-1] == "config" and data.draw(st.booleans()):
-        inner["config"] = json.dumps(mutate_json(json.loads(inner["config"]), data))
+    if path[-1] in JSON and data.draw(st.booleans()):
+        inner[path[-1]] = json.dumps(mutate_json(json.loads(inner[path[-1]]), data))
     elif data.draw(st.booleans()):
         inner[path[-1]] = data.draw(VALUES)
     else:
@@ -271,17 +292,93 @@ def mutate(entry: dict[str, Any], data: st.DataObject) -> None:
 def test_any_change_is_harmless_or_rejected(
     method: str,
     data: st.DataObject,
-    references: Mapping[str, AnnData],
+    reference: AnnData,
     query: AnnData,
     contents: Callable[[AnnData], str],
 ) -> None:
     """No other error, nothing written to the query, and no coordinates that are not finite."""
     before = contents(query)
     try:
-        placed = place(references[method], query, method, lambda entry: mutate(entry, data))
+        placed = place(reference, query, method, lambda entry: mutate(entry, data))
     except (ValueError, KeyError):
         assert contents(query) == before
     else:
         name = f"X_{method}"
         assert np.isfinite(placed.obsm[name]).all()
         assert placed.obsm[name].shape[0] == 4
+
+
+@pytest.fixture(scope="module")
+def files(folder: Path, reference: AnnData, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """For each kind of file: its entry, where a forged one goes, and how it is loaded."""
+    forged = tmp_path_factory.mktemp("forged")
+    save_n2d(scivis.get.model(reference, "n2d"), forged / "whole.h5")
+    return {
+        "ivis": (read_entry(folder / "model.h5"), forged / "model.h5", lambda: scivis.Ivis().load_model(forged)),
+        "n2d": (
+            read_entry(forged / "whole.h5"),
+            forged / "n2d.h5",
+            lambda: load_n2d(forged / "n2d.h5"),
+        ),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["ivis", "n2d"])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_change_of_a_file_is_harmless_or_rejected(method: str, data: st.DataObject, files: Any) -> None:
+    """A ValueError, and no other error."""
+    whole, path, load = files[method]
+    entry = copy.deepcopy(whole)
+    mutate(entry, data)
+    try:
+        write_entry(path, entry)
+    except (TypeError, ValueError):
+        reject()  # HDF5 cannot hold it
+    with suppress(ValueError):
+        load()
+
+
+TRAINING: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "a generator of another kind": (
+        lambda entry: entry.update(training='{"rng": {"bit_generator": "MT19937"}, "losses": []}'),
+        "its state of training has been altered",
+    ),
+    "losses that are no numbers": (
+        lambda entry: entry.update(training='{"rng": null, "losses": ["low"]}'),
+        "its state of training has been altered",
+    ),
+    "a seed below 0": (
+        lambda entry: entry.update(settings='{"network": [4, 4], "random_state": -1}'),
+        "its random_state",
+    ),
+    "an optimizer of another network": (removed("optimizer", "013"), "its optimizer variables"),
+    "an optimizer variable of another shape": (
+        changed("optimizer", "003", value=np.zeros((9, 9), np.float32)),
+        "its optimizer variables have shapes",
+    ),
+    "an optimizer that would have to be imported": (
+        lambda entry: changed_config("estimator", "optimizer", value="os.system")({"model": entry["model"]}),
+        "its optimizer is 'os.system'",
+    ),
+    "no random states": (removed("seeds"), "its seeds"),
+    "a random state of another shape": (changed("seeds", "000", value=np.zeros(5, np.uint32)), "its seeds have shapes"),
+    "a head without its bias": (removed("model", "head", "001"), "its head weights have shapes"),
+    "fewer classes than predictions": (changed("model", "classes", value=np.arange(2)), "its classes have shape"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), TRAINING.values(), ids=TRAINING)
+def test_a_forged_state_of_training_is_rejected_and_changes_no_estimator(
+    change: Callable[[dict[str, Any]], Any], message: str, files: Any
+) -> None:
+    whole, path, _ = files["ivis"]
+    entry = copy.deepcopy(whole)
+    change(entry)
+    write_entry(path, entry)
+    model = scivis.Ivis(k=77)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=f"stored model cannot be used: {message}"):
+        model.load_model(path.parent)
+    assert vars(model) == before

@@ -66,7 +66,32 @@ def forge(path: Path, change: Any) -> None:
     sign(path)
 
 
+def add_virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((4,), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "secret", (4,))
+    file.create_virtual_dataset("x", layout)
+
+
 FORGERIES = {
+    "a dangling link": (lambda file: file.__setitem__("x", h5py.SoftLink("/no/where")), "x is a link"),
+    "a virtual array": (add_virtual, "the numbers of x are not in the file"),
+    "numbers that were never written": (
+        lambda file: file.create_dataset("x", (10**6, 10**6), "f4"),
+        "the numbers of x are not in the file",
+    ),
+    "numbers that are compressed": (
+        lambda file: file.create_dataset("x", (10**6, 1000), "f4", chunks=(1000, 1000), compression="gzip"),
+        "the numbers of x are not in the file",
+    ),
+    "references": (
+        lambda file: file.create_dataset("x", data=[file["weights"].ref], dtype=h5py.ref_dtype),
+        "x is not an array of numbers",
+    ),
+    "records": (
+        lambda file: file.__setitem__("x", np.zeros(4, [("name", "S4"), ("value", "f4")])),
+        "x is not an array of numbers",
+    ),
+    "a type": (lambda file: file.__setitem__("x", np.dtype("f4")), "x is not an array of numbers"),
     "a soft link": (lambda file: file.__setitem__("x", h5py.SoftLink("/weights/000")), "x is a link"),
     "an external link": (lambda file: file.__setitem__("x", h5py.ExternalLink("other.h5", "/a")), "x is a link"),
     "a group in itself": (

@@ -212,3 +212,23 @@ def test_a_loss_function_is_not_needed_to_embed(fitted, tmp_path):
     scivis.tl.ivis(fitted, loss=pull_together, **TINY)
     back = ad.read_h5ad(written(fitted, tmp_path, "h5ad"))
     assert_allclose(scivis.get.model(back).transform(back.obsm["X_pca"]), back.obsm["X_ivis"], atol=1e-5)
+
+
+# Altered entries that remain models
+
+
+def test_weights_in_half_precision_are_weights(fitted):
+    weights = fitted.uns["ivis"]["model"]["weights"]
+    for key, array in weights.items():
+        weights[key] = array.astype(np.float16)
+    assert_allclose(scivis.get.model(fitted).transform(fitted.obsm["X_pca"]), fitted.obsm["X_ivis"], atol=0.1)
+
+
+def test_parameters_that_are_gone_are_not_needed_or_named(fitted):
+    del fitted.uns["ivis"]["params"]
+    query = fitted[:5].copy()
+    scivis.tl.ingest(query, fitted)
+    assert_allclose(query.obsm["X_ivis"], fitted.obsm["X_ivis"][:5], atol=2e-4)
+    fitted.uns["ivis"]["expression"] = {}
+    with pytest.raises(ValueError, match="stored model cannot be used"):
+        scivis.tl.ingest(query, fitted)

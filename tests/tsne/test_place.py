@@ -154,7 +154,7 @@ def test_a_query_without_cells_is_allowed(reference, query):
         {"early_exaggeration": 0}, {"early_exaggeration_iter": -1}, {"exaggeration": -1}, {"initial_momentum": 1},
         {"final_momentum": 2}, {"max_grad_norm": 0}, {"max_step_norm": -1}, {"initialization": "pca"},
         {"initialization": np.zeros((3, 2))}, {"initialization": np.full((100, 2), np.nan)},
-        {"metric": cdist},
+        pytest.param({"metric": cdist}, id="a function as metric"),
     ],
     ids=str,
 )  # fmt: skip

@@ -96,7 +96,7 @@ def _check_config(config: Any, arrays: Any, kinds: tuple[str, ...]) -> str:
         fail("its manifold or its clusterer is not described")
     kind = config["kind"]
     if kind not in kinds:
-        fail(f"its {str(kind)[:80]!r} is not one of {kinds}")
+        fail(f"its manifold or its clusterer is {str(kind)[:80]!r}, which is not one of {kinds}")
     if not hasattr(arrays, "keys"):
         fail(f"the arrays of its {kind} are a {type(arrays).__name__}, not a dictionary")
     return str(kind)
