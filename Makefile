@@ -1,12 +1,17 @@
 # Everything runs in .venv, which is made anew when PYTHON is another version than the one that is in there.
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Processes that run the tests. TensorFlow takes 1 GB in each.
+WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 READY := $(VENV)/.python-$(VERSION)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# The tests of a file share their fixtures, and so one process.
+PARALLEL := -n $(WORKERS) --dist loadfile
 
 export MPLBACKEND ?= agg
 
@@ -21,10 +26,10 @@ demo: $(READY)-runtime ## embed a small data set and draw it into demo/
 	$(BIN)/scivis demo --out demo
 
 test: $(READY)-test ## run the tests and the docstring examples
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 quick: $(READY)-test ## run the tests that are not marked slow
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST_ARGS)
 
 lint: $(READY)-lint ## check style, format and imports
 	$(BIN)/ruff check .

@@ -23,7 +23,11 @@ def is_integer(value: object) -> bool:
 def is_real(value: object) -> bool:
     """Whether a value is a finite real number. Booleans do not count."""
     # Not `numpy.isfinite`, which rejects integers of more than 64 bits. NaN is not below infinity.
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(abs(value) < np.inf)  # type: ignore[operator]
+    return (
+        isinstance(value, int | float | np.integer | np.floating)
+        and not isinstance(value, bool)
+        and bool(-np.inf < value < np.inf)
+    )
 
 
 def check_choice(name: str, value: object, choices: Collection[object]) -> None:

@@ -130,6 +130,8 @@ def test_values_that_are_not_finite_are_rejected_before_the_pca(plain, kind):
 def test_unknown_keys_are_rejected_with_the_known_ones(adata):
     with pytest.raises(KeyError, match=r"Did not find 'X_pcaa' in adata\.obsm; it holds \['X_pca', 'X_umap'\]"):
         choose_representation(adata, use_rep="X_pcaa")
+    with pytest.raises(KeyError, match=r"Did not find '' in adata\.obsm"):
+        choose_representation(adata, use_rep="")
     adata.layers["logs"] = adata.X
     with pytest.raises(KeyError, match=r"Did not find 'counts' in adata\.layers; it holds \['logs'\]"):
         choose_representation(adata, layer="counts")

@@ -54,6 +54,11 @@ def test_99_percent_of_similar_cells_score_at_most_one():
     assert (novelty(reference, x[:10] + 20) > 10).all()
 
 
+def test_scores_beyond_float32_are_its_largest_number(points):
+    tiny = np.finfo(np.float32).tiny
+    assert (novelty(Reference(points, float(tiny)), points + 1e4) == np.finfo(np.float32).max).all()
+
+
 def test_twice_the_distance_is_twice_the_score(points):
     reference = fit_reference(points, np.random.default_rng(0))
     far, farther = novelty(reference, np.array([[1e4] * 8, [2e4] * 8], np.float32))

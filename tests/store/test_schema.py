@@ -97,7 +97,9 @@ def test_widths_are_integers_from_one_to_a_million() -> None:
 
 def test_numbers_lie_within_the_range_of_float32() -> None:
     assert all(map(is_number, (0, -1.5, np.float64(3e38))))
-    assert not any(map(is_number, (1e39, np.inf, np.nan, "1", True, None)))
+    assert not any(map(is_number, (1e39, np.inf, np.nan, "1", True, None, 1j, np.complex64(1), 10**400)))
+    # Its absolute value is no 64-bit integer.
+    assert is_number(np.int64(-(2**63)))
 
 
 def test_landmarks_and_their_unit() -> None:
@@ -111,6 +113,7 @@ def test_landmarks_and_their_unit() -> None:
         {"landmarks": np.full((3, 2), np.nan)},
         {"landmark_unit": 0.0},
         {"landmark_unit": np.inf},
+        {"landmark_unit": 1e-99},
         {"landmark_unit": "1"},
     ):
         with pytest.raises(UnusableModelError, match="landmark"):

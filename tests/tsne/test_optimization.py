@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 
 from scivis._tsne.affinities import make_affinities
 from scivis._tsne.initialization import initial_coordinates
-from scivis._tsne.optimization import make_embedding, optimize
+from scivis._tsne.optimization import History, make_embedding, optimize
 from scivis._tsne.settings import Settings, resolve
 
 
@@ -132,3 +132,20 @@ def test_coordinates_of_equal_cells_are_finite(x):
     for how in ("pca", "random"):
         start = initial_coordinates(x, affinities, settings(initialization=how))
         assert np.isfinite(np.asarray(embed(start, affinities, chosen))).all()
+
+
+def test_a_history_is_continued_after_its_last_iteration():
+    history = History(phase=(4.0, 100.0))
+    history(10, 2.5, None)
+    history(20, 2.0, None)
+    again = History.of(history.columns())
+    assert (again.rows, again.n_done) == ({10: (2.5, 4.0, 100.0), 20: (2.0, 4.0, 100.0)}, 20)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [None, 3, "text", np.ones(3), {}, {"iteration": [1]}, dict.fromkeys(History().columns(), np.array(["a"]))],
+    ids=str,
+)
+def test_an_altered_history_is_an_empty_one(columns):
+    assert (History.of(columns).rows, History.of(columns).n_done) == ({}, 0)

@@ -141,4 +141,4 @@ def fitted_on(params: Any, use_rep: str | None = None) -> tuple[str, int]:
     kind, key, width = fitted_representation(params)
     if use_rep is None and kind != "obsm":
         fail("it does not say which genes it reads")
-    return use_rep or key, width
+    return key if use_rep is None else use_rep, width

@@ -85,7 +85,7 @@ def choose_representation(
         return Representation(_x(adata), "X", "X")
     if use_rep is None and n_pcs is None and _pca_key(adata) is None and adata.X is not None and not in_memory(adata.X):
         return Representation(_x(adata), "X", "X", is_reduced=True)
-    key = use_rep or _pca_key(adata) or _compute_pca(adata, n_pcs, random_state)
+    key = use_rep if use_rep is not None else _pca_key(adata) or _compute_pca(adata, n_pcs, random_state)
     return Representation(_columns(_lookup(adata.obsm, key, "obsm"), n_pcs, key), "obsm", key)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 # Wider than any network in use. A forged width must not exhaust the memory.
 _MAX_WIDTH = 1_000_000
-_LARGEST = float(np.finfo(np.float32).max)
+_SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 class UnusableModelError(ValueError):
@@ -119,7 +119,7 @@ def is_width(value: object) -> bool:
 
 def is_number(value: object) -> bool:
     """Whether a value is a number within the range of float32."""
-    return is_real(value) and abs(value) <= _LARGEST  # type: ignore[arg-type]  # a number by then
+    return is_real(value) and -_LARGEST <= value <= _LARGEST  # type: ignore[operator]  # a number by then
 
 
 def pack_landmarks(landmarks: NDArray[np.float32], unit: float) -> dict[str, Any]:
@@ -140,6 +140,6 @@ def unpack_landmarks(stored: Mapping[str, Any], width: int | None = None) -> tup
     landmarks, unit = float32_array(stored["landmarks"], "landmarks"), stored["landmark_unit"]
     if landmarks.ndim != 2 or len(landmarks) < 2 or width not in (None, landmarks.shape[1]):
         fail(f"its landmarks have shape {landmarks.shape}, but its input has width {width}")
-    if not is_real(unit) or unit <= 0:
+    if not is_real(unit) or unit < _SMALLEST:
         fail("its landmark_unit is not a positive number")
     return landmarks, float(unit)

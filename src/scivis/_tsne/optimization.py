@@ -40,6 +40,8 @@ class History:
     @classmethod
     def of(cls, columns: Any) -> History:
         """The history of earlier calls, to be continued; an empty one if the columns are incomplete or altered."""
+        if not hasattr(columns, "keys"):
+            return cls()
         try:
             iterations, *values = (np.atleast_1d(columns[name]).tolist() for name in ("iteration", *_COLUMNS))
             rows = dict(zip(iterations, zip(*values, strict=True), strict=True))

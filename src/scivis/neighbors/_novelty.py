@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _MAX_LANDMARKS, _MAX_VALUES = 2000, 1_000_000
 _N_NEAREST = 5
 _QUANTILE = 0.99
+_LIMITS = np.finfo(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ def fit_reference(x: NDArray[np.float32], rng: np.random.Generator) -> Reference
     others = x[order[size : size + _MAX_LANDMARKS]]
     distances = _mean_distances(landmarks, others if len(others) >= size // 2 else None)
     unit = float(np.quantile(distances, _QUANTILE))
-    return Reference(landmarks, unit if unit > 0 else 1.0)
+    return Reference(landmarks, unit if unit >= _LIMITS.tiny else 1.0)
 
 
 def novelty(reference: Reference, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -52,7 +53,8 @@ def novelty(reference: Reference, x: NDArray[np.float32]) -> NDArray[np.float32]
     """
     if not len(x):
         return np.empty(0, np.float32)
-    return (_mean_distances(reference.landmarks, x) / reference.unit).astype(np.float32)
+    scores = _mean_distances(reference.landmarks, x).astype(np.float64) / reference.unit
+    return np.minimum(scores, _LIMITS.max).astype(np.float32)
 
 
 def _mean_distances(landmarks: NDArray[np.float32], x: NDArray[np.float32] | None) -> NDArray[np.float32]:
