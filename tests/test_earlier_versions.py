@@ -45,6 +45,7 @@ def rows() -> np.ndarray:
     return np.round(centers[groups] + rng.normal(size=(120, 12)), 2).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ivis", "ivis_labels", "tsne", "n2d"])
 def test_new_cells_fall_where_the_earlier_version_placed_them(
     name: str, folder: Path, expected: Mapping[str, np.ndarray]

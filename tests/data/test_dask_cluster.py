@@ -73,6 +73,7 @@ class Recorder:
         return np.full((len(rows), 1), os.getpid(), np.float32)
 
 
+@pytest.mark.slow
 def test_workers_process_the_blocks_and_the_function_is_sent_once(client):
     """In forty blocks."""
     Recorder.n_pickled = 0

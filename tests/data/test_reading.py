@@ -340,11 +340,13 @@ def check_large(source, values, temporary, monkeypatch):
     np.testing.assert_array_equal(rows, values)
 
 
+@pytest.mark.slow
 def test_large_matrices_are_mapped_from_a_file_without_a_name(matrix, values, temporary, monkeypatch, block_rows):
     block_rows(10)
     check_large(matrix, values, temporary, monkeypatch)
 
 
+@pytest.mark.slow
 @any_source
 def test_other_large_sources_are_mapped_from_a_file_without_a_name(source, values, temporary, monkeypatch, block_rows):
     block_rows(10)

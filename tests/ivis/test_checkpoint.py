@@ -99,6 +99,7 @@ def uninterrupted(_pbmc):
     return adata
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize("stop", [2, 7])
 def test_early_stopping_dropout_and_labels_resume(adata, uninterrupted, tmp_path, stop):

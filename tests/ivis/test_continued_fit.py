@@ -70,6 +70,7 @@ def check_two_and_three_epochs(model, rows, labels, five_epochs):
     assert_array_equal(model.score_samples(rows), five_epochs.score_samples(rows))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", COPIES)
 def test_a_copy_is_equal_and_continues_with_the_same_bits(labeled, rows, labels, five_epochs, way, tmp_path):
     before = bits(labeled)
@@ -90,6 +91,7 @@ def test_a_clone_starts_from_scratch_and_a_second_fit_continues(labeled, rows, l
     check_two_and_three_epochs(fresh, rows, labels, five_epochs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "with_labels"),
     [
@@ -129,6 +131,7 @@ def test_a_decaying_learning_rate_restarts(rows, labels):
     assert len(model.loss_history_) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "others",
     [None, np.arange(60) % 2, np.arange(60) % 4, np.arange(60) % 3 + 1],
@@ -190,6 +193,7 @@ class Anchors(keras.callbacks.Callback):
         self.epochs.append(ops.convert_to_numpy(self.model.rows)[:, 0].copy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "method"), [(True, "fit"), (False, "fit"), ("batch", "fit"), (False, "fit_transform")], ids=str
 )

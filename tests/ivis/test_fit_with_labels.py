@@ -82,6 +82,7 @@ def test_the_columns_are_probabilities_in_the_order_of_the_classes(softmax, iris
     assert (scores >= 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_labels_separate_classes_in_the_embedding(softmax, iris):
     """All labels, every second one, and none: evaluated on the embedding of rows that were not used for training."""
@@ -101,6 +102,7 @@ def silhouette(model, iris):
     return silhouette_score(model.transform(iris[0]), iris[1])
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize("metric", ["categorical_hinge", "squared_hinge"])
 def test_a_linear_support_vector_machine_classifies_new_rows(iris, metric):
@@ -123,6 +125,7 @@ def test_several_labels_per_row_are_predicted_independently(iris):
     assert f1_score(labels[75:], scores > 0.5, average="macro") > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize(("metric", "columns"), [("mae", [2, 3]), ("log_cosh", 3)], ids=str)
 def test_a_regression_predicts_values_of_new_rows(iris, metric, columns):
@@ -139,6 +142,7 @@ def test_a_regression_predicts_values_of_new_rows(iris, metric, columns):
 # The weight of labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metric", "distance"), [(SPARSE, "pn"), (SPARSE, "infonce"), ("categorical_hinge", "pn"), ("mae", "infonce")]
 )

@@ -15,6 +15,7 @@ from scivis.n2d import AutoEncoder, CustomAutoEncoder, ManifoldClusterer, autoen
 pytestmark = pytest.mark.usefixtures("op_by_op")
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_a_standardized_network_reads_standardized_rows_and_returns_the_unit_of_the_data(rows, small):
     x = 100 + 7 * rows

@@ -178,6 +178,7 @@ def pickled(matrix):
     return pickle.loads(pickle.dumps(matrix))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", [pickled, copy.copy, copy.deepcopy])
 @pytest.mark.parametrize("on_disk", [True, False])
 def test_copies_contain_an_index_in_a_temporary_file_or_in_memory(x, temporary, again, on_disk):

@@ -136,6 +136,7 @@ def test_a_batch_of_another_length_is_rejected():
         LazyNeighbors(Short()).take(np.array([4, 5]))
 
 
+@pytest.mark.slow
 def test_importing_the_classes_loads_neither_annoy_nor_tensorflow(fresh_process):
     code = """
         import sys

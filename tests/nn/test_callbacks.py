@@ -389,6 +389,7 @@ def run(tmp_path_factory, eagerly, keeps_global_states):
     return SimpleNamespace(**locals())
 
 
+@pytest.mark.slow
 def test_callbacks_change_neither_the_training_nor_global_random_states(run):
     np.testing.assert_array_equal(run.first, run.plain.transform(run.x))
     assert run.states_are_kept

@@ -156,6 +156,7 @@ def test_everything_else_in_adata_stays(tool: Tool, cells: AnnData, contents: Ca
     assert contents(cells) == before
 
 
+@pytest.mark.slow
 @every_tool
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(tool: Tool, cells: AnnData) -> None:
     one, same, other = (tool(cells, random_state=seed, copy=True) for seed in (1, 1, 2))
@@ -164,6 +165,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(tool: Tool,
     assert any(not np.array_equal(first, third) for first, _, third in pairs)
 
 
+@pytest.mark.slow
 @every_tool
 def test_a_generator_is_a_seed_and_is_not_recorded(tool: Tool, cells: AnnData) -> None:
     one, same = (tool(cells, random_state=np.random.default_rng(5), copy=True) for _ in range(2))
@@ -171,6 +173,7 @@ def test_a_generator_is_a_seed_and_is_not_recorded(tool: Tool, cells: AnnData) -
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 @every_tool
 def test_global_random_states_are_neither_read_nor_changed(tool: Tool, cells: AnnData) -> None:
     results = []
@@ -216,6 +219,7 @@ def test_a_copy_of_backed_data_is_refused(tool: Tool, cells: AnnData, tmp_path: 
         tool(backed, copy=True)
 
 
+@pytest.mark.slow
 @every_tool
 def test_backed_data_give_the_results_of_data_in_memory(tool: Tool, cells: AnnData, tmp_path: Path) -> None:
     cells.write_h5ad(tmp_path / "cells.h5ad")
@@ -259,6 +263,7 @@ def test_bad_input_is_refused_and_adata_left_as_it_was(
     assert contents(cells) == before
 
 
+@pytest.mark.slow
 @every_tool
 @pytest.mark.filterwarnings("ignore:Writing zarr v2 data")
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])

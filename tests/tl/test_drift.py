@@ -23,6 +23,7 @@ def drift_of(query, reference):
     return query.uns["ivis_drift"]
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_scipy_for_each_dimension(halves):
     reference, query = halves
     found = drift_of(query, reference)

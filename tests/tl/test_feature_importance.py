@@ -24,6 +24,7 @@ def cells():
     return adata
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize("how", [{"use_rep": "X"}, {"use_rep": "X_pca"}])
 def test_the_gene_that_separates_cells_is_the_most_important(cells, how):

@@ -395,6 +395,7 @@ def test_the_default_preset_adapts_to_the_number_of_cells(adata, handed_on):
         assert 2 <= handed_on(adata[:n_cells].copy(), n_neighbors=3)["batch_size"] <= n_cells
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [*TRIPLET_LOSSES, "infonce"])
 def test_every_loss_trains(adata, loss):
     scivis.tl.ivis(adata, loss=loss, **TINY | {"epochs": 2})
@@ -496,6 +497,7 @@ def seed_global_generators():
     tf.random.set_global_generator(tf.random.Generator.from_seed(1))
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_the_global_generators_of_keras_and_tensorflow_are_neither_used_nor_changed(adata):
     seed_global_generators()

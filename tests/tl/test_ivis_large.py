@@ -82,6 +82,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # anndata's lazy reading is experimental
 @pytest.mark.parametrize("kind", KINDS)
 def test_backed_and_lazy_data_give_the_embedding_of_data_in_memory(few, in_memory, kind, tmp_path):
@@ -202,6 +203,7 @@ def test_a_graph_of_all_cells_is_used_with_a_subsample(expressed, monkeypatch):
     assert adata.uns["ivis"]["params"]["n_train_cells"] == 150
 
 
+@pytest.mark.slow
 def test_labels_are_those_of_the_subsample(expressed):
     """Each training cell gets its own label, so that the classes are learned."""
     adata = expressed[expressed.obs["bulk_labels"].isin(["CD19+ B", "CD14+ Monocyte", "Dendritic"])].copy()

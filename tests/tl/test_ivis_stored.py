@@ -175,6 +175,7 @@ def test_a_new_process_reads_the_model_from_h5ad_and_zarr(fitted, tmp_path, fres
         assert differences[3] < 2e-4  # one projection more, in float32
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("fmt", READERS)
 def test_files_return_the_stored_entries_and_a_second_file_the_model(fitted, tmp_path, fmt):

@@ -163,6 +163,7 @@ def test_bad_arguments_are_rejected_and_adata_left_as_it_was(arguments, message,
     assert contents(cells) == before
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Writing zarr v2 data")
 @SUFFIXES
 def test_fitted_cells_get_their_clusters_again_after_a_file(suffix, reference, cells, read):

@@ -90,6 +90,7 @@ def test_rows_on_disk_are_tested_once(
     assert sum(tested.values()) == N + (20 if "max_train_cells" in settings else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["ivis", "tsne", "n2d"])
 def test_new_cells_are_tested_once(key: str, rows: np.ndarray, tested: Counter[str]) -> None:
     reference, query = made(rows), made(rows)[:50].copy()

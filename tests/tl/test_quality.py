@@ -149,6 +149,7 @@ def test_classes_can_have_any_type(adata, kind):
     assert_frame_equal(table(adata), table(adata, "named"))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")  # zarr and anndata disagree about formats that are to come
 @pytest.mark.parametrize("write", ["h5ad", "zarr"])
 def test_a_card_from_a_file_can_be_plotted(measured, tmp_path, write):

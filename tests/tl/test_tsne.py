@@ -65,6 +65,7 @@ def logged():
 # The same as openTSNE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("neighbors", "method", "initialization"),
     [

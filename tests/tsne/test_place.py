@@ -39,6 +39,7 @@ def direct(reference):
     return openTSNE.TSNE(**settings).fit(reference.obsm["X_pca"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
