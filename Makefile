@@ -10,8 +10,9 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 READY := $(VENV)/.python-$(VERSION)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-# The tests of a file share their fixtures, and so one process.
+# The tests of a file share their fixtures, and so one process. Threads of several processes would wait for each other.
 PARALLEL := -n $(WORKERS) --dist loadfile
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 
 export MPLBACKEND ?= agg
 
@@ -26,10 +27,10 @@ demo: $(READY)-runtime ## embed a small data set and draw it into demo/
 	$(BIN)/scivis demo --out demo
 
 test: $(READY)-test ## run the tests and the docstring examples
-	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 quick: $(READY)-test ## run the tests that are not marked slow
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST_ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST_ARGS)
 
 lint: $(READY)-lint ## check style, format and imports
 	$(BIN)/ruff check .

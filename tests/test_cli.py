@@ -57,6 +57,7 @@ def is_plot(path: Path) -> bool:
     return path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and min(pixels.shape[:2]) > 300 and pixels.std() > 0.01
 
 
+@pytest.mark.slow
 def test_embed_writes_embedding_and_model(cells, tmp_path, capsys):
     assert run("embed", cells, tmp_path / "out.h5ad", "--epochs", 1) == 0
     adata = ad.read_h5ad(tmp_path / "out.h5ad")
@@ -94,6 +95,7 @@ def test_embed_passes_only_the_given_options(cells, tmp_path, monkeypatch, optio
     assert given == expected | {"random_state": 0, "preset": "default"}
 
 
+@pytest.mark.slow
 def test_embed_saves_a_figure(cells, tmp_path, capsys):
     figure = tmp_path / "new folder" / "map.png"
     assert run("embed", cells, tmp_path / "out.h5ad", "--epochs", 1, "--color", "louvain", "--figure", figure) == 0
@@ -116,6 +118,7 @@ def test_the_output_may_be_the_input_or_in_a_new_folder(cells, tmp_path):
     assert "X_ivis" in ad.read_h5ad(tmp_path / "a" / "b" / "out.h5ad").obsm
 
 
+@pytest.mark.slow
 def test_ingest_maps_the_cells_of_a_file(reference, cells, tmp_path, capsys):
     new = ad.read_h5ad(cells)[:30, ::-1].copy()
     new.write_h5ad(tmp_path / "new.h5ad")

@@ -84,6 +84,7 @@ def test_key_selects_the_model(adata):
     assert shapes == {"a": (700, 2), "b": (700, 3)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["ivis", "neighbors", "missing", "louvain_colors"])
 def test_a_missing_model_is_rejected_with_the_existing_ones(adata, key):
     scivis.tl.ivis(adata, key_added="mine", **TINY)

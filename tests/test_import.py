@@ -32,6 +32,7 @@ def test_importing_the_package_and_the_command_line_imports_nothing_slow(fresh_p
     assert loaded_after(fresh_process, statements) == []
 
 
+@pytest.mark.slow
 def test_looking_up_functions_imports_neither_backend_nor_search(fresh_process):
     names = "scivis.Ivis, scivis.N2D, scivis.n2d, scivis.datasets, scivis.tl.n2d, scivis.tl.ivis, scivis.tl.ingest, scivis.pl.ivis, scivis.get.model, scivis.neighbors"
     loaded = loaded_after(fresh_process, f"import scivis; {names}")

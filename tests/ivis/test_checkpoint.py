@@ -149,6 +149,7 @@ def test_a_generator_as_seed_is_rejected(adata, tmp_path):
         scivis.tl.ivis(adata, checkpoint=tmp_path / "point", random_state=np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_the_model_is_saved_at_time_intervals_and_at_the_end(adata, tmp_path, monkeypatch):
     """Every 100 s, by a clock that advances by 40 s per reading: after the third of five epochs, and after the last."""
     times = iter(range(0, 10_000, 40))

@@ -37,6 +37,7 @@ def test_a_file_of_another_kind_is_rejected(folder, content):
     check_rejected(folder, "not a complete HDF5 file")
 
 
+@pytest.mark.slow
 def test_random_damage_is_noticed_before_the_hdf5_library_reads_it(folder, fresh_process):
     """In a process of its own, which the HDF5 library could end, or never return from."""
     printed = fresh_process(f"""

@@ -114,6 +114,7 @@ def test_a_linear_support_vector_machine_classifies_new_rows(iris, metric):
     assert model.classes_.tolist() == [0, 1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_several_labels_per_row_are_predicted_independently(iris):
     x, y = iris
@@ -179,6 +180,7 @@ def test_at_weight_one_neighbors_have_no_effect(rows, labels):
     assert np.abs(both[0] - both[1]).max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", CLASSIFICATION)
 def test_the_loss_is_the_mean_over_labeled_rows(rows, labels, metric):
     """With a single batch and a negligible step, the loss of the epoch is that of the predictions after it."""
@@ -245,6 +247,7 @@ def test_early_stopping_restores_the_best_head(rows, labels):
     assert_allclose(model.score_samples(rows), noted.seen[best][1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_noise_is_added_to_the_input_only_with_labels(rows, labels, settings, labeled):
     noisy = settings | {"input_noise": 0.5}
     with_labels, without = Ivis(**noisy).fit(rows, labels), Ivis(**noisy).fit(rows)
@@ -323,6 +326,7 @@ def test_a_pipeline_passes_labels_on(rows, labels):
     assert pipeline[-1].classes_.tolist() == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_grid_search_compares_weights(iris):
     """The pipeline passes the labels of the training rows to the embedding."""
     x, y = iris[0][:90], iris[1][:90]

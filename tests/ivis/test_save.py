@@ -216,6 +216,7 @@ def test_the_export_of_a_previous_model_is_removed(labeled, rows, settings, tmp_
 # An interrupted save
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_the_previous_model(labeled, folder):
     """The process is killed when everything is written and nothing renamed."""
     code = f"""

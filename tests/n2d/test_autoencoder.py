@@ -28,6 +28,7 @@ def test_a_standardized_network_reads_standardized_rows_and_returns_the_unit_of_
     assert ((model.reconstruct(x) - x) ** 2).mean() < 0.5 * x.var(axis=0).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_x_lambda_changes_the_input_and_not_the_target(rows, small):
     """All inputs become zero: the best output of a network is then the mean of the unchanged rows."""

@@ -65,6 +65,7 @@ def test_the_learners_that_were_given_stay_unfitted(rows):
     assert_allclose(learners.embedding_, PCA(2).fit_transform(rows), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "clusterer", [HDBSCAN(min_cluster_size=20, copy=True), AgglomerativeClustering(4)], ids=lambda c: type(c).__name__
 )
@@ -88,6 +89,7 @@ def test_a_manifold_learner_without_transform_embeds_the_fitted_rows_only(rows, 
         model.predict(rows[:5])
 
 
+@pytest.mark.slow
 def test_ivis_places_rows_with_a_forward_pass(rows, small):
     manifold = make_manifold("ivis", 240, 2, 10, 0).set_params(epochs=2, model=[8])
     model = N2D(small(), ManifoldClusterer(manifold, GaussianMixture(4, random_state=0))).fit(rows, epochs=10)

@@ -35,6 +35,7 @@ def test_each_matrix_has_a_temporary_file_that_is_removed_with_it(x, temporary):
     assert not list(temporary.iterdir())
 
 
+@pytest.mark.slow
 def test_temporary_files_are_removed_when_the_process_ends(fresh_process, temporary):
     code = """
         import numpy as np

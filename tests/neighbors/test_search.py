@@ -35,6 +35,7 @@ def cloud():
     return np.random.default_rng(0).normal(size=(1200, 8)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
 def test_an_inverted_file_finds_most_neighbors_nearest_first(cloud, metric, distances_by_hand, recall):
     found = find_neighbors(cloud, 5, backend="ivf", metric=metric)

@@ -346,6 +346,7 @@ def loss_of(model):
     return float(ops.convert_to_numpy(model.compute_loss(x=batch, y_pred=model(batch))))
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.parametrize("loss", ["infonce", "pn"])
 @pytest.mark.parametrize("weight", [0.0, 0.2, 1.0])

@@ -115,6 +115,7 @@ def test_training_with_xla_equals_training_without(blobs, monkeypatch):
     np.testing.assert_allclose(embed(compiled, x), embed(plain, x), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_last_batch_is_filled_with_rows_from_the_start(run):
     assert len(run.seen.anchors) == 12
     for anchors in run.seen.anchors:
@@ -251,6 +252,7 @@ def mapped(blobs, tmp_path):
     return np.load(tmp_path / "x.npy", mmap_mode="r")
 
 
+@pytest.mark.slow
 def test_training_from_a_file_equals_training_in_memory(blobs, mapped):
     """One round contains all rows, so that the batches are the same."""
     x, _, neighbors = blobs

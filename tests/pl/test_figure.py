@@ -45,6 +45,7 @@ def test_all_plots_are_tested_here():
     assert set(PLOTS) == set(scivis.pl.__all__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLOTS)
 def test_plots_show_on_request_and_then_return_nothing(name, complete, query, shown):
     assert PLOTS[name](complete, query, show=True) is None

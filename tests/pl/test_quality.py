@@ -52,6 +52,7 @@ def test_boxes_are_those_of_the_card(measured):
     assert_array_equal([bar.get_height() for bar in bars.patches], stored["counts"])
 
 
+@pytest.mark.slow
 def test_distances_have_one_panel_per_embedding(measured):
     axes = scivis.pl.distances(measured, n_columns=2, show=False)
     assert [ax.get_title().split(":")[0] for ax in axes] == ["PCA", "umap", "other"]

@@ -169,6 +169,7 @@ EXAMPLES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "change", "message"), EXAMPLES.values(), ids=EXAMPLES)
 def test_forged_models_are_rejected_by_name(
     method: str,

@@ -127,6 +127,7 @@ def test_results_are_written_in_place_under_the_documented_keys(tool: Tool, cell
     assert added(before, cells) == tool.written
 
 
+@pytest.mark.slow
 @every_tool
 def test_key_added_replaces_every_key(tool: Tool, cells: AnnData) -> None:
     before = cells.copy()
@@ -146,6 +147,7 @@ def test_a_copy_has_the_same_results_and_leaves_the_original(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @every_tool
 def test_everything_else_in_adata_stays(tool: Tool, cells: AnnData, contents: Callable[[AnnData], str]) -> None:
     before = contents(cells)
@@ -187,6 +189,7 @@ def test_global_random_states_are_neither_read_nor_changed(tool: Tool, cells: An
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @every_tool
 def test_nothing_is_printed_at_verbosity_0(tool: Tool, cells: AnnData, capfd: pytest.CaptureFixture[str]) -> None:
     sc.settings.verbosity = 0

@@ -209,6 +209,7 @@ def test_a_backed_csc_matrix_is_rejected_as_input_only(tmp_path):
 # Dimensions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_components", [1, 2, 3, 10])
 def test_the_embedding_has_n_components_dimensions(adata, n_components):
     scivis.tl.ivis(adata, n_components=n_components, **TINY)
@@ -510,6 +511,7 @@ def test_the_global_generators_of_keras_and_tensorflow_are_neither_used_nor_chan
     assert_array_equal(one.obsm["X_ivis"], other.obsm["X_ivis"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [{"loss": "pn", "network": "szubert", "n_neighbors": 5}, {"network": "residual"}])
 def test_no_network_or_loss_uses_a_global_generator(adata, arguments):
     seed_global_generators()

@@ -61,6 +61,7 @@ def query(_cells):
 # Results
 
 
+@pytest.mark.slow
 def test_predicted_classes_have_names_order_and_colors_of_the_labels(learned, cells):
     label, truth = learned.obs["ivis_label"], cells.obs[KEY]
     assert label.cat.categories.tolist() == truth.cat.categories.tolist()
@@ -101,6 +102,7 @@ def test_the_stored_model_computes_the_same_scores(learned):
     assert model.supervision_weight == 0.8
 
 
+@pytest.mark.slow
 def test_the_stored_model_can_be_saved_and_trained_further(learned, tmp_path):
     """AnnData holds no state of the training, but the model can be fitted again."""
     x, codes = learned.obsm["X_pca"], learned.obs[KEY].cat.codes
@@ -192,6 +194,7 @@ def test_at_weight_zero_the_embedding_is_that_without_labels(cells):
         assert adata.uns["ivis"]["predictions"] == {}
 
 
+@pytest.mark.slow
 def test_labels_are_trained_for_more_epochs_but_not_at_weight_zero(cells, monkeypatch):
     monkeypatch.setitem(presets._SMALL_DATA, "epochs", 2)
     settings = {name: value for name, value in TINY.items() if name != "epochs"}

@@ -218,6 +218,7 @@ def test_bad_values_of_max_train_cells_are_rejected(expressed, most):
         scivis.tl.ivis(expressed.copy(), max_train_cells=most)
 
 
+@pytest.mark.slow
 def test_rows_too_large_for_memory_are_searched_by_annoy(expressed, monkeypatch):
     """Annoy finds nearly the exact neighbors here, so that the embeddings differ little."""
     monkeypatch.setattr("scivis.data._reading.MAX_BYTES", 1000)

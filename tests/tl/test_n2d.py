@@ -92,6 +92,7 @@ def check_placed_again(query, reference, rows):
     assert (query.obs["n2d_novelty"] <= 1.01).mean() >= 0.98
 
 
+@pytest.mark.slow
 def test_results_are_where_the_documentation_says(reference, cells):
     check_results(reference, cells)
     assert reference.uns["n2d"]["params"]["manifold"] == "Ivis"
@@ -173,6 +174,7 @@ def test_fitted_cells_get_their_clusters_again_after_a_file(suffix, reference, c
     check_placed_again(query, reference, rows)
 
 
+@pytest.mark.slow
 def test_new_cells_get_the_clusters_of_their_neighbors_on_the_map(cells):
     """A reference without every third cell, and these cells as the query."""
     is_new = np.arange(700) % 3 == 0
@@ -202,6 +204,7 @@ def test_tsne_places_new_cells(cells):
     assert_allclose(same.obsm["X_n2d"], reference.obsm["X_n2d"][:100], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_clusterer_that_cannot_predict_is_named_after_a_file_too(cells, read):
     reference = cells.copy()
     scivis.tl.n2d(reference, K, **TINY, manifold=quick_ivis(), clusterer="agglomerative")

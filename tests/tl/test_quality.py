@@ -110,6 +110,7 @@ def test_values_of_another_seed_are_similar(adata):
     assert_allclose(table(adata)["value"], table(adata, "other")["value"], atol=0.2)
 
 
+@pytest.mark.slow
 def test_the_representation_is_the_given_one(adata):
     scivis.tl.quality(adata, "umap", use_rep="X_umap", **CHEAP)
     assert_allclose(table(adata).query("basis == 'X_umap'")["value"], 1)
