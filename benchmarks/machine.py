@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 PACKAGES = (
     "scivis", "anndata", "scanpy", "tensorflow", "keras", "umap-learn", "pynndescent", "annoy", "pacmap", "openTSNE",
+    "parampacmap", "torch",
     "numpy", "scipy", "scikit-learn", "numba",
 )  # fmt: skip
 
@@ -45,19 +47,29 @@ def _version(package: str) -> str | None:
         return None
 
 
-def run_script(name: str, *arguments: object, python: str = sys.executable) -> dict[str, Any]:
-    """Run a script of this folder in a process of its own, by another Python if need be.
+def run_script(
+    name: str, *arguments: object, python: str = sys.executable, limit: float | None = None
+) -> dict[str, Any]:
+    """Run a script of this folder in a process of its own, by another Python if need be, for `limit` seconds at most.
 
-    Returns what it printed last, as JSON, and `process_seconds` and `peak_mib` of the whole process.
+    Returns what it printed last, as JSON, and `process_seconds` and `peak_mib` of the whole process. A process that
+    reaches the limit is killed, and TimeoutError is raised.
     Linux counts the parent's memory at the fork to the child, so callers import nothing big.
     """
     command = [python, str(Path(__file__).with_name(name)), *map(str, arguments)]
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as messages:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=messages)
+        timer = threading.Timer(limit or threading.TIMEOUT_MAX, process.kill)
+        timer.daemon = True
+        timer.start()
         _, status, usage = os.wait4(process.pid, 0)  # as getrusage(RUSAGE_CHILDREN), but of this child alone
+        timer.cancel()
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
+        if limit is not None and seconds >= limit:
+            msg = f"{' '.join(command)} took longer than {limit:g} s"
+            raise TimeoutError(msg)
         output.seek(0)
         messages.seek(0)
         if process.returncode:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import anndata
 import datasets
+import folds
 import machine
 import measures
 import numpy as np
@@ -114,28 +115,16 @@ def settings(cells: datasets.Cells, seed: int) -> Iterator[Row]:
         yield {"what": what, "s": round(seconds, 1)} | judged(cells, adata.obsm["X_tsne"])
 
 
-def split(name: str, data: Path, *, scaled: bool) -> tuple[anndata.AnnData, anndata.AnnData]:
-    """Control and stimulated cells, or three quarters and one quarter at random; genes, a PCA of the reference.
+def parts(name: str, data: Path, *, scaled: bool) -> tuple[anndata.AnnData, anndata.AnnData]:
+    """Reference and new cells of a fold, with a PCA of the reference.
 
     Of all genes as they are, or of 2,000 variable genes in units of their standard deviation: scanpy's usual steps, of
     which new cells get the reference's numbers.
     """
-    adata = anndata.read_h5ad(data / f"{name}.h5ad")
-    adata.X = adata.X.astype(np.float32)
-    if name == "cbmc_citeseq":
-        sc.pp.normalize_total(adata, target_sum=1e4)
-        sc.pp.log1p(adata)
-        held_out = np.random.default_rng(0).random(adata.n_obs) < 0.25
-    else:
-        held_out = (adata.obs["condition"] == "stimulated").to_numpy()
-    reference, query = adata[~held_out].copy(), adata[held_out].copy()
-    del reference.obsm, query.obsm
+    fold = folds.FOLDS[name]
+    reference, query = folds.split(fold, folds.read(fold.dataset, data))
     if scaled:
-        sc.pp.highly_variable_genes(reference, n_top_genes=2000, subset=True)
-        sc.pp.scale(reference, max_value=10)
-        query = query[:, reference.var_names].copy()
-        units = (datasets._dense(query.X) - reference.var["mean"].to_numpy()) / reference.var["std"].to_numpy()
-        query.X = np.clip(units, -10, 10).astype(np.float32)
+        reference, query = folds.scale(reference, query)
     sc.pp.pca(reference, n_comps=50)
     return reference, query
 
@@ -144,7 +133,7 @@ def placed(name: str, data: Path, seeds: range) -> Iterator[Row]:
     """The same of both representations."""
     for scaled in (True, False):
         genes = "2,000 variable, scaled" if scaled else "all"
-        for row in place(*split(name, data, scaled=scaled), seeds):
+        for row in place(*parts(name, data, scaled=scaled), seeds):
             yield {"genes": genes} | row
 
 
