@@ -19,7 +19,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anndata
 import datasets
 import folds
 import machine
@@ -34,6 +33,8 @@ from scivis._tsne import affinities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import anndata
 
     Row = dict[str, Any]
 
