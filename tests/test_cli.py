@@ -137,8 +137,10 @@ def test_ingest_passes_options_to_the_tool(cells, tmp_path, monkeypatch):
     given = {}
     monkeypatch.setattr("scivis.tl.ingest", lambda _new, _ref, **arguments: given.update(arguments))
     options = ["--key", "mine", "--use-rep", "X_umap", "--layer", "counts", "--min-genes", "0.9"]
+    options += ["--no-correct", "--batch-key", "donor"]
     assert run("ingest", cells, cells, tmp_path / "out.h5ad", *options) == 0
-    assert given == {"key": "mine", "use_rep": "X_umap", "layer": "counts", "min_genes": 0.9}
+    correction = {"correct": False, "batch_key": "donor"}
+    assert given == {"key": "mine", "use_rep": "X_umap", "layer": "counts", "min_genes": 0.9} | correction
 
 
 @pytest.mark.compiled

@@ -34,6 +34,8 @@ _INGEST: dict[str, dict[str, Any]] = {
     "key": {"default": "ivis", "help": "method, or the key_added of its call"},
     "use_rep": {"help": "key of obsm to read instead of the expression"},
     "layer": {"help": "layer with the expression"},
+    "correct": {"action": argparse.BooleanOptionalAction, "help": "correct batches of the query toward the reference"},
+    "batch_key": {"help": "column of obs with the batches to correct"},
     "min_genes": {"type": float, "default": 0.5, "help": "minimum fraction of the genes of the model in the query"},
 }
 

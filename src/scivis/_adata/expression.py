@@ -11,6 +11,8 @@ from scipy import sparse
 from scivis._store.schema import fail, float32_array, is_width
 from scivis.data._blocks import dense, iter_blocks
 
+from .representation import choose_representation, pca_key
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -22,6 +24,9 @@ _BLOCKS, _BLOCK = 20, 1000
 # Largest deviation of X_pca from the projected expression, as root mean square relative to X_pca. Iterative solvers leave a
 # few percent in the last components; data that were changed after the PCA deviate by about as much as they vary.
 _TOLERANCE = 0.1
+# Least agreement of a typical column of an integrated copy with its component. It is above 0.95 for copies of Harmony, about
+# 0 for columns in another order or of another space, and below 0.7 for standardized components.
+_LEAST_AGREEMENT = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +67,28 @@ def expression_input(adata: AnnData, representation: Representation) -> Expressi
     if representation.key not in ("X_pca", "pca") or "PCs" not in adata.varm:
         return None
     return _pca_input(adata, representation)
+
+
+def integrated_pca(adata: AnnData, representation: Representation) -> Representation | None:
+    """The PCA of which a representation in `.obsm` is an integrated copy, as Harmony makes it; `None` if it is not one.
+
+    Integration moves cells within the space of the PCA, so that a typical column of the copy is much like its component.
+    Other columns are like a component by chance only, or have another scale.
+    """
+    key, n_columns = pca_key(adata), representation.matrix.shape[1]
+    if key in (None, representation.key) or adata.obsm[key].shape[1] < n_columns:
+        return None
+    pca = choose_representation(adata, use_rep=key, n_pcs=n_columns)
+    every = np.ones(n_columns, bool)
+    components, columns = (_sample(each.matrix, every)[0] for each in (pca, representation))
+    return pca if np.median(_agreement(components, columns)) >= _LEAST_AGREEMENT else None
+
+
+def _agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Covariance of each column of two matrices, divided by the larger of its two variances."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # constant and infinite columns give NaN
+        a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+        return (a * b).mean(axis=0) / np.maximum((a * a).mean(axis=0), (b * b).mean(axis=0))
 
 
 def gene_input(matrix: Any, genes: NDArray[Any], layer: str) -> ExpressionInput:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from scivis.data._projection import fit_projection, project
 from scivis.data._spill import RowFile
 from scivis.data._streaming import Rows
 
-from .expression import ExpressionInput, expression_input, gene_input
+from .correction import Correction, fit_correction, pack_correction
+from .expression import ExpressionInput, expression_input, gene_input, integrated_pca, pack_input
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,20 +37,37 @@ class ModelInput:
         How the rows follow from expression, for new cells; `None` if that is not known.
     representation
         The matrix that was chosen.
+    is_integrated
+        Whether the rows are an integrated copy of what follows from expression.
+    correction
+        How the batches of new cells are corrected; `None` unless the rows are a PCA or an integrated copy of it.
     """
 
     rows: Rows
     expression: ExpressionInput | None
     representation: Representation
+    is_integrated: bool = False
+    correction: Correction | None = None
 
     @property
     def source(self) -> str:
         """What new cells must bring, for messages."""
-        return "expression" if self.expression else f"obsm[{self.representation.key!r}]"
+        corrected = ", corrected toward the reference" if self.is_integrated else ""
+        return f"expression{corrected}" if self.expression else f"obsm[{self.representation.key!r}]"
 
     def params(self) -> dict[str, Any]:
         """The origin of the rows, as entries of `params`."""
         return self.representation.params() | {"n_features": self.rows.matrix.shape[1]}
+
+    def with_correction(self, x: NDArray[np.float32]) -> ModelInput:
+        """The same with the correction of new batches, from rows that were read: all or a sample, shape (n, features)."""
+        if self.expression is None or not self.expression.loadings.size:
+            return self
+        return replace(self, correction=fit_correction(x, len(self.rows), is_integrated=self.is_integrated))
+
+    def pack(self) -> dict[str, Any]:
+        """How new cells become the input of the model, as entries of a stored model."""
+        return {"expression": pack_input(self.expression), "correction": pack_correction(self.correction)}
 
 
 def model_input(
@@ -76,9 +94,10 @@ def model_input(
     """
     name = representation.description
     if representation.kind == "obsm":
-        return ModelInput(
-            Rows(representation.matrix, name), expression_input(adata, representation), representation
-        )  # fmt: skip
+        pca = integrated_pca(adata, representation)
+        expression = expression_input(adata, pca or representation)
+        is_integrated = pca is not None and expression is not None
+        return ModelInput(Rows(representation.matrix, name), expression, representation, is_integrated)
     genes = gene_mask(adata, mask_var)
     if n_train * int(genes.sum()) > _MAX_VALUES or representation.is_reduced:
         return _projected(adata, representation, mask_var, random_state)

@@ -83,9 +83,9 @@ def choose_representation(
             msg = f"use_rep='X' reads all genes: leave out n_pcs={n_pcs}."
             raise ValueError(msg)
         return Representation(_x(adata), "X", "X")
-    if use_rep is None and n_pcs is None and _pca_key(adata) is None and adata.X is not None and not in_memory(adata.X):
+    if use_rep is None and n_pcs is None and pca_key(adata) is None and adata.X is not None and not in_memory(adata.X):
         return Representation(_x(adata), "X", "X", is_reduced=True)
-    key = use_rep if use_rep is not None else _pca_key(adata) or _compute_pca(adata, n_pcs, random_state)
+    key = use_rep if use_rep is not None else pca_key(adata) or _compute_pca(adata, n_pcs, random_state)
     return Representation(_columns(_lookup(adata.obsm, key, "obsm"), n_pcs, key), "obsm", key)
 
 
@@ -135,7 +135,7 @@ def _default_n_pcs() -> int:
     return int(settings.N_PCS)
 
 
-def _pca_key(adata: AnnData) -> str | None:
+def pca_key(adata: AnnData) -> str | None:
     """Key of the PCA, by scanpy's present or its coming convention."""
     return next((key for key in ("X_pca", "pca") if key in adata.obsm), None)
 
@@ -155,7 +155,7 @@ def _compute_pca(adata: AnnData, n_pcs: int | None, random_state: int) -> str:
     )
     warnings.warn(message, UserWarning, stacklevel=4)
     sc.pp.pca(adata, n_comps=n_comps, random_state=random_state)
-    return _pca_key(adata) or "X_pca"
+    return pca_key(adata) or "X_pca"
 
 
 def _check_expression(adata: AnnData) -> None:

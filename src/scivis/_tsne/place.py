@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.correction import is_integrated
 from scivis._adata.expression import fitted_representation, unpack_input
 from scivis._adata.model_input import ModelInput
 from scivis._adata.representation import choose_representation
@@ -100,7 +101,7 @@ def stored_input(adata: AnnData, entry: Any, reference: Reference) -> ModelInput
     if not is_same_width or (len(sample) and (novelty(reference, sample) <= 1).mean() < _LEAST_SHARE):
         fail(f"{name} is not what it was fitted on")
     expression = unpack_input(entry.get("expression", {}))
-    return ModelInput(Rows(x, name, is_validated=True), expression, representation)
+    return ModelInput(Rows(x, name, is_validated=True), expression, representation, is_integrated(entry))
 
 
 def _placement_settings(options: dict[str, Any]) -> PlacementSettings:

@@ -14,7 +14,7 @@ from ._spill import RowFile
 from ._validation import ValidatedRows, check_finite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -50,10 +50,15 @@ def read_rows(X: Any, name: str = "The data") -> NDArray[np.float32]:  # noqa: N
         for number, block in enumerate(iter_blocks(source)):
             check_finite(block, name, number * BLOCK)
         return source
-    if is_large:
-        return RowFile.of(iter_rows(source, name), shape).mapped()
+    return collect_blocks(iter_rows(source, name), shape)
+
+
+def collect_blocks(blocks: Iterable[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Blocks of rows as one array; above 1 GiB as a read-only memory map of a temporary file."""
+    if 4 * prod(shape) > MAX_BYTES:
+        return RowFile.of(blocks, shape).mapped()
     rows, done = np.empty(shape, np.float32), 0
-    for block in iter_rows(source, name):
+    for block in blocks:
         rows[done : done + len(block)] = block
         done += len(block)
     return rows

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scivis._adata.correction import is_integrated
 from scivis._adata.expression import fitted_on, unpack_input
 from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
@@ -103,7 +104,7 @@ def feature_importance(
     rng = np.random.default_rng(random_state)
     rows = np.sort(rng.choice(adata.n_obs, min(n_cells, adata.n_obs), replace=False))
     source = unpack_input(entry.get("expression"))
-    values, inputs, loadings = _genes(adata, source, rows) if source else _columns(adata, entry, rows)
+    values, inputs, loadings = _genes(adata, entry, source, rows) if source else _columns(adata, entry, rows)
     changes = _permute(values, rng) - values
     progress = partial(tqdm, desc="features", unit="block", disable=not verbose())
     importance = permutation_importance(model.transform, inputs, changes, loadings, progress)
@@ -117,11 +118,15 @@ def feature_importance(
     return adata if copy else None
 
 
-def _genes(adata: AnnData, source: ExpressionInput, rows: NDArray[np.int64]) -> tuple[Rows, Rows, Rows]:
+def _genes(
+    adata: AnnData, entry: dict[str, Any], source: ExpressionInput, rows: NDArray[np.int64]
+) -> tuple[Rows, Rows, Rows]:
     """Expression of the genes of the model, the input of the model, and the loadings from the one to the other."""
     align = align_genes(adata.var_names, source.genes, source.means, min_share=1)
     values = align(take_rows(choose_expression(adata, source.layer).matrix, rows))
-    return values, source.project(values), source.loadings
+    # The shift of a cell by integration hardly depends on a single gene: the integrated cell moves by the loadings.
+    inputs = _columns(adata, entry, rows)[1] if is_integrated(entry) else source.project(values)
+    return values, inputs, source.loadings
 
 
 def _columns(adata: AnnData, entry: dict[str, Any], rows: NDArray[np.int64]) -> tuple[Rows, Rows, Rows]:

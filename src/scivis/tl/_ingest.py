@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.correction import check_correct, corrected_query
 from scivis._adata.expression import fitted_on, unpack_input
 from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
@@ -31,20 +32,28 @@ def ingest(
     use_rep: str | None = None,
     layer: str | None = None,
     min_genes: float = 0.5,
+    correct: bool | None = None,
+    batch_key: str | None = None,
     inplace: bool = True,
     **options: Any,
 ) -> AnnData | None:
     """Map new cells (the query) to the embedding of a reference, with the model of the reference.
 
     A network of :func:`scivis.tl.ivis` or :func:`scivis.tl.n2d` is applied to the query. In a t-SNE embedding, each
-    query cell is optimized among the reference cells, which stay where they are. Nothing is fitted, the reference is
-    not changed, and the coordinates of a cell do not depend on the other cells of the query.
+    query cell is optimized among the reference cells, which stay where they are. The reference is not changed and the
+    model is not fitted again. Unless batches are corrected, the coordinates of a cell do not depend on the other cells of
+    the query.
 
     If the model was fitted on genes, or on a PCA of genes, it reads the expression of the query. Genes are matched by
     name, in any order. Genes that are missing in the query take their mean in the reference, and other genes of the
     query are ignored. The PCA is that of the reference, with its loadings and means. If the model was fitted on another
     representation, it reads the same key of `adata_new.obsm`. In both cases, the query must be preprocessed as the
     reference was (normalization, logarithm, scaling).
+
+    If the reference was integrated, so that its model reads a corrected copy of the PCA such as `X_pca_harmony`, the
+    expression of the query is projected to the PCA, and its batches are corrected toward the reference as in Symphony
+    (Kang et al., Nature Communications 2021): in each soft cluster of the reference, a ridge regression estimates the
+    shift of each batch.
 
     Parameters
     ----------
@@ -60,6 +69,13 @@ def ingest(
         Layer with the expression of the query. Default: the layer that the reference used, or `.X`.
     min_genes
         Minimum fraction of the genes of the model that must be in the query.
+    correct
+        Whether to correct the batches of the query toward the reference. Default: yes, if the reference was integrated and
+        the query is read from expression; otherwise no. `True` also corrects toward a PCA that was not integrated, and a
+        representation given by `use_rep`. This helps where a difference between batches is larger than that between
+        types, and hurts where it is small, or where a type of the query is missing in the reference.
+    batch_key
+        Column of `adata_new.obs` with the batches to correct. Default: the query is one batch.
     inplace
         Whether to write to `adata_new`, or to return a modified copy.
     options
@@ -93,9 +109,10 @@ def ingest(
     Raises
     ------
     KeyError
-        If the reference has no model under `key`, or the query lacks the input of the model.
+        If the reference has no model under `key`, or the query lacks the input of the model or the column `batch_key`.
     ValueError
-        If too few genes are found, values are NaN or infinite, or the stored model is incomplete or altered.
+        If too few genes are found, values are NaN or infinite, the stored model is incomplete or altered, or a correction
+        is asked for that the reference cannot give.
 
     Examples
     --------
@@ -116,7 +133,12 @@ def ingest(
     keys = Keys.of(method, key)
     # Distances to the reference cells replace the input of the model.
     is_given = options.get("distances") is not None
+    check_correct(correct=correct, batch_key=batch_key, is_given=is_given)
     rows = Rows(np.empty((0, 0)), "") if is_given else _query_rows(adata_new, entry, use_rep, layer, min_genes)
+    if not is_given:
+        rows = corrected_query(
+            rows, adata_new, entry, correct=correct, batch_key=batch_key, is_expression=use_rep is None
+        )
     results = METHODS[method].place(adata_ref, entry, rows, keys, **options)
 
     adata_new = adata_new if inplace else adata_new.copy()

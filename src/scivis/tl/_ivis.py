@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scivis._adata.expression import pack_input
 from scivis._adata.keys import Keys
 from scivis._adata.model_input import model_input
 from scivis._adata.predictions import pack_predictions, predicted_labels, predictions_of
@@ -180,8 +179,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Coordinates of the cells.
     `adata.uns['ivis' | key_added]` : :class:`dict`
         `method`, `params`, `history` (loss of each epoch), `model` (network and weights as plain arrays, see
-        :func:`scivis.get.model`), `expression` (genes and PCA of the representation, see :func:`scivis.tl.ingest`) and
-        `predictions` (names of the classes).
+        :func:`scivis.get.model`), `expression` and `correction` (genes and PCA of the representation, and its soft clusters, see
+        :func:`scivis.tl.ingest`) and `predictions` (names of the classes).
 
     With `labels`, also the predictions for all cells, labeled or not:
 
@@ -245,7 +244,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     _train(model.set_params(random_state=training), rows.x, targets, point)
     named = predictions_of(supervision, adata) if supervision and model.fitted_.head else None
     call = {"preset": preset, "n_train_cells": n_train, "neighbors": described} | recorded_seed(random_state)
-    results = _results(keys, model, cells, call, rows.all_rows, named)
+    results = _results(keys, model, cells.with_correction(rows.x), call, rows.all_rows, named)
     written = results.write(adata)
     logg.hint(f"    scivis.tl.ingest will place new cells by their {cells.source}")
     logg.info("    finished", time=start, deep=f"added\n{written}")
@@ -278,9 +277,8 @@ def _results(
         "params": call | cells.params() | _params(settings, len(losses)),
         "history": {"loss": np.asarray(losses)},
         "model": packed,
-        "expression": pack_input(cells.expression),
         "predictions": pack_predictions(named),
-    }
+    } | cells.pack()
     notes = ((keys.obsm, "ivis coordinates (adata.obsm)"), (keys.uns, "ivis model (adata.uns)"))
     results = Results(obsm={keys.obsm: embedding}, uns={keys.uns: entry}, notes=notes)
     return results | predicted_labels(keys, named, scores) if named else results

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._adata.expression import pack_input
 from scivis._adata.keys import Keys
 from scivis._adata.model_input import model_input
 from scivis._adata.representation import choose_representation
@@ -130,8 +129,8 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     `adata.obsm['n2d_proba' | key_added + '_proba']` : :class:`numpy.ndarray` (float32, cells × clusters)
         Probability of each cluster, if the clusterer has probabilities.
     `adata.uns['n2d' | key_added]` : :class:`dict`
-        `method`, `params`, `history` (loss per epoch), `model` (plain arrays, for :func:`scivis.get.model`) and
-        `expression` (what :func:`scivis.tl.ingest` needs to start from genes).
+        `method`, `params`, `history` (loss per epoch), `model` (plain arrays, for :func:`scivis.get.model`),
+        `expression` and `correction` (what :func:`scivis.tl.ingest` needs to start from genes).
 
     Raises
     ------
@@ -171,7 +170,7 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     model.fit(ValidatedRows(x), **settings.training_arguments())
 
     written = fitted_cells(keys, model).write(adata)
-    adata.uns[keys.uns] = _entry(cells, settings, model, random_state)
+    adata.uns[keys.uns] = _entry(cells.with_correction(x), settings, model, random_state)
     logg.hint(f"    scivis.tl.ingest will place new cells by their {cells.source}")
     logg.info("    finished", time=start, deep=f"added\n{written}\n    {keys.uns!r}, n2d model (adata.uns)")
     return adata if copy else None
@@ -196,5 +195,4 @@ def _entry(
         "params": cells.params() | params | recorded_seed(random_state),
         "history": {"loss": np.asarray(model.loss_history_)},
         "model": pack(model),
-        "expression": pack_input(cells.expression),
-    }
+    } | cells.pack()

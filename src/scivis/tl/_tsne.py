@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scivis._adata.expression import pack_input
 from scivis._adata.keys import Keys
 from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scivis._adata.expression import ExpressionInput
+    from scivis._adata.model_input import ModelInput
     from scivis._tsne.model import FittedTsne
     from scivis._tsne.optimization import Callback
     from scivis._tsne.presets import Preset
@@ -239,22 +238,21 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         graph_key=graph_key, obsm_key=keys.obsm, bar=bar("t-SNE"),
     )  # fmt: skip
 
-    written = _results(keys, fitted, cells.params() | {"neighbors": described}, cells.expression).write(adata)
+    written = _results(keys, fitted, cells.with_correction(cells.rows.matrix), described).write(adata)
     divergence = f"Kullback-Leibler divergence {fitted.kl_divergence:.3f}"
     logg.info(f"    finished, {divergence}", time=start, deep=f"added\n{written}")
     return adata if copy else None
 
 
-def _results(keys: Keys, fitted: FittedTsne, params: dict[str, Any], expression: ExpressionInput | None) -> Results:
+def _results(keys: Keys, fitted: FittedTsne, cells: ModelInput, neighbors: str) -> Results:
     """Everything that is written: the coordinates and the model."""
     entry = {
         "method": "tsne",
-        "params": _params(fitted) | params,
+        "params": _params(fitted) | cells.params() | {"neighbors": neighbors},
         "kl_divergence": fitted.kl_divergence,
         "history": fitted.history.columns(),
         "model": pack_model(fitted),
-        "expression": pack_input(expression),
-    }
+    } | cells.pack()
     return Results(
         obsm={keys.obsm: fitted.coordinates},
         uns={keys.uns: entry | ({} if fitted.pbic is None else {"pbic": fitted.pbic})},
