@@ -9,13 +9,16 @@ import textwrap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import anndata
 import joblib
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 import scanpy as sc
 from hypothesis import settings
 from matplotlib import pyplot as plt
+from scipy import sparse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,6 +66,26 @@ def _points() -> np.ndarray:
 def points(_points: np.ndarray) -> np.ndarray:
     """400 rows of 8 normally distributed numbers, float32: no two distances are equal."""
     return _points.copy()
+
+
+@pytest.fixture(scope="session")
+def _counted() -> AnnData:
+    rng = np.random.default_rng(0)
+    kind = rng.integers(3, size=300)
+    profiles = rng.gamma(0.4, 1, size=(3, 200))
+    depths = rng.uniform(300, 1500, size=(300, 1))
+    counts = rng.poisson(depths * (profiles / profiles.sum(axis=1, keepdims=True))[kind])
+    return anndata.AnnData(
+        sparse.csr_matrix(counts, dtype=np.float32),
+        obs=pd.DataFrame({"type": kind.astype(str)}, index=[f"cell{i}" for i in range(300)]),
+        var=pd.DataFrame(index=[f"gene{i}" for i in range(200)]),
+    )
+
+
+@pytest.fixture
+def counted(_counted: AnnData) -> AnnData:
+    """Counts of 300 cells of three types in 200 genes, sparse."""
+    return _counted.copy()
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ _INGEST: dict[str, dict[str, Any]] = {
     "correct": {"action": argparse.BooleanOptionalAction, "help": "correct batches of the query toward the reference"},
     "batch_key": {"help": "column of obs with the batches to correct"},
     "min_genes": {"type": float, "default": 0.5, "help": "minimum fraction of the genes of the model in the query"},
+    "prepare": {"choices": ("auto", "none", "counts", "log1p"), "help": "units of the query; auto recognizes them"},
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from scipy import sparse
 from scivis._store.schema import fail, float32_array, is_width
 from scivis.data._blocks import dense, iter_blocks
 
-from .representation import choose_representation, pca_key
+from .preparation import Preparation, pack_preparation, preparation_of, unpack_preparation
+from .representation import choose_expression, choose_representation, pca_key
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -44,6 +45,8 @@ class ExpressionInput:
     loadings, offset
         PCA of shapes (genes, components) and (components,): the input is ``expression @ loadings + offset``. Empty if
         the model reads the genes themselves.
+    preparation
+        How the expression was prepared; `None` in models of earlier versions.
     """
 
     genes: NDArray[Any]
@@ -51,6 +54,7 @@ class ExpressionInput:
     layer: str
     loadings: NDArray[np.float32]
     offset: NDArray[np.float32]
+    preparation: Preparation | None = None
 
     def project(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The model's input for rows of expression, shape (n, genes)."""
@@ -97,6 +101,14 @@ def gene_input(matrix: Any, genes: NDArray[Any], layer: str) -> ExpressionInput:
     return ExpressionInput(genes, _sample_means(matrix), layer, no_loadings, no_offset)
 
 
+def with_preparation(adata: AnnData, source: ExpressionInput | None) -> ExpressionInput | None:
+    """The same with the record of how the expression in `adata` was prepared."""
+    if source is None:
+        return None
+    matrix = choose_expression(adata, source.layer).matrix
+    return replace(source, preparation=preparation_of(adata, matrix, source.genes))
+
+
 def _pca_input(adata: AnnData, representation: Representation) -> ExpressionInput | None:
     # Genes that the PCA did not use have loadings of zero, or NaN in files of old scanpy versions.
     loadings = np.nan_to_num(np.asarray(adata.varm["PCs"], np.float32)[:, : representation.matrix.shape[1]])
@@ -134,7 +146,10 @@ def _sample_means(matrix: Any) -> NDArray[np.float32]:
 
 def pack_input(source: ExpressionInput | None) -> dict[str, Any]:
     """How expression becomes the model's input, as a dictionary; empty if that is not known."""
-    return {} if source is None else asdict(source)
+    if source is None:
+        return {}
+    arrays = {f.name: getattr(source, f.name) for f in fields(source)}
+    return arrays | {"preparation": pack_preparation(source.preparation)}
 
 
 def unpack_input(stored: Any) -> ExpressionInput | None:
@@ -143,7 +158,7 @@ def unpack_input(stored: Any) -> ExpressionInput | None:
         fail(f"its expression entry is a {type(stored).__name__}, not a dictionary")
     if not stored:
         return None
-    missing = set(ExpressionInput.__dataclass_fields__) - set(stored)
+    missing = {field.name for field in fields(ExpressionInput)} - {"preparation"} - set(stored)
     if missing:
         fail(f"its expression entry lacks {sorted(missing)}")
     genes = np.asarray(stored["genes"], dtype=object)
@@ -151,7 +166,8 @@ def unpack_input(stored: Any) -> ExpressionInput | None:
     fits = not loadings.size or (loadings.shape == (genes.size, offset.size) and offset.ndim == 1)
     if genes.ndim != 1 or genes.shape != means.shape or not fits:
         fail("its genes, means, loadings and offset differ in length")
-    return ExpressionInput(genes, means, str(stored["layer"]), loadings, offset)
+    preparation = unpack_preparation(stored.get("preparation", {}), genes.size)
+    return ExpressionInput(genes, means, str(stored["layer"]), loadings, offset, preparation)
 
 
 def fitted_representation(params: Any) -> tuple[str, str, int]:

@@ -11,7 +11,7 @@ from scipy import sparse
 from scivis.data._blocks import dense
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,12 +36,18 @@ class GeneAlignment:
         """Number of genes of the model that are in the query."""
         return int((self.positions >= 0).sum())
 
-    def __call__(self, block: Any) -> NDArray[np.float32]:
-        """A block of cells of the query, with the genes of the model in their order, as dense float32."""
+    def __call__(
+        self, block: Any, convert: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+    ) -> NDArray[np.float32]:
+        """A block of cells of the query, with the genes of the model in their order, as dense float32.
+
+        `convert` changes the units of the genes that are found.
+        """
         found = self.positions >= 0
         rows = np.tile(self.fill, (block.shape[0], 1))
         columns = block[:, self.positions[found]]
-        rows[:, found] = dense(columns if sparse.issparse(columns) else np.asarray(columns))
+        columns = dense(columns if sparse.issparse(columns) else np.asarray(columns))
+        rows[:, found] = columns if convert is None else convert(columns)
         return rows
 
 

@@ -13,7 +13,14 @@ from scivis.data._spill import RowFile
 from scivis.data._streaming import Rows
 
 from .correction import Correction, fit_correction, pack_correction
-from .expression import ExpressionInput, expression_input, gene_input, integrated_pca, pack_input
+from .expression import (
+    ExpressionInput,
+    expression_input,
+    gene_input,
+    integrated_pca,
+    pack_input,
+    with_preparation,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -92,6 +99,17 @@ def model_input(
     random_state
         Seed of the PCA.
     """
+    chosen = _choose_input(adata, representation, mask_var, n_train, random_state)
+    return replace(chosen, expression=with_preparation(adata, chosen.expression))
+
+
+def _choose_input(
+    adata: AnnData,
+    representation: Representation,
+    mask_var: NDArray[np.bool_] | str | None,
+    n_train: int,
+    random_state: int,
+) -> ModelInput:
     name = representation.description
     if representation.kind == "obsm":
         pca = integrated_pca(adata, representation)

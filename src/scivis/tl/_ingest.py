@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -11,17 +11,20 @@ from scivis._adata.correction import check_correct, corrected_query
 from scivis._adata.expression import fitted_on, unpack_input
 from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
+from scivis._adata.query import Prepare, read_query
 from scivis._adata.representation import choose_expression, choose_representation
-from scivis._checks import check_fraction
+from scivis._checks import check_choice, check_fraction
 from scivis._methods import METHODS, entry_of, method_name
 from scivis.data._streaming import Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from scivis._adata.expression import ExpressionInput
-    from scivis._adata.genes import GeneAlignment
+    from scivis._adata.query import QueryReader
 
 
 def ingest(
@@ -32,6 +35,7 @@ def ingest(
     use_rep: str | None = None,
     layer: str | None = None,
     min_genes: float = 0.5,
+    prepare: Prepare = "auto",
     correct: bool | None = None,
     batch_key: str | None = None,
     inplace: bool = True,
@@ -47,8 +51,11 @@ def ingest(
     If the model was fitted on genes, or on a PCA of genes, it reads the expression of the query. Genes are matched by
     name, in any order. Genes that are missing in the query take their mean in the reference, and other genes of the
     query are ignored. The PCA is that of the reference, with its loadings and means. If the model was fitted on another
-    representation, it reads the same key of `adata_new.obsm`. In both cases, the query must be preprocessed as the
-    reference was (normalization, logarithm, scaling).
+    representation, it reads the same key of `adata_new.obsm`, which must be computed as that of the reference.
+
+    Expression is converted to the units of the reference: counts are normalized, log-transformed and scaled with the
+    numbers of the reference, and the scaling of the query is undone. The units are recognized for the query as a whole,
+    which is not changed. If no steps lead from them to those of the reference, an error says what to do; see `prepare`.
 
     If the reference was integrated, so that its model reads a corrected copy of the PCA such as `X_pca_harmony`, the
     expression of the query is projected to the PCA, and its batches are corrected toward the reference as in Symphony
@@ -69,6 +76,11 @@ def ingest(
         Layer with the expression of the query. Default: the layer that the reference used, or `.X`.
     min_genes
         Minimum fraction of the genes of the model that must be in the query.
+    prepare
+        How the expression of the query is brought to the units of the reference. `auto` recognizes counts, normalized
+        counts, and their logarithms by their values, whatever the total and the base, and scaled expression by
+        comparison with the reference. `counts` and `log1p` say what the query holds, where it cannot be recognized
+        (counts that are no integers, logarithms of other values). `none` takes it as it is.
     correct
         Whether to correct the batches of the query toward the reference. Default: yes, if the reference was integrated and
         the query is read from expression; otherwise no. `True` also corrects toward a PCA that was not integrated, and a
@@ -111,7 +123,7 @@ def ingest(
     KeyError
         If the reference has no model under `key`, or the query lacks the input of the model or the column `batch_key`.
     ValueError
-        If too few genes are found, values are NaN or infinite, the stored model is incomplete or altered, or a correction
+        If too few genes are found, the query is in units that cannot be converted, values are NaN or infinite, the stored model is incomplete or altered, or a correction
         is asked for that the reference cannot give.
 
     Examples
@@ -127,14 +139,15 @@ def ingest(
     from scanpy import logging as logg
 
     start = logg.info("mapping new cells to the reference")
-    _check_call(adata_new, use_rep, layer, min_genes, inplace=inplace)
+    _check_call(adata_new, use_rep, layer, min_genes, prepare, inplace=inplace)
     entry = entry_of(adata_ref, key)
     method = method_name(entry)
     keys = Keys.of(method, key)
     # Distances to the reference cells replace the input of the model.
     is_given = options.get("distances") is not None
     check_correct(correct=correct, batch_key=batch_key, is_given=is_given)
-    rows = Rows(np.empty((0, 0)), "") if is_given else _query_rows(adata_new, entry, use_rep, layer, min_genes)
+    read = partial(read_query, reference=adata_ref, prepare=prepare)
+    rows = Rows(np.empty((0, 0)), "") if is_given else _query_rows(adata_new, entry, use_rep, layer, min_genes, read)
     if not is_given:
         rows = corrected_query(
             rows, adata_new, entry, correct=correct, batch_key=batch_key, is_expression=use_rep is None
@@ -149,21 +162,31 @@ def ingest(
     return None if inplace else adata_new
 
 
-def _check_call(adata: AnnData, use_rep: str | None, layer: str | None, min_genes: float, *, inplace: bool) -> None:
+def _check_call(
+    adata: AnnData, use_rep: str | None, layer: str | None, min_genes: float, prepare: str, *, inplace: bool
+) -> None:
     if use_rep is not None and layer is not None:
         msg = f"use_rep={use_rep!r} and layer={layer!r} are two inputs. Pass only one of them."
         raise ValueError(msg)
     check_fraction("min_genes", min_genes)
+    check_choice("prepare", prepare, get_args(Prepare))
     if not inplace and adata.isbacked:
         msg = "inplace=False needs adata_new in memory: pass adata_new.to_memory(), or leave inplace out."
         raise ValueError(msg)
 
 
-def _query_rows(adata: AnnData, entry: Any, use_rep: str | None, layer: str | None, min_genes: float) -> Rows:
-    """The input of the model for the query, in blocks: from expression, or from `.obsm`."""
+def _query_rows(
+    adata: AnnData,
+    entry: Any,
+    use_rep: str | None,
+    layer: str | None,
+    min_genes: float,
+    read: Callable[..., QueryReader],
+) -> Rows:
+    """The input of the model for the query, in blocks: from expression, by a reader of its units, or from `.obsm`."""
     expression = unpack_input(entry.get("expression")) if use_rep is None else None
     if expression is not None:
-        return _expression_rows(adata, expression, layer, min_genes)
+        return _expression_rows(adata, expression, layer, min_genes, read)
     key, width = fitted_on(entry.get("params"), use_rep)
     matrix = choose_representation(adata, use_rep=key).matrix
     if matrix.shape[1] < width:
@@ -172,16 +195,20 @@ def _query_rows(adata: AnnData, entry: Any, use_rep: str | None, layer: str | No
     return Rows(matrix[:, :width], f"adata_new.obsm[{key!r}]")
 
 
-def _expression_rows(adata: AnnData, source: ExpressionInput, layer: str | None, min_genes: float) -> Rows:
-    """Rows of expression with the genes of the model, projected if it was fitted on a PCA."""
+def _expression_rows(
+    adata: AnnData, source: ExpressionInput, layer: str | None, min_genes: float, read: Callable[..., QueryReader]
+) -> Rows:
+    """Rows of expression with the genes of the model in its units, projected if it was fitted on a PCA."""
     from scanpy import logging as logg
 
     matrix = choose_expression(adata, layer or source.layer).matrix
     align = align_genes(adata.var_names, source.genes, source.means, min_share=min_genes)
     report = logg.info if align.n_found == len(source.genes) else logg.warning
     report(f"    found {align.n_found} of the {len(source.genes)} genes of the model in adata_new")
-    return Rows(matrix, "adata_new's expression", partial(_project, align=align, source=source))
+    reader = read(adata, matrix, align, source)
+    logg.info(f"    adata_new {reader.description}")
+    return Rows(matrix, "adata_new's expression", partial(_project, reader=reader, source=source))
 
 
-def _project(block: Any, *, align: GeneAlignment, source: ExpressionInput) -> NDArray[np.float32]:
-    return source.project(align(block))
+def _project(block: Any, *, reader: QueryReader, source: ExpressionInput) -> NDArray[np.float32]:
+    return source.project(reader(block))
