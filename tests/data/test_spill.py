@@ -29,5 +29,12 @@ def test_a_memory_map_outlives_the_row_file_and_cannot_be_changed():
 
 def test_too_little_space_on_the_disk_is_an_error_before_anything_is_written(monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
-    with pytest.raises(OSError, match=r"take 4,000 bytes .* has 100 left\. Set TMPDIR"):
+    with pytest.raises(OSError, match=r"rows needs up to 4\.0 kB, but .* has 0\.1 kB left\. Set TMPDIR"):
         RowFile((100, 10))
+
+
+def test_a_disk_that_fills_up_meanwhile_is_an_error(disk, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(disk(1)))
+    monkeypatch.setattr("scivis.data._spill.check_space", lambda *_: None)
+    with pytest.raises(OSError, match=r"its disk is full.* set TMPDIR to a larger disk"):
+        RowFile.of((np.ones((100_000, 1)) for _ in range(5)), (500_000, 1))

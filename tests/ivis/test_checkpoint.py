@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -82,6 +84,84 @@ def test_a_killed_process_resumes_and_gives_the_same_bits(adata, tmp_path, monke
     assert seen == [3, 4, 5]  # the remaining three epochs
     np.testing.assert_array_equal(adata.obsm["X_ivis"], whole.obsm["X_ivis"])
     np.testing.assert_array_equal(adata.uns["ivis"]["history"]["loss"], whole.uns["ivis"]["history"]["loss"])
+
+
+KILLED_IN_THE_FIRST_SAVE = """
+import os, pathlib, signal, sys
+import scanpy as sc, scivis, tensorflow as tf
+from scivis._ivis import checkpoint
+
+replace = pathlib.Path.replace
+
+def replace_or_kill(path, target):
+    if pathlib.Path(target).name == "model.h5":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(path, target)
+
+pathlib.Path.replace = replace_or_kill
+checkpoint._SECONDS = 0.0
+tf.config.run_functions_eagerly(True)
+sc.settings.verbosity = 0
+adata = sc.datasets.pbmc68k_reduced()[:140].copy()
+scivis.tl.ivis(adata, network=[8], batch_size=28, n_neighbors=5, random_state=3, epochs=2, checkpoint=sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_a_process_killed_in_the_first_save_of_the_model_resumes(adata, tmp_path):
+    """The call goes on with what was complete, gives the same bits, and clears what the killed process left."""
+    point = tmp_path / "point"
+    command = [sys.executable, "-c", KILLED_IN_THE_FIRST_SAVE, point]
+    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    [left] = (point / "model").iterdir()
+    assert left.suffix == ".unfinished"
+
+    whole = adata.copy()
+    scivis.tl.ivis(whole, epochs=2, **CALL)
+    scivis.tl.ivis(adata, epochs=2, checkpoint=point, **CALL)
+    np.testing.assert_array_equal(adata.obsm["X_ivis"], whole.obsm["X_ivis"])
+    files = sorted(path.name for path in point.rglob("*") if path.is_file())
+    assert files == ["call.json", "model.h5", "neighbors.npz"]
+
+
+def test_a_folder_whose_first_file_was_never_finished_is_a_new_checkpoint(tmp_path):
+    """Also on another machine, which cannot know whether the process that left it is dead."""
+    (tmp_path / ".call.json.0badcafe-4711-0123abcd.unfinished").write_text('{"epo')
+    checkpoint.Checkpoint.open(tmp_path, {"epochs": 1})
+    assert json.loads((tmp_path / "call.json").read_text()) == {"epochs": 1}
+
+
+@pytest.mark.parametrize("file", ["call.json", "model.h5"])
+def test_a_call_goes_on_after_a_full_disk_in_the_first_save(adata, tmp_path, monkeypatch, file):
+    replace = Path.replace
+
+    def replace_or_fail(path, target):
+        if Path(target).name == file:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(path, target)
+
+    call = CALL | {"epochs": 2, "checkpoint": tmp_path / "point"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace_or_fail)
+        with pytest.raises(OSError, match=rf"{file} cannot be written: its disk is full.* then repeat the call"):
+            scivis.tl.ivis(adata.copy(), **call)
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+    scivis.tl.ivis(adata, **call)
+    assert (tmp_path / "point" / "model" / "model.h5").exists()
+
+
+@pytest.mark.parametrize("file", ["neighbors.npz", "model/model.h5"])
+def test_a_damaged_file_is_named_with_what_to_do(adata, tmp_path, file):
+    call = CALL | {"epochs": 1, "checkpoint": tmp_path / "point"}
+    scivis.tl.ivis(adata.copy(), **call)
+    damaged = tmp_path / "point" / file
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"is damaged .* Remove it, and repeat the call"):
+        scivis.tl.ivis(adata, **call)
+    damaged.unlink()
+    scivis.tl.ivis(adata, **call)
+    assert "X_ivis" in adata.obsm
 
 
 LABELED = {

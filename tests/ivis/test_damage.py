@@ -6,7 +6,7 @@ import pytest
 
 from scivis import Ivis
 from scivis._ivis.checkpoint import Checkpoint
-from scivis._store.hdf5 import sign
+from scivis._store.hdf5 import signed
 
 REJECTED = r"stored model cannot be used: .*\. Fit it again, or read the file again from its source"
 
@@ -33,7 +33,7 @@ def test_a_file_of_another_kind_is_rejected(folder, content):
     (folder / "model.h5").write_bytes(content)
     check_rejected(folder, "is damaged, or no model of scivis")
     (folder / "model.h5").write_bytes(bytes(512) + content)
-    sign(folder / "model.h5")
+    (folder / "model.h5").write_bytes(signed((folder / "model.h5").read_bytes()))
     check_rejected(folder, "not a complete HDF5 file")
 
 

@@ -230,12 +230,13 @@ def test_a_killed_process_leaves_the_previous_model(labeled, folder):
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     [unfinished] = [path for path in folder.iterdir() if path.name != "model.h5"]
-    assert unfinished.name.startswith(".model.h5-")
+    assert unfinished.name.startswith(".model.h5.")
     assert bits(Ivis().load_model(folder)) == bits(labeled)
     (folder / "model.h5").write_bytes(unfinished.read_bytes())  # it was complete
     assert Ivis().load_model(folder).k == 33
     Ivis(k=44).save_model(folder, overwrite=True)
     assert Ivis().load_model(folder).k == 44
+    assert names(folder) == ["model.h5"]  # what the killed process left is cleared
 
 
 class PowerCutError(BaseException):
@@ -266,7 +267,7 @@ def test_an_interruption_at_any_step_leaves_a_complete_model(labeled, tmp_path, 
     if step == "export":
         monkeypatch.setattr(keras.Model, "export", cut)
     elif step == "sign":
-        monkeypatch.setattr("scivis._store.hdf5.sign", cut)
+        monkeypatch.setattr("scivis._store.hdf5.signed", cut)
     else:
         for name in ("replace", "rename"):
             monkeypatch.setattr(Path, name, interrupted(getattr(Path, name)))

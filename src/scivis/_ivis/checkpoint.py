@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from scivis._store.files import replacing
+from scivis._store.schema import UnusableModelError
+from scivis._store.unfinished import holds_nothing
 from scivis.neighbors import Neighbors
 
 from .save import is_saved, load_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import keras
     from numpy.typing import NDArray
@@ -53,7 +57,7 @@ class Checkpoint:
         path, text = folder / _CALL, json.dumps(call, indent=1, sort_keys=True, default=str)
         if path.is_file():
             _check_same(json.loads(text), path)
-        elif folder.exists() and any(folder.iterdir()):
+        elif folder.exists() and not holds_nothing(folder):
             msg = f"checkpoint={str(folder)!r} is not empty, and is not a checkpoint. Choose a new folder."
             raise ValueError(msg)
         with replacing(path) as unfinished:
@@ -72,14 +76,16 @@ class Checkpoint:
             found = search()
             with replacing(path) as unfinished, unfinished.open("wb") as file:
                 np.savez(file, indices=found.indices, counts=found.counts)
-        with np.load(path, allow_pickle=False) as stored:
+        with _naming_damage(path), path.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             return Neighbors(stored["indices"], stored["counts"])
 
     def resume(self, backbone: keras.Model | None) -> FittedIvis | None:
-        """The model that was saved last, to be trained further; `None` if there is none yet."""
-        if not is_saved(self.folder / _MODEL):
+        """The model that was saved last, to be trained further; `None` if none was saved completely."""
+        folder = self.folder / _MODEL
+        if not is_saved(folder):
             return None
-        fitted = load_folder(self.folder / _MODEL, backbone=backbone).fitted
+        with _naming_damage(folder):
+            fitted = load_folder(folder, backbone=backbone).fitted
         if fitted is None or fitted.training is None:
             return fitted
         return replace(fitted, training=replace(fitted.training, interrupted=True))
@@ -89,6 +95,16 @@ class Checkpoint:
         from scivis.nn._autosave import Autosave
 
         return Autosave(self.folder / _MODEL, _SECONDS)
+
+
+@contextmanager
+def _naming_damage(path: Path) -> Iterator[None]:
+    """Say what to do about a part of the checkpoint that a damaged disk has changed."""
+    try:
+        yield
+    except (UnusableModelError, BadZipFile, KeyError, EOFError) as error:
+        msg = f"{path} is damaged ({error}). Remove it, and repeat the call: what it held is then computed again."
+        raise ValueError(msg) from error
 
 
 def _check_same(call: dict[str, Any], path: Path) -> None:

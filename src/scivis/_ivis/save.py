@@ -23,6 +23,7 @@ from scivis._store.schema import (
     from_json,
     to_json,
 )
+from scivis._store.unfinished import holds_nothing
 
 from .pack import pack_model, unpack_model, unpack_params
 from .settings import Settings
@@ -56,7 +57,7 @@ def save_folder(saved: SavedIvis, folder: str | Path, save_format: str, *, overw
     """Write the model to a folder. A previous one remains readable until the new one is complete."""
     folder, fitted = Path(folder), saved.fitted
     check_choice("save_format", save_format, ("h5", "tf"))
-    check_absent(folder, overwrite=overwrite)
+    check_absent(folder, overwrite=overwrite or holds_nothing(folder))
     if save_format == "tf" and fitted is None:
         msg = "save_format='tf' exports the fitted network, but this Ivis is not fitted. Use save_format='h5'."
         raise ValueError(msg)

@@ -9,6 +9,7 @@ write a new digest, and everything that is read is validated as well.
 from __future__ import annotations
 
 import hashlib
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -31,10 +32,13 @@ _DEPTH = 2
 
 def write_entry(path: Path, entry: Mapping[str, Any]) -> None:
     """Write a nested dictionary to a file, which is replaced as a whole."""
+    # In memory first: after a failed write, as to a full disk, the HDF5 library cannot close its file.
+    buffer = BytesIO()
+    with h5py.File(buffer, "w", userblock_size=_USER_BLOCK) as file:
+        _write(file, entry)
+    content = signed(buffer.getvalue())
     with replacing(path) as unfinished:
-        with h5py.File(unfinished, "w", userblock_size=_USER_BLOCK) as file:
-            _write(file, entry)
-        sign(unfinished)
+        unfinished.write_bytes(content)
 
 
 def read_entry(path: Path) -> dict[str, Any]:
@@ -61,11 +65,9 @@ def read_entry(path: Path) -> dict[str, Any]:
         fail(f"{path} is not a complete HDF5 file", error)
 
 
-def sign(path: Path) -> None:
-    """Write the digest into the user block of a finished file."""
-    content = path.read_bytes()
-    with path.open("r+b") as file:
-        file.write(_head(content))
+def signed(content: bytes) -> bytes:
+    """The content of a file with its digest in the user block."""
+    return _head(content) + content[_HEAD:]
 
 
 def is_undamaged(path: Path) -> bool:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import weakref
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+
+from scivis._store.space import check_space, naming_full_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
+
+_REMEDY = "Set TMPDIR to a larger disk."
 
 
 class RowFile:
@@ -33,11 +37,7 @@ class RowFile:
     dtype = np.dtype(np.float32)
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        folder, n_bytes = tempfile.gettempdir(), 4 * prod(shape)
-        free = shutil.disk_usage(folder).free
-        if n_bytes > free:  # writing to a memory map of a full disk would end the process
-            msg = f"The rows take {n_bytes:,} bytes as float32, but {folder} has {free:,} left. Set TMPDIR to a larger disk."
-            raise OSError(msg)
+        check_space(Path(tempfile.gettempdir()), 4 * prod(shape), "The temporary file of rows", _REMEDY)
         self.shape = shape
         self._file = tempfile.TemporaryFile(prefix="scivis-")  # noqa: SIM115 (closed with this object)
         weakref.finalize(self, self._file.close)
@@ -47,8 +47,9 @@ class RowFile:
         """A file that holds the rows of these blocks, in order."""
         rows = cls(shape)
         for block in blocks:
-            rows._file.write(np.ascontiguousarray(block, np.float32).data)
-        rows._file.flush()
+            with naming_full_disk(Path(tempfile.gettempdir()), "set TMPDIR to a larger disk"):
+                rows._file.write(np.ascontiguousarray(block, np.float32).data)
+                rows._file.flush()
         return rows
 
     def __getitem__(self, rows: slice) -> NDArray[np.float32]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from scivis._checks import check_choice, check_positive_int, is_integer
 from scivis._store.files import replacing
+from scivis._store.space import check_space
 from scivis.data._reading import iter_rows, shape_of
 
-from ._annoy_index import build_index
+from ._annoy_index import build_index, estimate_size
 
 if TYPE_CHECKING:
     import os
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from annoy import AnnoyIndex
     from numpy.typing import NDArray
 
+_REMEDY = "Choose a larger disk, by the path of the index or, for a temporary file, by TMPDIR; or take fewer trees."
 AnnoyMetric = Literal["angular", "euclidean", "manhattan", "hamming", "dot"]
 
 
@@ -69,7 +71,7 @@ def build_annoy_index(
     ValueError
         If an argument is unknown or out of range, or `X` holds NaN or infinite values.
     OSError
-        If the file cannot be written.
+        If the disk is too small for the index, which is known before it is built, or the file cannot be written.
 
     Examples
     --------
@@ -100,8 +102,10 @@ def build_from_rows(
     if random_state is not None and not (is_integer(random_state) and 0 <= random_state < 2**31):
         msg = f"random_state={random_state!r} must be an integer of at least 0 and below 2³¹, or None."
         raise ValueError(msg)
-    blocks, n_features = _flat_blocks(x, verbose), prod(shape_of(x)[1:])
-    return build_index(blocks, n_features, metric, n_trees, random_state, n_jobs=n_jobs, path=path)
+    n_rows, *row = shape_of(x)
+    if path is not None:  # Annoy writes through a memory map: on a full disk, the system would end the process
+        check_space(path, estimate_size(n_rows, prod(row), metric, n_trees), "The Annoy index", _REMEDY)
+    return build_index(_flat_blocks(x, verbose), prod(row), metric, n_trees, random_state, n_jobs=n_jobs, path=path)
 
 
 def _flat_blocks(x: Any, verbose: int) -> Iterator[NDArray[np.float32]]:

@@ -52,6 +52,17 @@ def build_index(
     return index
 
 
+def estimate_size(n_rows: int, n_features: int, metric: str, n_trees: int) -> int:
+    """Number of bytes that the file of an index takes at most, by its number of nodes.
+
+    A node holds a row, or as many indices as fit into its place. Measured for all metrics, for 1 to 300 features, and for
+    equal rows, a tree has up to 3.8 times as many nodes as this needs if all are full.
+    """
+    width = 2 * -(-n_features // 64) if metric == "hamming" else n_features  # Hamming packs features as bits
+    n_nodes = n_rows + n_trees * (4 * n_rows // (width + 2) + 1)
+    return n_nodes * (16 + 4 * width)
+
+
 def annoy_metric(metric: str) -> Any:
     """Annoy's name of a metric. Its angular distance orders rows as the cosine distance does."""
     return "angular" if metric == "cosine" else metric

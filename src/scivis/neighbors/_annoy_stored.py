@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scivis._store.files import replacing
+from scivis._store.unfinished import clear_unfinished, delete_unfinished, name_unfinished
 
 from ._annoy_file import check_metric, check_size, load_index
 
@@ -96,14 +97,20 @@ class StoredIndex:
 
 
 class TemporaryIndexFile:
-    """A path for a new file in a temporary folder, which is removed with this object or when the process ends."""
+    """A path for a new file in a temporary folder, which is removed with this object or when the process ends.
+
+    What dead processes left in the folder for temporary files is removed first.
+    """
 
     def __init__(self) -> None:
-        folder = tempfile.mkdtemp(prefix="scivis-")
-        self.path = Path(folder, "annoy.index")
+        name = Path(tempfile.gettempdir(), "scivis-annoy")
+        clear_unfinished(name)
+        folder = name_unfinished(name)
+        folder.mkdir(mode=0o700)
+        self.path = folder / "annoy.index"
         self.remove = weakref.finalize(self, _remove_folder, folder, os.getpid())
 
 
-def _remove_folder(folder: str, process: int) -> None:
+def _remove_folder(folder: Path, process: int) -> None:
     if os.getpid() == process:  # a forked process must not remove the file of its parent
-        shutil.rmtree(folder, ignore_errors=True)
+        delete_unfinished(folder)

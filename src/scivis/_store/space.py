@@ -1,0 +1,80 @@
+"""Free space: looked at before much is written, and named when a disk is full."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def check_space(path: Path, n_bytes: int, what: str, remedy: str) -> None:
+    """Raise, before anything is written, if `path` has no space for `n_bytes`.
+
+    Examples
+    --------
+    >>> check_space(Path("/"), 10**18, "The index", "Choose another disk.")
+    Traceback (most recent call last):
+    OSError: [Errno 28] The index needs up to 1,000,000,000.0 GB, but ...
+    """
+    if n_bytes > (free := free_space(path)):
+        msg = f"{what} needs up to {size(n_bytes)}, but {existing(path)} has {size(free)} left. {remedy}"
+        raise _full(msg)
+
+
+def free_space(path: Path) -> int:
+    """Number of bytes that can be written to the disk on which `path` lies, or will lie."""
+    return shutil.disk_usage(existing(path)).free
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    return next(above for above in (path.absolute(), *path.absolute().parents) if above.exists())
+
+
+@contextmanager
+def naming_full_disk(path: Path, remedy: str = "choose another folder") -> Iterator[None]:
+    """Turn the errors of a full disk, of which each library has its own, into one that says what to do."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if not is_full(error):
+            raise
+        msg = (
+            f"{path} cannot be written: its disk is full, or a quota is reached, with {size(free_space(path))} left. "
+            f"Free some space, or {remedy}; then repeat the call."
+        )
+        raise _full(msg) from error
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error comes from a full disk. HDF5 and Annoy report it in the text only."""
+    return getattr(error, "errno", None) in _FULL or any(os.strerror(number) in str(error) for number in _FULL)
+
+
+def size(n_bytes: int) -> str:
+    """A number of bytes in the unit in which it is read best.
+
+    Examples
+    --------
+    >>> size(4000), size(2_500_000), size(3 * 10**9)
+    ('4.0 kB', '2.5 MB', '3.0 GB')
+    """
+    for factor, unit in ((10**9, "GB"), (10**6, "MB")):
+        if n_bytes >= factor:
+            return f"{n_bytes / factor:,.1f} {unit}"
+    return f"{n_bytes / 1000:.1f} kB"
+
+
+def _full(message: str) -> OSError:
+    # A single argument is printed as it is; the number is for callers that ask for it.
+    error = OSError(message)
+    error.errno = errno.ENOSPC
+    return error
