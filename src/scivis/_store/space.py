@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+class FullDiskError(OSError):
+    """A disk without enough space, with what to do about it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)  # alone: it is printed without the number, which is for callers
+        self.errno = errno.ENOSPC
+
+
 def check_space(path: Path, n_bytes: int, what: str, remedy: str) -> None:
     """Raise, before anything is written, if `path` has no space for `n_bytes`.
 
@@ -22,11 +30,11 @@ def check_space(path: Path, n_bytes: int, what: str, remedy: str) -> None:
     --------
     >>> check_space(Path("/"), 10**18, "The index", "Choose another disk.")
     Traceback (most recent call last):
-    OSError: [Errno 28] The index needs up to 1,000,000,000.0 GB, but ...
+    scivis._store.space.FullDiskError: The index needs up to 1,000,000,000.0 GB, but / has ... left. Choose another disk.
     """
     if n_bytes > (free := free_space(path)):
         msg = f"{what} needs up to {size(n_bytes)}, but {existing(path)} has {size(free)} left. {remedy}"
-        raise _full(msg)
+        raise FullDiskError(msg)
 
 
 def free_space(path: Path) -> int:
@@ -45,13 +53,13 @@ def naming_full_disk(path: Path, remedy: str = "choose another folder") -> Itera
     try:
         yield
     except (OSError, RuntimeError) as error:
-        if not is_full(error):
+        if isinstance(error, FullDiskError) or not is_full(error):
             raise
         msg = (
             f"{path} cannot be written: its disk is full, or a quota is reached, with {size(free_space(path))} left. "
             f"Free some space, or {remedy}; then repeat the call."
         )
-        raise _full(msg) from error
+        raise FullDiskError(msg) from error
 
 
 def is_full(error: BaseException) -> bool:
@@ -71,10 +79,3 @@ def size(n_bytes: int) -> str:
         if n_bytes >= factor:
             return f"{n_bytes / factor:,.1f} {unit}"
     return f"{n_bytes / 1000:.1f} kB"
-
-
-def _full(message: str) -> OSError:
-    # A single argument is printed as it is; the number is for callers that ask for it.
-    error = OSError(message)
-    error.errno = errno.ENOSPC
-    return error
