@@ -24,7 +24,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 demo: $(READY)-runtime ## embed a small data set and draw it into demo/
-	$(BIN)/scivis demo --out demo
+	$(BIN)/scivis demo --out demo --force
 
 test: $(READY)-test ## run the tests and the docstring examples
 	$(ONE_THREAD) $(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)

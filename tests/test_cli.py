@@ -1,15 +1,21 @@
 """The command line: input and output files, figures, and errors of one line."""
 
+import errno
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata as ad
 import h5py
 import numpy as np
 import pytest
 import scanpy as sc
+from matplotlib import pyplot as plt
 from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -18,6 +24,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import scivis
 from scivis import cli
+from scivis._adata.files import open_backed, write_added
+from scivis._store.unfinished import name_unfinished
+from scivis.cli._options import parser
 
 pytestmark = pytest.mark.usefixtures("op_by_op")
 
@@ -111,11 +120,39 @@ def test_quiet_prints_neither_messages_nor_a_progress_bar(cells, tmp_path, capfd
 
 
 @pytest.mark.usefixtures("without_training")
-def test_the_output_may_be_the_input_or_in_a_new_folder(cells, tmp_path):
-    assert run("embed", cells, cells) == 0
-    assert "X_ivis" in ad.read_h5ad(cells).obsm
+def test_the_output_may_be_in_a_new_folder(cells, tmp_path):
     assert run("embed", cells, tmp_path / "a" / "b" / "out.h5ad") == 0
     assert "X_ivis" in ad.read_h5ad(tmp_path / "a" / "b" / "out.h5ad").obsm
+
+
+@pytest.mark.usefixtures("without_training")
+def test_quiet_commands_print_nothing(cells, tmp_path, capfd):
+    assert run("embed", cells, tmp_path / "out.h5ad", "--quiet") == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_labels_are_learned(cells, tmp_path):
+    options = ["--labels", "louvain", "--unlabeled-category", "3", "--epochs", 1, "--quiet"]
+    assert run("embed", cells, tmp_path / "out.h5ad", *options) == 0
+    adata = ad.read_h5ad(tmp_path / "out.h5ad")
+    assert set(adata.obs["ivis_label"]) <= set(adata.obs["louvain"].cat.categories) - {"3"}
+    assert adata.obsm["ivis_scores"].shape[0] == 200
+
+
+def test_training_saves_to_a_checkpoint(cells, tmp_path):
+    options = ["--checkpoint", tmp_path / "point", "--epochs", 1, "--quiet"]
+    assert run("embed", cells, tmp_path / "out.h5ad", *options) == 0
+    assert (tmp_path / "point" / "model" / "model.h5").exists()
+
+
+def test_a_large_file_is_copied_with_a_progress_bar(cells, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("scivis._adata.files._LARGE", 1000)
+    adata = open_backed(cells)
+    adata.obsm["X_new"] = np.zeros((200, 2), np.float32)
+    sc.settings.verbosity = 3
+    write_added(adata, {}, cells, tmp_path / "out.h5ad")
+    assert "copying: 100%" in capsys.readouterr().err
+    assert ad.read_h5ad(tmp_path / "out.h5ad").obsm["X_new"].shape == (200, 2)
 
 
 @pytest.mark.slow
@@ -185,7 +222,11 @@ def test_a_missing_file_is_an_error(tmp_path, capsys):
 
 def test_a_file_of_another_format_is_an_error(tmp_path, capsys):
     (tmp_path / "text.h5ad").write_text("cells")
-    fails(capsys, "embed", tmp_path / "text.h5ad", tmp_path / "out.h5ad")
+    line = fails(capsys, "embed", tmp_path / "text.h5ad", tmp_path / "out.h5ad")
+    assert line.startswith(f"scivis: {tmp_path / 'text.h5ad'} cannot be read as an h5ad file")
+    with h5py.File(tmp_path / "other.h5ad", "w") as file:
+        file["x"] = 1
+    fails(capsys, "embed", tmp_path / "other.h5ad", tmp_path / "out.h5ad")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +239,11 @@ def test_a_file_of_another_format_is_an_error(tmp_path, capsys):
         (["--epochs", "0"], "epochs=0 must be"),
         (["--random-state", "-1"], "random_state=-1 must be"),
         (["--key-added", "a/b"], "key_added='a/b'"),
-        (["--color", "shade"], "--color shade is neither a column of obs"),
+        (["--color", "shade", "--figure", "map.png"], "--color shade is neither a column of obs"),
+        (["--color", "louvain"], "--color louvain is for a plot: name its file with --figure"),
+        (["--labels", "shade"], "labels='shade' is in neither adata.obs nor adata.obsm"),
+        (["--figure", "cells.h5ad"], "cells.h5ad is an input of this command"),
+        (["--figure", "out.h5ad"], "out.h5ad cannot be both the output and the figure"),
         (["--figure", "map.xyz", "--epochs", "1"], "map.xyz"),
         (["--n-components", "1", "--figure", "map.png", "--epochs", "1"], "needs at least two dimensions"),
     ],
@@ -210,12 +255,113 @@ def test_bad_options_are_errors_of_one_line_and_nothing_is_written(
     monkeypatch.chdir(tmp_path)
     line = fails(capsys, "embed", cells, tmp_path / "out.h5ad", "--quiet", *options)
     assert message in line
+    assert any(name in line for name in (str(cells), "--", "cells.h5ad", "out.h5ad"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.h5ad"]
 
 
 def test_a_reference_without_a_model_is_an_error(cells, tmp_path, capsys):
     line = fails(capsys, "ingest", cells, cells, tmp_path / "out.h5ad", "--quiet")
+    assert line.startswith(f"scivis: {cells} on {cells}: ")
     assert "adata.uns['ivis'] holds no model" in line
+
+
+# Files that are in the way
+
+
+@pytest.fixture
+def no_tools(monkeypatch):
+    for name in ("ivis", "ingest"):
+        monkeypatch.setattr(f"scivis.tl.{name}", lambda *_, **__: pytest.fail("a tool ran"))
+
+
+NEVER = "is an input of this command, and inputs are never replaced"
+
+
+@pytest.mark.usefixtures("no_tools")
+@pytest.mark.parametrize("options", [[], ["--force"]], ids=" ".join)
+def test_an_input_is_never_replaced(cells, tmp_path, capsys, options):
+    content = cells.read_bytes()
+    (tmp_path / "reference.h5ad").write_bytes(content)
+    reference, link = tmp_path / "reference.h5ad", tmp_path / "link.h5ad"
+    link.symlink_to(reference)
+    (tmp_path / "hard.h5ad").hardlink_to(cells)
+    assert NEVER in fails(capsys, "embed", cells, cells, *options)
+    assert NEVER in fails(capsys, "embed", cells, tmp_path / "hard.h5ad", *options)
+    for target in (cells, reference, link, tmp_path / "." / "reference.h5ad"):
+        assert NEVER in fails(capsys, "ingest", cells, reference, target, *options)
+    assert cells.read_bytes() == reference.read_bytes() == content
+
+
+@pytest.mark.usefixtures("no_tools")
+def test_an_existing_output_needs_force(cells, tmp_path, capsys):
+    out, figure = tmp_path / "out.h5ad", tmp_path / "map.png"
+    for path in (out, figure):
+        path.write_bytes(b"last month's result")
+    assert f"{out} exists. Choose another name, or replace it with --force" in fails(capsys, "embed", cells, out)
+    assert f"{out} exists" in fails(capsys, "ingest", cells, cells, out)
+    assert f"{figure} exists" in fails(capsys, "embed", cells, tmp_path / "new.h5ad", "--figure", figure)
+    (tmp_path / "pbmc.png").write_bytes(b"mine")
+    assert f"{tmp_path / 'pbmc.png'} exists" in fails(capsys, "demo", "--out", tmp_path)
+    assert out.read_bytes() == figure.read_bytes() == b"last month's result"
+
+
+@pytest.mark.usefixtures("no_tools")
+@pytest.mark.parametrize("options", [[], ["--force"]], ids=" ".join)
+def test_an_output_that_cannot_be_written_is_an_error_before_training(cells, tmp_path, capsys, options, monkeypatch):
+    assert f"{tmp_path} is a folder. Name a file in it" in fails(capsys, "embed", cells, tmp_path, *options)
+    in_file = fails(capsys, "embed", cells, cells / "out.h5ad", *options)
+    assert "out.h5ad' cannot be written" in in_file
+    assert "it is a file" in in_file
+    if Path("/proc").is_dir():
+        assert "/proc takes no new files" in fails(capsys, "embed", cells, "/proc/out.h5ad", *options)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    line = fails(capsys, "embed", cells, tmp_path / "out.h5ad", *options)
+    assert f"The output {tmp_path / 'out.h5ad'} needs up to" in line
+    assert "has 1.0 kB left. Choose another disk." in line
+
+
+@pytest.mark.usefixtures("without_training")
+def test_a_failed_figure_leaves_no_empty_file(cells, tmp_path, capsys, monkeypatch):
+    def fail(figure, path, **_):
+        Path(path).write_bytes(b"")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("scivis.pl.ivis", lambda *_, **__: plt.figure().gca())
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    figure = tmp_path / "new" / "map.png"
+    assert run("embed", cells, tmp_path / "out.h5ad", "--figure", figure) == 1
+    assert f"{figure} cannot be written: its disk is full" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.h5ad", "out.h5ad"]
+
+
+@pytest.mark.usefixtures("without_training")
+def test_a_full_disk_is_an_error_and_the_same_command_succeeds_afterwards(cells, disk, capsys):
+    folder = disk(4)
+    (folder / "ballast").write_bytes(bytes(3_000_000))
+    line = fails(capsys, "embed", cells, folder / "new" / "out.h5ad", "--quiet")
+    assert "needs up to" in line or "its disk is full" in line
+    assert [path.name for path in folder.iterdir()] == ["ballast"]
+    (folder / "ballast").unlink()
+    assert run("embed", cells, folder / "new" / "out.h5ad", "--quiet") == 0
+
+
+@pytest.mark.usefixtures("without_training")
+def test_a_disk_that_fills_up_while_results_are_written(cells, disk, capsys, monkeypatch):
+    """HDF5 has its own text for it, and no file is left open or behind."""
+    folder = disk(4)
+    free = shutil.disk_usage(folder).free - cells.stat().st_size
+    (folder / "ballast").write_bytes(bytes(free - 20_000))
+
+    def ivis(adata, **_):
+        adata.obsm["X_ivis"] = np.random.default_rng(0).normal(size=(adata.n_obs, 500))
+
+    monkeypatch.setattr("scivis.tl.ivis", ivis)
+    line = fails(capsys, "embed", cells, folder / "out.h5ad", "--quiet")
+    assert "out.h5ad cannot be written: its disk is full" in line
+    assert [path.name for path in folder.iterdir()] == ["ballast"]
+    (folder / "ballast").unlink()
+    assert run("embed", cells, folder / "out.h5ad", "--quiet") == 0
+    assert ad.read_h5ad(folder / "out.h5ad").obsm["X_ivis"].shape == (200, 500)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +375,7 @@ def test_an_invalid_command_shows_the_usage(arguments, capsys):
 
 
 @pytest.mark.usefixtures("without_training")
-@pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()], ids=["full", "stopped"])
+@pytest.mark.parametrize("error", ["full", "SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(cells, tmp_path, capsys, monkeypatch, error):
     out = tmp_path / "out.h5ad"
     out.write_bytes(b"last month's result")
@@ -237,24 +383,28 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(cells, tmp_path, 
 
     def write_half(file, *_):
         file.create_dataset("half", data=np.ones(1000))
-        raise error
+        if error == "full":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        os.kill(os.getpid(), getattr(signal, error))
 
     monkeypatch.setattr("anndata.io.write_elem", write_half)
-    command = ["embed", cells, out]
-    if isinstance(error, OSError):
-        assert "No space left on device" in fails(capsys, *command)
+    command = ["embed", cells, out, "--force", "--quiet"]
+    if error == "full":
+        assert f"{out} cannot be written: its disk is full" in fails(capsys, *command)
     else:
-        with pytest.raises(KeyboardInterrupt):
-            run(*command)
+        before = signal.getsignal(getattr(signal, error))
+        assert run(*command) == 128 + getattr(signal, error)
+        assert capsys.readouterr() == ("", f"scivis: stopped by {error}\n")
+        assert signal.getsignal(getattr(signal, error)) == before
     assert out.read_bytes() == b"last month's result"
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 @pytest.mark.usefixtures("without_training")
-def test_an_existing_output_is_replaced(cells, tmp_path):
+def test_an_existing_output_is_replaced_with_force(cells, tmp_path):
     out = tmp_path / "out.h5ad"
     out.write_bytes(b"last month's result")
-    assert run("embed", cells, out) == 0
+    assert run("embed", cells, out, "--force") == 0
     assert_array_equal(ad.read_h5ad(out).obs_names, ad.read_h5ad(cells).obs_names)
 
 
@@ -290,12 +440,73 @@ def test_a_truncated_file_is_an_error_and_is_not_changed(cells, tmp_path, capsys
     content = cells.read_bytes()
     cells.write_bytes(content[: len(content) // 2])
     line = fails(capsys, "embed", cells, tmp_path / "out.h5ad", "--quiet")
+    assert f"{cells} cannot be read as an h5ad file" in line
     assert "truncated file" in line
     assert cells.read_bytes() == content[: len(content) // 2]
     assert not (tmp_path / "out.h5ad").exists()
 
 
+def test_every_option_has_a_help_text():
+    [commands] = (action for action in parser()._actions if action.choices)
+    options = [action for command in commands.choices.values() for action in command._actions]
+    assert len(options) > 30
+    assert [action.dest for action in options if not action.help] == []
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("--version")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"scivis {scivis.__version__}\n"
+
+
 # Processes
+
+
+STOPPED = """
+import os, sys, signal
+import scivis, tensorflow as tf
+from scivis import cli
+from scivis._adata.files import open_backed, write_added
+from scivis._store.unfinished import name_unfinished
+from scivis.cli._options import parser
+from scivis.nn._epochs import EpochSampler
+
+begin = EpochSampler.on_epoch_begin
+
+def stop_in_the_third_epoch(sampler, epoch, logs=None):
+    if epoch == 2:
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+    begin(sampler, epoch, logs)
+
+EpochSampler.on_epoch_begin = stop_in_the_third_epoch
+tf.config.run_functions_eagerly(True)
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_stopped_process_ends_with_one_line_and_leaves_nothing(cells, tmp_path, name):
+    command = ["embed", cells, tmp_path / "out.h5ad", "--epochs", "5", "--checkpoint", tmp_path / "point"]
+    arguments = [sys.executable, "-c", STOPPED, name, *map(str, command)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 128 + getattr(signal, name)
+    expected = f"scivis: stopped by {name}; the same command goes on from {tmp_path / 'point'}"
+    assert done.stderr.splitlines()[-1] == expected
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.h5ad", "point"]
+
+
+@pytest.mark.usefixtures("without_training")
+def test_the_next_command_clears_what_a_killed_one_left(cells, tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    mine = name_unfinished(tmp_path / "out.h5ad")
+    left = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{process.pid}-"))
+    left.write_bytes(b"half")
+    assert run("embed", cells, tmp_path / "out.h5ad", "--quiet") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.h5ad", "out.h5ad"]
 
 
 def test_module_and_script_run_the_command_line():

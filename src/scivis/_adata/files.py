@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from scivis._progress import verbose
 from scivis._store.files import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
+
+# Bytes that are copied at a time, and from which on copying takes so long that it needs a progress bar.
+_BLOCK, _LARGE = 2**24, 2**30
 
 Entries = dict[tuple[str, str], Any]
 
@@ -19,10 +23,11 @@ def open_backed(path: Path) -> AnnData:
     """The cells of an h5ad file, in backed mode."""
     import anndata
 
-    if not path.is_file():
-        msg = f"There is no file {path}."
-        raise FileNotFoundError(msg)
-    return anndata.read_h5ad(path, backed="r")
+    try:
+        return anndata.read_h5ad(path, backed="r")
+    except (OSError, KeyError, ValueError, TypeError) as error:  # one of them, by what is wrong
+        msg = f"{path} cannot be read as an h5ad file ({error})."
+        raise OSError(msg) from error
 
 
 def entries(adata: AnnData) -> Entries:
@@ -39,12 +44,26 @@ def write_added(adata: AnnData, before: Entries, source: Path, target: Path) -> 
     from anndata.io import write_elem
 
     with replacing(target) as unfinished:
-        shutil.copyfile(source, unfinished)
+        _copy(source, unfinished)
         with h5py.File(unfinished, "r+") as file:
             write_elem(file, "obs", adata.obs)
             for (group, key), value in entries(adata).items():
                 if before.get((group, key)) is not value:
                     write_elem(file.require_group(group), key, value)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, with a progress bar if it is large."""
+    from tqdm.auto import tqdm
+
+    size = source.stat().st_size
+    is_silent = not verbose() or size < _LARGE
+    with (
+        source.open("rb") as read,
+        target.open("wb") as written,
+        tqdm.wrapattr(written, "write", total=size, desc="copying", disable=is_silent) as counted,
+    ):
+        shutil.copyfileobj(read, counted, _BLOCK)
 
 
 def write(adata: AnnData, target: Path) -> None:

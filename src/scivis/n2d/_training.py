@@ -9,7 +9,7 @@ import numpy as np
 from scivis.nn import keras
 from scivis.nn._epochs import EarlyStopping
 from scivis.nn._feeding import feed
-from scivis.nn._progress import EpochBar
+from scivis.nn._progress import EpochBar, closing_bars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,14 +32,15 @@ def train(
     # Compilation with XLA takes longer than it saves for matrix products of this size; JAX requires it.
     model.compile(_new_optimizer(settings.optimizer), settings.loss, jit_compile=keras.backend.backend() == "jax")
     bar = [EpochBar(settings.epochs)] if settings.verbose else []
-    history = model.fit(
-        feed(_batches(x, transform, settings.batch_size, rng), like=(x, x)),
-        epochs=settings.epochs,
-        steps_per_epoch=-(-len(x) // settings.batch_size),
-        shuffle=False,
-        verbose=0,
-        callbacks=[EarlyStopping(settings.patience, [model]), *settings.callbacks, *bar],
-    )
+    with closing_bars(bar):
+        history = model.fit(
+            feed(_batches(x, transform, settings.batch_size, rng), like=(x, x)),
+            epochs=settings.epochs,
+            steps_per_epoch=-(-len(x) // settings.batch_size),
+            shuffle=False,
+            verbose=0,
+            callbacks=[EarlyStopping(settings.patience, [model]), *settings.callbacks, *bar],
+        )
     losses = [float(loss) for loss in history.history["loss"]]
     if not np.isfinite(losses).all():
         msg = (

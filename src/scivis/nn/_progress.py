@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import keras
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class EpochBar(keras.callbacks.Callback):
@@ -25,3 +29,14 @@ class EpochBar(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         self.bar.close()
+
+
+@contextmanager
+def closing_bars(callbacks: Iterable[keras.callbacks.Callback]) -> Iterator[None]:
+    """Close the bars among callbacks also after an error or Ctrl-C, so that the next line begins on a new one."""
+    try:
+        yield
+    finally:
+        for bar in callbacks:
+            if isinstance(bar, EpochBar) and hasattr(bar, "bar"):
+                bar.bar.close()

@@ -13,6 +13,7 @@ from ._batches import Batch
 from ._epochs import EarlyStopping, EpochLayout, EpochSampler
 from ._feeding import feed
 from ._optimizer import build_optimizer, restore_state, state_values
+from ._progress import closing_bars
 from ._schedule import TrainingState
 from ._siamese import Siamese
 
@@ -93,15 +94,16 @@ def train(
     reporter = [_reporter(report, model, losses, stopping)] if report else []
     # One stream for all epochs: starting another takes Keras a tenth of a second.
     indices = ((np.array([i], np.int32),) for i in cycle(range(layout.n_batches)))
-    history = model.fit(
-        feed(indices, like=(np.zeros(1, np.int32),)),
-        epochs=schedule.epochs,
-        initial_epoch=n_done,
-        steps_per_epoch=layout.n_steps,
-        shuffle=False,
-        verbose=0,
-        callbacks=[sampler, *stopping, *reporter, *callbacks],
-    )
+    with closing_bars(callbacks):
+        history = model.fit(
+            feed(indices, like=(np.zeros(1, np.int32),)),
+            epochs=schedule.epochs,
+            initial_epoch=n_done,
+            steps_per_epoch=layout.n_steps,
+            shuffle=False,
+            verbose=0,
+            callbacks=[sampler, *stopping, *reporter, *callbacks],
+        )
     new = [float(loss) for loss in history.history["loss"]]
     if not np.isfinite(new).all():
         msg = (

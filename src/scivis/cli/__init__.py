@@ -1,0 +1,5 @@
+"""The command line: `scivis embed`, `scivis ingest`, `scivis demo`."""
+
+from ._main import main
+
+__all__ = ["main"]
