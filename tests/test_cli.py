@@ -27,6 +27,7 @@ from scivis import cli
 from scivis._adata.files import open_backed, write_added
 from scivis._store.unfinished import name_unfinished
 from scivis.cli._options import parser
+from scivis.cli._signals import raising_stopped
 
 pytestmark = pytest.mark.usefixtures("op_by_op")
 
@@ -392,12 +393,26 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(cells, tmp_path, 
     if error == "full":
         assert f"{out} cannot be written: its disk is full" in fails(capsys, *command)
     else:
-        before = signal.getsignal(getattr(signal, error))
-        assert run(*command) == 128 + getattr(signal, error)
+        number = getattr(signal, error)
+        before = signal.signal(number, signal.SIG_DFL)
+        try:
+            assert run(*command) == 128 + number
+            assert signal.getsignal(number) == signal.SIG_DFL
+        finally:
+            signal.signal(number, before)
         assert capsys.readouterr() == ("", f"scivis: stopped by {error}\n")
-        assert signal.getsignal(getattr(signal, error)) == before
     assert out.read_bytes() == b"last month's result"
     assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    """As SIGHUP under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with raising_stopped():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.usefixtures("without_training")
@@ -470,6 +485,7 @@ from scivis import cli
 from scivis._adata.files import open_backed, write_added
 from scivis._store.unfinished import name_unfinished
 from scivis.cli._options import parser
+from scivis.cli._signals import raising_stopped
 from scivis.nn._epochs import EpochSampler
 
 begin = EpochSampler.on_epoch_begin
@@ -481,6 +497,7 @@ def stop_in_the_third_epoch(sampler, epoch, logs=None):
 
 EpochSampler.on_epoch_begin = stop_in_the_third_epoch
 tf.config.run_functions_eagerly(True)
+signal.signal(getattr(signal, sys.argv[1]), signal.SIG_DFL)  # a shell ignores some for commands in the background
 sys.exit(cli.main(sys.argv[2:]))
 """
 
