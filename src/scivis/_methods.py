@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from ._ivis import place as ivis
+from ._store.digest import check_seal
 from ._store.schema import fail
 from ._tsne import place as tsne
 from .n2d import _place as n2d
@@ -21,11 +22,12 @@ METHODS: dict[str, ModuleType] = {"ivis": ivis, "n2d": n2d, "tsne": tsne}
 
 
 def entry_of(adata: AnnData, key: str) -> dict[str, Any]:
-    """The entry of `.uns` with a model; `KeyError` if there is no model under `key`."""
+    """The entry of `.uns` with a model, unchanged since it was written; `KeyError` if there is no model under `key`."""
     models = {name: entry for name, entry in adata.uns.items() if hasattr(entry, "keys") and "model" in entry}
     if key not in models:
         msg = f"adata.uns[{key!r}] holds no model; there are models under {sorted(models)}. Run `scivis.tl.ivis` first."
         raise KeyError(msg)
+    check_seal(models[key])
     return cast("dict[str, Any]", models[key])
 
 

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 import scivis
+from scivis._store.digest import sealed
 from scivis._store.hdf5 import read_entry, write_entry
 from scivis.n2d import load_n2d, save_n2d
 
@@ -33,6 +34,8 @@ def place(reference: AnnData, query: AnnData, method: str, change: Callable[[dic
     forged = reference.copy()
     forged.uns = {method: copy.deepcopy(dict(reference.uns[method]))}
     change(forged.uns[method])
+    # A stranger writes a new digest.
+    forged.uns[method] = sealed(forged.uns[method])
     scivis.get.model(forged, method)
     # Iterations of t-SNE take the time that networks do not.
     options = {"n_iter": 5} if method == "tsne" else {}

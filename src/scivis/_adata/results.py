@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+
+from scivis._store.digest import sealed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -21,7 +24,7 @@ class Results:
     obsm, obs
         Arrays with one entry per cell, by key.
     uns
-        Entries by key; `None` removes an outdated entry.
+        Entries by key; `None` removes an outdated entry. Those that hold a model are written with their digest.
     notes
         Keys and their descriptions, for the message. With `key_added`, several entries have the same key.
     """
@@ -36,7 +39,12 @@ class Results:
         return Results(self.obsm | other.obsm, self.obs | other.obs, self.uns | other.uns, self.notes + other.notes)
 
     def write(self, adata: AnnData) -> str:
-        """Write the results, and return the lines of a message that describe them."""
+        """Write the results, and return the lines of a message that describe them.
+
+        Nothing is written if a matrix holds NaN or infinite values: a `ValueError` says so.
+        """
+        for key, matrix in self.obsm.items():
+            _check_coordinates(key, matrix)
         for key, matrix in self.obsm.items():
             adata.obsm[key] = matrix
         for key, values in self.obs.items():
@@ -45,5 +53,16 @@ class Results:
             if entry is None:
                 adata.uns.pop(key, None)
             else:
-                adata.uns[key] = entry
+                adata.uns[key] = sealed(entry) if isinstance(entry, dict) and "model" in entry else entry
         return "\n".join(f"    {key!r}, {note}" for key, note in self.notes)
+
+
+def _check_coordinates(key: str, matrix: NDArray[Any]) -> None:
+    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    if bad.size:
+        msg = (
+            f"Nothing was written: adata.obsm[{key!r}] would hold NaN or infinite values for {bad.size} of {len(matrix)} "
+            f"cells, the first of them row {bad[0]}. Either the values of these cells are too large, and the data should be "
+            "scaled, or the model has been altered, and should be fitted again or read again from its source."
+        )
+        raise ValueError(msg)

@@ -93,9 +93,21 @@ def dict_to_arrays(entry: Any, name: str, kinds: str = "f") -> list[np.ndarray]:
     return [finite_array(entry[key], f"{name} {key}", kinds) for key in sorted(entry)]
 
 
+def plain_array(values: Any, name: str) -> np.ndarray:
+    """An array that holds each of its values. One number, repeated without memory, could fill the memory when it is read."""
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, RecursionError) as error:  # lists of unequal length, or nested without end
+        fail(f"{name} is not an array", error)
+    low, high = np.lib.array_utils.byte_bounds(array)
+    if high - low < array.nbytes:
+        fail(f"{name} has shape {array.shape}, but does not hold as many values")
+    return array
+
+
 def finite_array(values: Any, name: str, kinds: str = "f") -> np.ndarray:
     """An array of finite numbers within the range of float32."""
-    array = np.asarray(values)
+    array = plain_array(values, name)
     if array.dtype.kind not in kinds or not float(np.abs(array).max(initial=0)) <= _LARGEST:
         fail(f"{name} is not an array of finite floating-point numbers")
     return array

@@ -9,6 +9,7 @@ import numpy as np
 from scivis._adata.keys import Keys
 from scivis._adata.model_input import model_input
 from scivis._adata.representation import choose_representation
+from scivis._adata.results import Results
 from scivis._progress import verbose
 from scivis._random import recorded_seed, seed_of
 from scivis.data._reading import read_rows
@@ -169,10 +170,11 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     model = N2D(autoencoder or make_autoencoder(settings, x.shape[1]), learners, random_state=training)
     model.fit(ValidatedRows(x), **settings.training_arguments())
 
-    written = fitted_cells(keys, model).write(adata)
-    adata.uns[keys.uns] = _entry(cells.with_correction(x), settings, model, random_state)
+    entry = {keys.uns: _entry(cells.with_correction(x), settings, model, random_state)}
+    results = fitted_cells(keys, model) | Results(uns=entry, notes=((keys.uns, "n2d model (adata.uns)"),))
+    written = results.write(adata)
     logg.hint(f"    scivis.tl.ingest will place new cells by their {cells.source}")
-    logg.info("    finished", time=start, deep=f"added\n{written}\n    {keys.uns!r}, n2d model (adata.uns)")
+    logg.info("    finished", time=start, deep=f"added\n{written}")
     return adata if copy else None
 
 
