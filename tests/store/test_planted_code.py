@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import scivis
+from scivis._store.digest import sealed
 from scivis._store.hdf5 import signed
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def plants(marker: Path) -> dict[str, Callable[[dict[str, Any]], None]]:
 def test_it_does_not_run_from_an_anndata_file(name: str, reference: AnnData, marker: Path, tmp_path: Path) -> None:
     stranger = reference.copy()
     plants(marker)[name](stranger.uns["ivis"]["model"])
+    stranger.uns["ivis"] = sealed(stranger.uns["ivis"])
     stranger.write_h5ad(tmp_path / "stranger.h5ad")
     read = ad.read_h5ad(tmp_path / "stranger.h5ad")
     with pytest.raises(ValueError, match=REJECTED):
@@ -118,6 +120,7 @@ def test_it_does_not_run_from_an_anndata_file(name: str, reference: AnnData, mar
 def test_a_layer_as_name_of_the_loss_is_only_a_name(reference: AnnData, marker: Path, tmp_path: Path) -> None:
     stranger = reference.copy()
     with_config("estimator", "distance", json.dumps(planted_lambda(marker)))(stranger.uns["ivis"]["model"])
+    stranger.uns["ivis"] = sealed(stranger.uns["ivis"])
     stranger.write_h5ad(tmp_path / "stranger.h5ad")
     read = ad.read_h5ad(tmp_path / "stranger.h5ad")
     scivis.get.model(read).transform(read.X)

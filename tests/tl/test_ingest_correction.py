@@ -202,7 +202,8 @@ def test_a_model_without_correction_places_cells_as_before(query, reference):
     """Entries of earlier versions: no correction, and no expression for an integrated reference."""
     earlier = reference.copy()
     earlier.uns = copy.deepcopy(dict(reference.uns))
-    del earlier.uns["plain"]["correction"], earlier.uns["ivis"]["correction"]
+    for key in ("plain", "ivis"):
+        del earlier.uns[key]["correction"], earlier.uns[key]["digest"]
     earlier.uns["ivis"]["expression"] = {}
     for cells in (earlier, reference):
         scivis.tl.ingest(query, cells, key="plain")

@@ -12,6 +12,7 @@ import scanpy as sc
 from numpy.testing import assert_allclose, assert_array_equal
 
 import scivis
+from scivis._store.digest import sealed
 from scivis._store.schema import FORMAT
 
 pytestmark = pytest.mark.usefixtures("op_by_op")
@@ -42,7 +43,7 @@ def fitted(_fitted):
 
 def test_the_keys_are_those_of_the_documentation(fitted):
     entry = fitted.uns["ivis"]
-    assert set(entry) == {"method", "params", "history", "model", "expression", "predictions"}
+    assert set(entry) == {"method", "params", "history", "model", "expression", "predictions", "digest"}
     assert set(entry["history"]) == {"loss"}
     assert set(entry["model"]) == {
         "format",
@@ -222,11 +223,12 @@ def test_weights_in_half_precision_are_weights(fitted):
     weights = fitted.uns["ivis"]["model"]["weights"]
     for key, array in weights.items():
         weights[key] = array.astype(np.float16)
+    fitted.uns["ivis"] = sealed(fitted.uns["ivis"])
     assert_allclose(scivis.get.model(fitted).transform(fitted.obsm["X_pca"]), fitted.obsm["X_ivis"], atol=0.1)
 
 
 def test_parameters_that_are_gone_are_not_needed_or_named(fitted):
-    del fitted.uns["ivis"]["params"]
+    del fitted.uns["ivis"]["params"], fitted.uns["ivis"]["digest"]
     query = fitted[:5].copy()
     scivis.tl.ingest(query, fitted)
     assert_allclose(query.obsm["X_ivis"], fitted.obsm["X_ivis"][:5], atol=2e-4)

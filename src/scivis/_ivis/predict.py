@@ -54,7 +54,7 @@ def _scores(fitted: FittedIvis, head: LabelHead, embedding: Block) -> Block:
 
 def supervised_model(fitted: FittedIvis, head: LabelHead) -> keras.Model:
     """Encoder and label head as one Keras model from rows to predictions."""
-    import keras
+    from scivis.nn import keras
 
     unit, origin = head.scale
     embedding = keras.layers.Rescaling(1.0 / fitted.architecture.output_scale)(fitted.encoder.output)
@@ -64,7 +64,7 @@ def supervised_model(fitted: FittedIvis, head: LabelHead) -> keras.Model:
 
 def siamese_model(encoder: keras.Model) -> keras.Model:
     """A Keras model that applies the encoder to anchors, positives and negatives."""
-    import keras
+    from scivis.nn import keras
 
     triplet = [keras.layers.Input(encoder.input_shape[1:]) for _ in range(3)]
     return keras.Model(triplet, keras.ops.stack([encoder(rows) for rows in triplet]), name="siamese")

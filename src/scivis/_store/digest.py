@@ -79,7 +79,8 @@ def _plain(value: Any, name: str) -> tuple[str, bytes | memoryview]:
     if array.dtype.kind not in "biufcOUST" or (array.ndim == 0 and not isinstance(array.item(), _SCALARS)):
         fail(f"{name} is neither text nor numbers")
     if array.ndim == 0:
-        return "value", _text(array.item()).encode("utf-8", "surrogatepass")
+        kind = "number" if array.dtype.kind in "biufc" else "text"
+        return kind, _text(array.item()).encode("utf-8", "surrogatepass")
     if array.size == 0:
         return f"empty {array.shape}", b""
     if array.dtype.kind in "OUST":

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from scivis._quiet import load_quietly
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,8 +28,7 @@ def feed(batches: Iterator[Arrays], like: Arrays) -> Any:
     """
     if keras.backend.backend() != "tensorflow":
         return batches
-    import tensorflow as tf  # noqa: TID251 (`keras.ops` has no pipelines)
-
+    tf = load_quietly("tensorflow")  # `keras.ops` has no pipelines
     signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in like)
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._quiet import load_quietly
 from scivis._store.files import replacing
 
 from ._periodic import Periodic, PeriodicEmbedding, check_filename
@@ -241,8 +242,7 @@ class TensorBoardEmbeddingsImage(_EmbeddingFigure):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Open the event file."""
-        import tensorflow as tf  # noqa: TID251 (for any backend: TensorBoard reads the files of TensorFlow)
-
+        tf = load_quietly("tensorflow")  # under any backend, because TensorBoard reads the files of TensorFlow
         super().on_train_begin(logs)
         self._writer = tf.summary.create_file_writer(os.fspath(self.log_dir))
 
@@ -251,8 +251,7 @@ class TensorBoardEmbeddingsImage(_EmbeddingFigure):
         self._writer.close()
 
     def _write(self, n_epochs: int) -> None:
-        import tensorflow as tf  # noqa: TID251
-
+        tf = load_quietly("tensorflow")
         image = render(self._plot(n_epochs))
         height, width = tf.io.decode_png(image).shape[:2]
         # The format of tf.summary.image, which needs TensorBoard. TensorFlow does not install that since version 2.21.
