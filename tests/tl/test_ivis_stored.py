@@ -43,7 +43,7 @@ def fitted(_fitted):
 
 def test_the_keys_are_those_of_the_documentation(fitted):
     entry = fitted.uns["ivis"]
-    assert set(entry) == {"method", "params", "history", "model", "expression", "predictions", "digest"}
+    assert set(entry) == {"method", "params", "history", "model", "expression", "correction", "predictions", "digest"}
     assert set(entry["history"]) == {"loss"}
     assert set(entry["model"]) == {
         "format",
