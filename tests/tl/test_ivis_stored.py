@@ -228,7 +228,8 @@ def test_weights_in_half_precision_are_weights(fitted):
 
 
 def test_parameters_that_are_gone_are_not_needed_or_named(fitted):
-    del fitted.uns["ivis"]["params"], fitted.uns["ivis"]["digest"]
+    for name in ("params", "correction", "digest"):
+        del fitted.uns["ivis"][name]
     query = fitted[:5].copy()
     scivis.tl.ingest(query, fitted)
     assert_allclose(query.obsm["X_ivis"], fitted.obsm["X_ivis"][:5], atol=2e-4)
