@@ -55,7 +55,7 @@ def test_the_keys_are_those_of_the_documentation(fitted):
         "landmarks",
         "landmark_unit",
     }
-    assert set(entry["expression"]) == {"genes", "means", "layer", "loadings", "offset"}
+    assert set(entry["expression"]) == {"genes", "means", "layer", "loadings", "offset", "preparation"}
     documented = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
     for key in entry:
         assert f'uns["ivis"]["{key}"]' in documented
