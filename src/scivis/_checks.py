@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +78,28 @@ def check_seed(random_state: object) -> None:
         return
     if not is_integer(random_state) or random_state < 0:  # type: ignore[operator]  # an integer by then
         msg = f"random_state={random_state!r} must be an integer of at least 0, or a NumPy Generator."
+        raise ValueError(msg)
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise unless a value is true or false, or the number 1 or 0."""
+    if not isinstance(value, bool | int | np.bool_ | np.integer) or value not in (0, 1):
+        msg = f"{name}={value!r} must be True or False."
+        raise ValueError(msg)
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Raise unless a value is a collection of Keras callbacks, or `None`."""
+    listed = list(callbacks or ()) if isinstance(callbacks, Iterable | None) else [callbacks]
+    if wrong := [callback for callback in listed if not hasattr(callback, "set_model")]:
+        msg = f"callbacks={callbacks!r} must be a list of Keras callbacks, but {wrong[0]!r} is none."
+        raise ValueError(msg)
+
+
+def check_path(name: str, value: object) -> None:
+    """Raise unless a value is a path."""
+    if not isinstance(value, str | PathLike) or not str(value):
+        msg = f"{name}={value!r} must be a path."
         raise ValueError(msg)
 
 

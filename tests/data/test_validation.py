@@ -29,8 +29,24 @@ def test_infinities_whose_sum_is_nan_are_found(values):
         check_finite(rows, "it")
 
 
-def test_large_values_whose_sum_overflows_are_valid():
-    check_finite(np.full((10, 10), 3e38, np.float32), "it")
+@pytest.mark.parametrize("value", [3e38, -1e30, 1e19])
+def test_values_whose_distances_overflow_are_rejected(value):
+    rows = np.ones((10, 10), np.float32)
+    rows[7, 2] = value
+    message = r"^it holds values beyond ±1e\+15, whose distances overflow: 1 of 10 cells .* row 7\. Scale the data"
+    with pytest.raises(ValueError, match=message):
+        check_finite(rows, "it")
+
+
+def test_variance_and_distances_of_the_largest_values_are_finite():
+    rows = np.random.default_rng(0).choice(np.array([-1e15, 1e15], np.float32), (1000, 1000))
+    assert check_finite(rows, "it") is rows
+    assert np.isfinite(((rows[:1] - rows) ** 2).sum(axis=1)).all()
+    assert np.isfinite(rows.var())
+
+
+def test_no_rows_are_finite():
+    assert check_finite(np.empty((0, 3), np.float32), "it").shape == (0, 3)
 
 
 def test_images_are_validated_like_rows():

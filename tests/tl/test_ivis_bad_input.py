@@ -1,5 +1,7 @@
 """Bad arguments and data of `scivis.tl.ivis`: messages name argument, value and remedy, and `adata` is unchanged."""
 
+from pathlib import Path
+
 import anndata as ad
 import keras
 import numpy as np
@@ -72,6 +74,22 @@ CHOICES = [
     ({"metric": "jaccard"}, "metric='jaccard' is not one of .*'euclidean', 'cosine', 'manhattan'"),
     ({"key_added": "a/b"}, "key_added='a/b' contains a '/'"),
 ]
+SIZES = "At most 100,000 units and 500,000,000 weights can be trained: take fewer"
+TYPES = [
+    *(({"linear_path": value}, f"linear_path={value!r} must be True or False") for value in ("x", 2, 0.5)),
+    *(
+        ({"callbacks": value}, r"callbacks=.* must be a list of Keras callbacks, but .* is none")
+        for value in (5, [5], "abc")
+    ),
+    ({"checkpoint": 5}, "checkpoint=5 must be a path"),
+    ({"checkpoint": ""}, "checkpoint='' must be a path"),
+    ({"backend": "annoy", "annoy_index_path": 5}, "annoy_index_path=5 must be a path"),
+    ({"network": [10_000_000]}, rf"network=\(10000000,\) .* a layer of 10,000,000 units .*{SIZES}"),
+    ({"network": [90_000, 90_000]}, rf"8,100,\d{{3}},\d{{3}} weights.*{SIZES}"),
+    ({"n_components": 1_000_000}, rf"n_components=1000000 make a layer of 1,000,000 units.*{SIZES}"),
+    ({"labels": 5}, "labels 5 must be a name: store the labels in a column of adata.obs"),
+    ({"labels": ["a", "b"]}, "labels of type list must be a name"),
+]
 CONFLICTS = [
     ({"layer": "half", "use_rep": "X_umap"}, "layer='half'.*leave out use_rep and n_pcs"),
     ({"layer": "half", "n_pcs": 5}, "layer='half'.*leave out use_rep and n_pcs"),
@@ -94,11 +112,35 @@ def with_ids(cases):
 
 
 @pytest.mark.usefixtures("no_work")
-@with_ids([*NUMBERS, *CHOICES, *CONFLICTS])
+@with_ids([*NUMBERS, *CHOICES, *CONFLICTS, *TYPES])
 def test_bad_arguments_are_rejected_before_any_work(adata, arguments, message, rejects):
     cells = without_pca(adata)
     cells.layers["half"] = cells.X / 2
     rejects(cells, (ValueError, TypeError), message, **arguments)
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize(
+    "arguments",
+    [{"checkpoint": "file/point"}, {"backend": "annoy", "annoy_index_path": "file/index"}],
+    ids=["checkpoint", "annoy_index_path"],
+)
+def test_paths_that_cannot_be_written_are_rejected_before_any_work(adata, tmp_path, monkeypatch, arguments, rejects):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("in the way")
+    rejects(without_pca(adata), OSError, r"='file/\w+' cannot be written: .*file takes no new files", **arguments)
+    if Path("/proc").is_dir():
+        name = list(arguments)[-1]
+        message = f"{name}='/proc/nope' cannot be written: /proc takes no new files .* Choose another folder"
+        rejects(without_pca(adata), OSError, message, **arguments | {name: "/proc/nope"})
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.usefixtures("no_work")
+def test_labels_that_hold_collections_are_rejected(adata, rejects):
+    cells = without_pca(adata)
+    cells.obs["pairs"] = [[1, 2]] * 700
+    rejects(cells, ValueError, "labels='pairs' holds values of type list, but a cell has one label", labels="pairs")
 
 
 @pytest.mark.usefixtures("no_work")
@@ -132,6 +174,21 @@ def test_a_keras_model_without_an_input_shape_is_rejected(adata, rejects):
 def test_representations_with_nan_or_infinite_values_are_rejected(adata, value, rejects):
     adata.obsm["X_pca"][[3, 8, 9], 2] = value
     rejects(adata, ValueError, r"obsm\['X_pca'\].* NaN or infinite values: 3 of 700 .* first of them row 3. Remove")
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("dtype", [np.float64, np.uint64])
+def test_values_whose_distances_overflow_are_rejected(adata, dtype, rejects):
+    counts = np.abs(adata.obsm["X_pca"]).astype(dtype)
+    counts[3, 2] = 2**64 - 1025
+    adata.obsm["X_pca"] = counts
+    rejects(adata, ValueError, r"X_pca.* holds values beyond .* first of them row 3\. Scale the data", n_neighbors=5)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_complex_numbers_are_rejected(adata, rejects):
+    adata.obsm["X_pca"] = adata.obsm["X_pca"].astype(complex)
+    rejects(adata, TypeError, "type complex128, which are not real numbers. Convert them", n_neighbors=5)
 
 
 @pytest.mark.usefixtures("no_training")

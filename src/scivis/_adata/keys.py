@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+# The file system limits names to 255 bytes, and zarr makes names of keys and what is added to them.
+_MAX_LENGTH = 200
 _DERIVED = ("novelty", "label", "certainty", "scores", "proba", "drift", "importance")
+
+
+def keys_read(use_rep: str | None, neighbors_key: str | None = None) -> tuple[str, ...]:
+    """Keys of the representation and of the graph that a tool reads."""
+    return (*(("X_pca", "pca") if use_rep is None else (use_rep,)), neighbors_key or "neighbors")
 
 
 @dataclass(frozen=True)
@@ -33,10 +44,13 @@ class Keys:
     importance: str
 
     @classmethod
-    def of(cls, method: str, key_added: str | None) -> Keys:
-        """Keys of a method, or those that follow from the key of the user."""
-        key = key_added or method
+    def of(cls, method: str, key_added: str | None, *, reads: Collection[str] = ()) -> Keys:
+        """Keys of a method, or those that follow from the key of the user, which must not be one of those it reads."""
+        key = method if key_added is None else key_added
         check_key(key)
+        if key in reads:
+            msg = f"key_added={key!r} is the key of what is read here, which the result would replace. Choose another key."
+            raise ValueError(msg)
         derived = {name: f"{key}_{name}" for name in _DERIVED}
         obsm = f"X_{method}" if key == method else key
         return cls(obsm=obsm, uns=key, latent=f"{obsm}_latent", **derived)
@@ -44,6 +58,12 @@ class Keys:
 
 def check_key(key: str) -> None:
     """Raise for a key that files cannot store."""
+    if not isinstance(key, str) or not key.strip() or key in (".", "..") or "\0" in key:
+        msg = f"key_added={key!r} must be a text with visible characters, and neither '.' nor '..': files store it as a name."
+        raise ValueError(msg)
+    if (length := len(key.encode())) > _MAX_LENGTH:
+        msg = f"key_added={key[:20] + '…'!r} has {length} bytes, but files store at most {_MAX_LENGTH}. Choose a shorter key."
+        raise ValueError(msg)
     if "/" in key:
         msg = f"key_added={key!r} contains a '/', which neither h5ad nor zarr can store."
         raise ValueError(msg)

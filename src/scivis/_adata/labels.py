@@ -63,6 +63,7 @@ def read_labels(adata: AnnData, key: str, metric: str | None, unlabeled_category
     ValueError
         If `unlabeled_category` is given for labels that are not classes, or integers could be classes or values.
     """
+    _check_name(key)
     if key in adata.obsm:
         _check_no_category(key, unlabeled_category)
         return _matrix(key, adata.obsm[key], metric)
@@ -70,6 +71,7 @@ def read_labels(adata: AnnData, key: str, metric: str | None, unlabeled_category
         msg = f"labels={key!r} is in neither adata.obs nor adata.obsm. In .obs: {sorted(adata.obs.columns)}."
         raise KeyError(msg)
     column = adata.obs[key]
+    _check_single(key, column)
     if _are_values(column, metric):
         _check_no_category(key, unlabeled_category)
         return Labels(key, column.to_numpy(np.float64, na_value=np.nan), metric or "mae", ())
@@ -86,15 +88,35 @@ def read_classes(adata: AnnData, key: str) -> tuple[NDArray[np.integer], tuple[s
     ValueError
         If it holds continuous values.
     """
+    _check_name(key)
     if key not in adata.obs:
         msg = f"labels={key!r} is not in adata.obs, which holds {sorted(adata.obs.columns)}."
         raise KeyError(msg)
     column = adata.obs[key]
+    _check_single(key, column)
     if pd.api.types.is_float_dtype(column) and not (column.dropna() == column.dropna().round()).all():
         msg = f"labels={key!r} holds continuous values, but classes are needed. Bin them, for instance with pd.cut."
         raise ValueError(msg)
     labels = _classes(key, column, _SOFTMAX, None)
     return labels.values, labels.categories
+
+
+def _check_name(key: object) -> None:
+    if not isinstance(key, str):
+        value = repr(key) if np.ndim(key) == 0 else f"of type {type(key).__name__}"  # type: ignore[arg-type]  # any object
+        msg = f"labels {value} must be a name: store the labels in a column of adata.obs, and name it."
+        raise ValueError(msg)
+
+
+def _check_single(key: str, column: pd.Series) -> None:
+    """Raise for labels that are collections, which cannot be compared."""
+    several = next((value for value in column if isinstance(value, list | dict | set | np.ndarray)), None)
+    if several is not None:
+        msg = (
+            f"labels={key!r} holds values of type {type(several).__name__}, but a cell has one label. Several labels per cell "
+            "are a matrix of zeros and ones in adata.obsm."
+        )
+        raise ValueError(msg)
 
 
 def _check_no_category(key: str, unlabeled_category: str | None) -> None:

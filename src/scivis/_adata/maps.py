@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,11 @@ def find_keys(basis: str | Sequence[str], keys: list[str], place: str) -> list[s
     ValueError
         If none is named.
     """
+    if not isinstance(basis, str | Iterable):
+        msg = (
+            f"basis={basis!r} must be the name of an embedding or a list of names: keys of {place}, which holds {keys}."
+        )
+        raise ValueError(msg)
     found = []
     for name in [basis] if isinstance(basis, str) else basis:
         key = next((key for key in (name, f"X_{name}") if key in keys), None)

@@ -12,8 +12,9 @@ import numpy as np
 from scivis._adata.graph import check_graph, has_graph, stored_neighbors
 from scivis._adata.labels import read_labels
 from scivis._adata.representation import check_copy
-from scivis._checks import check_positive_int, check_seed, given_settings, is_integer
+from scivis._checks import check_callbacks, check_path, check_positive_int, check_seed, given_settings, is_integer
 from scivis._random import seed_of
+from scivis._store.files import check_writable
 from scivis.data._blocks import take_rows
 from scivis.data._reading import read_rows
 from scivis.data._sampling import sample_rows
@@ -46,6 +47,7 @@ def check_call(
     max_train_cells: int | str | None,
     checkpoint: Any,
     random_state: int | np.random.Generator,
+    callbacks: Any,
     *,
     copy: bool,
 ) -> None:
@@ -53,6 +55,10 @@ def check_call(
     check_seed(random_state)
     if max_train_cells not in (None, "auto"):
         check_positive_int("max_train_cells", max_train_cells)
+    check_callbacks(callbacks)
+    if checkpoint is not None:
+        check_path("checkpoint", checkpoint)
+        check_writable("checkpoint", Path(checkpoint))
     if checkpoint is not None and not is_integer(random_state):
         msg = f"checkpoint={str(checkpoint)!r} needs an integer as random_state, so that the call can be repeated."
         raise ValueError(msg)
@@ -119,12 +125,16 @@ def choose_neighbors(
     index_path: Any,
 ) -> NeighborSource:
     """A search if a setting of it is given, or if there is no graph; otherwise the graph of `sc.pp.neighbors`."""
+    if index_path is not None:
+        check_path("annoy_index_path", index_path)
     search = given_settings(n_neighbors=n_neighbors, backend=backend, metric=metric)
     source = NeighborSource("", k, backend or "auto", metric or "euclidean", index_path and Path(index_path))
     check_search(source.backend, source.metric)
     if index_path is not None and backend != "annoy":
         msg = f"annoy_index_path={str(index_path)!r} is for backend='annoy', but backend is {backend!r}."
         raise ValueError(msg)
+    if index_path is not None and not Path(index_path).is_file():  # an index that is there is only read
+        check_writable("annoy_index_path", Path(index_path))
     if neighbors_key is not None and search:
         msg = f"neighbors_key={neighbors_key!r} reuses a graph, but {search} requests a search: leave one of them out."
         raise ValueError(msg)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from scivis._checks import check_shape, is_integer
+from scivis._checks import check_callbacks, check_shape, is_integer
 from scivis.data._reading import iter_rows, read_rows, shape_of
 from scivis.data._validation import check_rows
 
@@ -279,6 +279,7 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
 
     def _callbacks(self) -> tuple[list[keras.callbacks.Callback], bool]:
         """Copies of the user's callbacks and a progress bar, and whether a callback reads the estimator after an epoch."""
+        check_callbacks(self.callbacks)
         callbacks = [copy(callback) for callback in self.callbacks or ()]
         readers = [callback for callback in callbacks if hasattr(callback, "set_estimator")]
         for callback in readers:

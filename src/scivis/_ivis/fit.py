@@ -123,8 +123,11 @@ def _new_model(
 ) -> FittedIvis:
     from scivis.nn import build_encoder
     from scivis.nn._linear import start_at_pca
+    from scivis.nn.networks import check_size
 
     architecture = _architecture(settings, x)
+    if settings.backbone is None:
+        check_size(settings.network, settings.embedding_dims, architecture.n_features)
     encoder = build_encoder(architecture, seed_of(streams.weights), settings.backbone)
     if settings.linear_path:
         start_at_pca(encoder, x, architecture)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from scivis._checks import check_choice, check_fraction, check_positive, check_positive_int, check_real, is_integer
+from scivis._checks import (
+    check_choice,
+    check_flag,
+    check_fraction,
+    check_positive,
+    check_positive_int,
+    check_real,
+    is_integer,
+)
 from scivis.neighbors._annoy_file import AnnoyMetric
 
 if TYPE_CHECKING:
@@ -98,9 +106,14 @@ class Settings:
 def check_settings(settings: Settings, n_anchors: int) -> None:
     """Raise if settings cannot be used to train on `n_anchors` rows. This comes before any work."""
     from scivis.nn._optimizer import OPTIMIZERS
+    from scivis.nn.networks import check_size
 
     _check_network(settings)
     check_positive_int("n_components", settings.embedding_dims)
+    if settings.backbone is None:
+        check_size(settings.network, settings.embedding_dims)
+    for name in ("linear_path", "learning_rate_decay", "standardize", "build_index_on_disk", "precompute"):
+        check_flag(name, getattr(settings, name))
     check_positive_int("epochs", settings.epochs)
     if settings.n_epochs_without_progress is not None:
         check_positive_int("n_epochs_without_progress", settings.n_epochs_without_progress)

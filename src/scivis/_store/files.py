@@ -56,7 +56,7 @@ def _parents(path: Path) -> Iterator[None]:
 
 def check_writable(name: str, path: Path) -> None:
     """Raise, before any work, if no file or folder can be written at `path`, the value of the argument `name`."""
-    folder = existing(path.parent)
+    folder = path if path.is_dir() else existing(path.parent)
     try:
         with TemporaryFile(dir=folder):
             return

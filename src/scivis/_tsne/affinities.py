@@ -116,7 +116,9 @@ def make_affinities(x: NDArray[np.float32], settings: Settings, graph: Any = Non
         warnings.filterwarnings("ignore", message="`pynndescent` has recently changed", category=UserWarning)
         affinities = _affinities(x, settings, graph)
     if not np.isfinite(affinities.P.data).all():
-        msg = f"sigma={settings.sigma!r} is so small that some cells have no affinity to any neighbor. Increase it."
+        setting = "perplexity" if settings.sigma is None else "sigma"
+        value = getattr(settings, setting)
+        msg = f"{setting}={value!r} is so small that some cells have no affinity to any neighbor. Increase it."
         raise ValueError(msg)
     return affinities
 

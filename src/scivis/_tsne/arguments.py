@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,9 @@ _SEARCH = ("neighbors", "metric", "metric_params", "knn_kwargs")
 
 def list_callbacks(callbacks: Any) -> list[Callback]:
     """One or several functions as a list."""
-    listed = [callbacks] if callable(callbacks) else list(callbacks)
+    listed = list(callbacks) if isinstance(callbacks, Iterable) and not callable(callbacks) else [callbacks]
     if wrong := [callback for callback in listed if not callable(callback)]:
-        msg = f"callbacks contains {wrong[0]!r}, which is not callable."
+        msg = f"callbacks={callbacks!r} must be a function or a list of functions, but {wrong[0]!r} is none."
         raise ValueError(msg)
     return listed
 

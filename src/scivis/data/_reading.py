@@ -182,5 +182,5 @@ def _to_float32(values: Any) -> NDArray[np.float32]:
             return dense(values)
     except (TypeError, ValueError):
         pass  # objects that are no numbers
-    msg = f"The data hold values of type {values.dtype}, which are not real numbers."
+    msg = f"The data hold values of type {values.dtype}, which are not real numbers. Convert them to float32 first."
     raise TypeError(msg)

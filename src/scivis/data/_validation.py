@@ -1,4 +1,4 @@
-"""Validation of rows: finite values, enough rows, and rows that differ. The only module that tests arrays for NaN."""
+"""Validation of rows: finite and not huge, enough, and different. The only module that tests arrays for NaN."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from ._blocks import BLOCK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Sums of squared differences of such values, over ten million features or cells, are still below the largest float32.
+_LARGEST = 1e15
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +32,26 @@ class ValidatedRows:
 
 
 def check_finite(rows: NDArray[np.float32], name: str, at: int | NDArray[np.integer] = 0) -> NDArray[np.float32]:
-    """Return a block of rows, shape (n, ...), or raise an error that names the first row with a NaN or infinite value.
+    """Return a block of rows, shape (n, ...), or raise an error that names the first row with a value that is no use.
+
+    That is a NaN or infinite value, or one whose distances to others overflow.
 
     `name` is the name of the data in the message; `at` is the index of the block's first row in the data, or the indices
     of all its rows.
     """
-    if np.isfinite(rows).all():
+    if not rows.size or -_LARGEST <= rows.min() <= rows.max() <= _LARGEST:  # false for NaN, too
         return rows
-    bad = np.flatnonzero(~np.isfinite(rows.reshape(len(rows), -1)).all(axis=1))
+    finite = np.isfinite(rows.reshape(len(rows), -1)).all(axis=1)
+    what, remedy = "NaN or infinite values", "Remove or impute them first"
+    bad = np.flatnonzero(~finite)
+    if finite.all():
+        bad = np.flatnonzero((np.abs(rows.reshape(len(rows), -1)) > _LARGEST).any(axis=1))
+        what, remedy = (
+            f"values beyond ±{_LARGEST:.0e}, whose distances overflow",
+            "Scale the data, or remove these cells",
+        )
     first = at + bad[0] if isinstance(at, int) else at[bad[0]]
-    msg = (
-        f"{name} holds NaN or infinite values: {len(bad)} of {len(rows)} cells read, the first of them row "
-        f"{first}. Remove or impute them first."
-    )
+    msg = f"{name} holds {what}: {len(bad)} of {len(rows)} cells read, the first of them row {first}. {remedy}."
     raise ValueError(msg)
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from scivis._adata.representation import check_copy
 from scivis._checks import check_positive_int, check_seed
 from scivis._random import seed_of
+from scivis.neighbors._search import check_n_neighbors
 
 from ._autoencoder import AutoEncoder
-from ._clustering import ManifoldClusterer
-from ._learners import make_clusterer, make_manifold
+from ._clustering import ManifoldClusterer, check_interface
+from ._learners import check_name, make_clusterer, make_manifold
 from ._settings import Settings
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def choose_settings(
         check_positive_int("batch_size", batch_size)
         epochs = min(max(_STEPS * batch_size // max(n_cells, 1), _MIN_EPOCHS), _MAX_EPOCHS)
     width = given["n_clusters"] if latent_dim is None else latent_dim
+    if given.get("n_neighbors") is not None:
+        check_n_neighbors(given["n_neighbors"], n_cells)
     return Settings(batch_size=batch_size, epochs=epochs, latent_dim=width, **given)
 
 
@@ -67,23 +70,28 @@ def _check_custom(autoencoder: CustomAutoEncoder, given: dict[str, Any]) -> None
     autoencoder.check_settings()
 
 
-def choose_learners(
+def check_learners(settings: Settings, manifold: Any, clusterer: Any) -> None:
+    """Raise unless the learners are names that are known or objects that can be used. Their libraries are not imported."""
+    is_given = {"n_components": settings.n_components != 2, "n_neighbors": settings.n_neighbors is not None}
+    unused = [name for name, given in is_given.items() if given]
+    if unused and not isinstance(manifold, str):
+        msg = f"{unused} are for manifold learners that scivis creates; manifold={manifold!r} has its own settings."
+        raise ValueError(msg)
+    for role, given in (("manifold", manifold), ("clusterer", clusterer)):
+        check = check_name if isinstance(given, str) else check_interface
+        check(role, given)
+
+
+def make_learners(
     settings: Settings, manifold: Any, clusterer: Any, n_cells: int, rng: np.random.Generator
 ) -> ManifoldClusterer:
     """Manifold learner and clusterer: those of a name, or the user's own objects."""
     seed = seed_of(rng)
     if isinstance(manifold, str):
         manifold = make_manifold(manifold, n_cells, settings.n_components, settings.n_neighbors, seed)
-    else:
-        is_given = {"n_components": settings.n_components != 2, "n_neighbors": settings.n_neighbors is not None}
-        if unused := [name for name, given in is_given.items() if given]:
-            msg = f"{unused} are for manifold learners that scivis creates; manifold={manifold!r} has its own settings."
-            raise ValueError(msg)
     if isinstance(clusterer, str):
         clusterer = make_clusterer(clusterer, settings.n_clusters, seed)
-    learners = ManifoldClusterer(manifold, clusterer)
-    learners.check_settings()
-    return learners
+    return ManifoldClusterer(manifold, clusterer)
 
 
 def make_autoencoder(settings: Settings, n_features: int) -> AutoEncoder:

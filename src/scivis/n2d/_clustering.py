@@ -131,17 +131,26 @@ class ManifoldClusterer(ClusterMixin, TransformerMixin, BaseEstimator):
 
     def check_settings(self) -> None:
         """Raise unless the two are objects with the methods of a manifold learner and of a clusterer."""
-        for name, given, method, example in (
-            ("manifold", self.manifold, "fit_transform", "umap.UMAP()"),
-            ("clusterer", self.clusterer, "fit_predict", "sklearn.mixture.GaussianMixture(10)"),
-        ):
-            if isinstance(given, type) or not hasattr(given, method):
-                msg = f"{name}={given!r} has no `{method}`: pass an object with scikit-learn's interface, such as {example}."
-                raise ValueError(msg)
+        check_interface("manifold", self.manifold)
+        check_interface("clusterer", self.clusterer)
 
     def _new_learners(self) -> tuple[Any, Any]:
         """Unfitted copies of the two."""
         return clone(self.manifold, safe=False), clone(self.clusterer, safe=False)
+
+
+_INTERFACES = {
+    "manifold": ("fit_transform", "umap.UMAP()"),
+    "clusterer": ("fit_predict", "sklearn.mixture.GaussianMixture(10)"),
+}
+
+
+def check_interface(role: str, given: Any) -> None:
+    """Raise unless a value is an object with the method of its role: `manifold` or `clusterer`."""
+    method, example = _INTERFACES[role]
+    if isinstance(given, type) or not hasattr(given, method):
+        msg = f"{role}={given!r} has no `{method}`: pass an object with scikit-learn's interface, such as {example}."
+        raise ValueError(msg)
 
 
 def _float64(embedding: NDArray[np.float32]) -> NDArray[np.float64]:

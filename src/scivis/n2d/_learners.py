@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
+from typing import Any
 
 # Manifold learners by name, and their numbers of neighbors: as in the experiments of the paper (UMAP), otherwise the
 # defaults of the methods.
@@ -15,7 +12,7 @@ _CLUSTERERS = ("gmm", "kmeans", "agglomerative")
 
 def make_manifold(name: str, n_rows: int, n_components: int, n_neighbors: int | None, seed: int) -> Any:
     """The manifold learner of this name, for a number of rows."""
-    _check_name("manifold", name, _NEIGHBORS)
+    check_name("manifold", name)
     wanted = _NEIGHBORS[name] if n_neighbors is None else n_neighbors
     k = min(wanted, n_rows - 1)
     if name == "umap":
@@ -45,7 +42,7 @@ def make_clusterer(name: str, n_clusters: int, seed: int) -> Any:
     from sklearn.cluster import AgglomerativeClustering, KMeans
     from sklearn.mixture import GaussianMixture
 
-    _check_name("clusterer", name, _CLUSTERERS)
+    check_name("clusterer", name)
     match name:
         case "gmm":
             return GaussianMixture(n_clusters, covariance_type="full", random_state=seed)
@@ -54,7 +51,9 @@ def make_clusterer(name: str, n_clusters: int, seed: int) -> Any:
     return AgglomerativeClustering(n_clusters)
 
 
-def _check_name(role: str, name: str, known: Collection[str]) -> None:
+def check_name(role: str, name: str) -> None:
+    """Raise unless learners of this role, `manifold` or `clusterer`, have this name."""
+    known = tuple(_NEIGHBORS) if role == "manifold" else _CLUSTERERS
     if name not in known:
-        msg = f"{role}={name!r} is not one of {tuple(known)}, nor an object with scikit-learn's interface."
+        msg = f"{role}={name!r} is not one of {known}, nor an object with scikit-learn's interface."
         raise ValueError(msg)

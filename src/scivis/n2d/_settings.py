@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from scivis._checks import check_positive_int
+from scivis._checks import check_callbacks, check_positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +30,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         from scivis.nn import keras
 
+        check_callbacks(self.callbacks)
         check_positive_int("batch_size", self.batch_size)
         check_positive_int("epochs", self.epochs)
         if self.patience is not None:
@@ -55,6 +56,8 @@ class Settings(TrainingSettings):
     x_lambda: Callable[[NDArray[np.float32]], ArrayLike] | None
 
     def __post_init__(self) -> None:
+        from scivis.nn.networks import check_widths
+
         from ._network import check_layers
 
         check_positive_int("n_clusters", self.n_clusters)
@@ -62,6 +65,11 @@ class Settings(TrainingSettings):
         if self.n_neighbors is not None:
             check_positive_int("n_neighbors", self.n_neighbors)
         check_layers(self.latent_dim, self.architecture, self.act)
+        described = f"architecture={self.architecture!r} and latent_dim={self.latent_dim}"
+        check_widths((1, *self.architecture, self.latent_dim), described)
+        if self.x_lambda is not None and not callable(self.x_lambda):
+            msg = f"x_lambda={self.x_lambda!r} must be a function of a batch of rows, or None."
+            raise ValueError(msg)
         super().__post_init__()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable  # noqa: TC003 (the annotation of REGISTERED is read by Sphinx)
+from collections.abc import Callable, Sequence  # noqa: TC003 (the annotation of REGISTERED is read by Sphinx)
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, cast
 
 from keras import Model, Variable, initializers, layers
@@ -18,6 +19,8 @@ Network = str | tuple[int, ...]
 
 IVIS_WIDTHS = {"szubert": (128, 128, 128), "maaten": (500, 500, 2000), "hinton": (2000, 1000, 500)}
 BUILT_IN = ("residual", *IVIS_WIDTHS)
+# Units of a layer, and weights of an encoder: 2 GB, and three times as much with the state of the optimizer.
+_MAX_WIDTH, _MAX_WEIGHTS = 100_000, 500_000_000
 RESIDUAL_WIDTH, RESIDUAL_DEPTH = 224, 3
 # Registered functions from the shape of a row to a Keras model without its last layer.
 REGISTERED: dict[str, Callable[[tuple[int, ...]], Model]] = {}
@@ -194,6 +197,23 @@ def check_network(network: object) -> None:
         is_known = isinstance(network, str) and network in names
     if not is_known:
         msg = f"network={network!r} is not one of {names}, a list of widths, or a Keras model."
+        raise ValueError(msg)
+
+
+def check_size(network: Network, n_components: int, n_features: int = 1) -> None:
+    """Raise if an encoder would have more weights than can be trained, before memory is reserved for them."""
+    widths = IVIS_WIDTHS.get(network, (RESIDUAL_WIDTH,) * RESIDUAL_DEPTH) if isinstance(network, str) else network
+    check_widths((n_features, *widths, n_components), f"network={network!r} and n_components={n_components}")
+
+
+def check_widths(widths: Sequence[int], described: str) -> None:
+    """Raise if dense layers of these widths, the input first, are wider or have more weights than can be trained."""
+    n_weights = sum(int(before) * int(after) for before, after in pairwise(widths))
+    if max(widths[1:]) > _MAX_WIDTH or n_weights > _MAX_WEIGHTS:
+        msg = (
+            f"{described} make a layer of {max(widths[1:]):,} units and {n_weights:,} weights. At most {_MAX_WIDTH:,} units and "
+            f"{_MAX_WEIGHTS:,} weights can be trained: take fewer."
+        )
         raise ValueError(msg)
 
 

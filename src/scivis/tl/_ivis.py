@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scivis._adata.keys import Keys
+from scivis._adata.keys import Keys, keys_read
 from scivis._adata.model_input import model_input
 from scivis._adata.predictions import pack_predictions, predicted_labels, predictions_of
 from scivis._adata.representation import choose_representation
@@ -210,8 +210,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     from scanpy import logging as logg
 
     start = logg.info("computing ivis")
-    keys = Keys.of("ivis", key_added)
-    arguments.check_call(adata, max_train_cells, checkpoint, random_state, copy=copy)
+    keys = Keys.of("ivis", key_added, reads=keys_read(use_rep, neighbors_key))
+    arguments.check_call(adata, max_train_cells, checkpoint, random_state, callbacks, copy=copy)
     n_train = arguments.train_size(adata.n_obs, max_train_cells)
     supervision = arguments.choose_labels(adata, labels, supervision_metric, unlabeled_category)
     settings = arguments.choose_settings(

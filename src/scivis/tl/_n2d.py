@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._adata.keys import Keys
+from scivis._adata.keys import Keys, keys_read
 from scivis._adata.model_input import model_input
 from scivis._adata.representation import choose_representation
 from scivis._adata.results import Results
@@ -15,7 +15,7 @@ from scivis._random import recorded_seed, seed_of
 from scivis.data._reading import read_rows
 from scivis.data._validation import ValidatedRows
 from scivis.n2d import N2D
-from scivis.n2d._arguments import check_call, choose_learners, choose_settings, make_autoencoder
+from scivis.n2d._arguments import check_call, check_learners, choose_settings, make_autoencoder, make_learners
 from scivis.n2d._pack import pack
 from scivis.n2d._place import fitted_cells
 
@@ -152,7 +152,7 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     from scanpy import logging as logg
 
     start = logg.info("computing n2d")
-    keys = Keys.of("n2d", key_added)
+    keys = Keys.of("n2d", key_added, reads=keys_read(use_rep))
     check_call(adata, n_clusters, random_state, copy=copy)
     settings = choose_settings(
         adata.n_obs, autoencoder, n_clusters=n_clusters, n_components=n_components, n_neighbors=n_neighbors,
@@ -160,13 +160,14 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
         epochs=epochs, loss=loss, optimizer=optimizer, patience=patience, callbacks=callbacks, verbose=int(verbose()),
     )  # fmt: skip
     pca, training, learning = np.random.default_rng(random_state).spawn(3)
-    learners = choose_learners(settings, manifold, clusterer, adata.n_obs, learning)
+    check_learners(settings, manifold, clusterer)
     adata = adata.copy() if copy else adata
 
     representation = choose_representation(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=seed_of(pca))
     cells = model_input(adata, representation, n_train=adata.n_obs, random_state=seed_of(pca))
     logg.info(f"    using {cells.rows.name}")
     x = read_rows(cells.rows.matrix, cells.rows.name)
+    learners = make_learners(settings, manifold, clusterer, adata.n_obs, learning)
     model = N2D(autoencoder or make_autoencoder(settings, x.shape[1]), learners, random_state=training)
     model.fit(ValidatedRows(x), **settings.training_arguments())
 

@@ -140,7 +140,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     check_seed(random_state)
     check_copy(adata, copy=copy)
     check_integer("n_cells", n_cells, at_least=3)
-    key = key_added or "quality"
+    key = "quality" if key_added is None else key_added
     check_key(key)
     ks = _neighbor_numbers(n_neighbors, adata.n_obs)
     codes, classes = read_classes(adata, labels) if labels else (np.full(adata.n_obs, -1), ())

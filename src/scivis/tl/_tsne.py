@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scivis._adata.keys import Keys
+from scivis._adata.keys import Keys, keys_read
 from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
 from scivis._checks import check_seed
@@ -211,7 +211,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     given = given_settings(locals())
     start = logg.info("computing t-SNE")
-    keys = Keys.of("tsne", key_added)
+    keys = Keys.of("tsne", key_added, reads=keys_read(use_rep, neighbors_key))
     functions = list_callbacks(callbacks)
     check_seed(random_state)
     check_copy(adata, copy=copy)
