@@ -114,8 +114,11 @@ def _lookup(mapping: Any, key: str, place: str) -> Any:
         raise KeyError(msg)
     matrix = mapping[key]
     matrix = matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix
-    if matrix.ndim != 2:
-        msg = f"adata.{place}[{key!r}] has shape {matrix.shape}; a matrix with one row per cell is required."
+    if getattr(matrix.dtype, "kind", "f") == "c":
+        msg = f"adata.{place}[{key!r}] holds values of type {matrix.dtype}, which are not real numbers. Convert them first."
+        raise TypeError(msg)
+    if matrix.ndim != 2 or not matrix.shape[1]:
+        msg = f"adata.{place}[{key!r}] has shape {matrix.shape}; a matrix with one row per cell, and with columns, is required."
         raise ValueError(msg)
     return matrix
 

@@ -198,6 +198,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     ValueError
         If values are NaN or infinite, all cells are equal, the graph was computed for other cells, or an argument is
         not valid. `adata` is not changed.
+    OSError
+        If `checkpoint` or `annoy_index_path` cannot be written, or a disk is full.
 
     Examples
     --------
