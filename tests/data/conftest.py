@@ -13,6 +13,8 @@ import zarr
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from scivis.data import _validation
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -78,11 +80,11 @@ def matrix(request: pytest.FixtureRequest, values: np.ndarray, tmp_path: Path) -
 @pytest.fixture
 def counted_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Numbers of rows of the blocks that are tested for NaN."""
-    counts, isfinite = [], np.isfinite
+    counts, is_usable = [], _validation._is_usable
 
-    def spy(rows: np.ndarray) -> np.ndarray:
+    def spy(rows: np.ndarray) -> bool:
         counts.append(len(rows))
-        return isfinite(rows)
+        return is_usable(rows)
 
-    monkeypatch.setattr(np, "isfinite", spy)
+    monkeypatch.setattr(_validation, "_is_usable", spy)
     return counts

@@ -369,7 +369,7 @@ def test_a_full_disk_is_an_error_before_anything_is_read(values, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
     monkeypatch.setattr(_reading, "MAX_BYTES", 1000)
     source = Slices(values)
-    with pytest.raises(OSError, match=r"take 2,052 bytes.*has 100 left.*TMPDIR"):
+    with pytest.raises(OSError, match=r"rows needs up to 2\.1 kB.*has 0\.1 kB left.*TMPDIR"):
         read_rows(source)
     assert source.requested == []
 

@@ -39,7 +39,7 @@ def check_finite(rows: NDArray[np.float32], name: str, at: int | NDArray[np.inte
     `name` is the name of the data in the message; `at` is the index of the block's first row in the data, or the indices
     of all its rows.
     """
-    if not rows.size or -_LARGEST <= rows.min() <= rows.max() <= _LARGEST:  # false for NaN, too
+    if _is_usable(rows):
         return rows
     finite = np.isfinite(rows.reshape(len(rows), -1)).all(axis=1)
     what, remedy = "NaN or infinite values", "Remove or impute them first"
@@ -53,6 +53,11 @@ def check_finite(rows: NDArray[np.float32], name: str, at: int | NDArray[np.inte
     first = at + bad[0] if isinstance(at, int) else at[bad[0]]
     msg = f"{name} holds {what}: {len(bad)} of {len(rows)} cells read, the first of them row {first}. {remedy}."
     raise ValueError(msg)
+
+
+def _is_usable(rows: NDArray[np.float32]) -> bool:
+    """Whether no value is NaN, with which no comparison is true, infinite or huge."""
+    return not rows.size or bool(rows.min() >= -_LARGEST and rows.max() <= _LARGEST)
 
 
 def check_rows(x: NDArray[np.float32]) -> None:
