@@ -9,6 +9,7 @@ import pandas as pd
 
 from scivis._quality.card import Measure
 from scivis._quality.distances import DistanceBins
+from scivis._store.schema import UnusableModelError, plain_array
 
 from .maps import find_keys
 
@@ -55,7 +56,10 @@ def read_distances(adata: AnnData, key: str) -> dict[str, DistanceBins]:
     entry, names = _get(adata, key, "distances"), ("bases", "edges", "quantiles", "counts")
     if not hasattr(entry, "keys") or not set(names) <= set(entry):
         _fail(key, f"its distances do not have the entries {names}")
-    bases, edges, quantiles, counts = (np.asarray(entry[name]) for name in names)
+    try:
+        bases, edges, quantiles, counts = (plain_array(entry[name], name) for name in names)
+    except UnusableModelError as error:
+        _fail(key, f"its distances are no arrays ({error})")
     n_bins = counts.size
     if (edges.shape, quantiles.shape, counts.shape) != ((n_bins + 1,), (bases.size, n_bins, 5), (n_bins,)):
         _fail(key, "the shapes of its distances do not match")

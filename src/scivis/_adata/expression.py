@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from scivis._store.schema import fail, float32_array, is_width
+from scivis._store.schema import fail, float32_array, is_width, plain_array
 from scivis.data._blocks import dense, iter_blocks
 
 from .preparation import Preparation, pack_preparation, preparation_of, unpack_preparation
@@ -161,11 +161,13 @@ def unpack_input(stored: Any) -> ExpressionInput | None:
     missing = {field.name for field in fields(ExpressionInput)} - {"preparation"} - set(stored)
     if missing:
         fail(f"its expression entry lacks {sorted(missing)}")
-    genes = np.asarray(stored["genes"], dtype=object)
+    genes = plain_array(stored["genes"], "genes").astype(object)
     means, loadings, offset = (float32_array(stored[name], name) for name in ("means", "loadings", "offset"))
     fits = not loadings.size or (loadings.shape == (genes.size, offset.size) and offset.ndim == 1)
     if genes.ndim != 1 or genes.shape != means.shape or not fits:
         fail("its genes, means, loadings and offset differ in length")
+    if not isinstance(stored["layer"], str):
+        fail(f"its layer is {str(stored['layer'])[:80]!r}")
     preparation = unpack_preparation(stored.get("preparation", {}), genes.size)
     return ExpressionInput(genes, means, str(stored["layer"]), loadings, offset, preparation)
 

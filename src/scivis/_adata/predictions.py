@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scivis._store.schema import fail
+from scivis._store.schema import fail, plain_array
 
 from .labels import as_categorical
 from .results import Results
@@ -61,8 +61,8 @@ def _colors(labels: Labels, adata: AnnData) -> tuple[str, ...]:
 
 
 def check_predictions(named: Predictions, n_outputs: int) -> None:
-    """Raise if the number of names is not that of the model's predictions."""
-    if len(named.categories) not in (0, n_outputs):
+    """Raise if the number of names is not that of the model's predictions, or there are no predictions."""
+    if not n_outputs or len(named.categories) not in (0, n_outputs):
         fail(f"it predicts {n_outputs} values for {len(named.categories)} names")
 
 
@@ -121,10 +121,15 @@ def unpack_predictions(stored: Mapping[str, Any]) -> Predictions | None:
     if missing:
         fail(f"its predictions lack {sorted(missing)}")
     categories, colors = (_names(stored[name], name) for name in ("categories", "colors"))
+    if len(set(categories)) < len(categories):
+        fail("its categories are not different names")
+    if len(colors) not in (0, len(categories)):
+        fail(f"it has {len(colors)} colors for {len(categories)} names")
     return Predictions(str(stored["labels"]), str(stored["metric"]), categories, colors)
 
 
 def _names(stored: Any, name: str) -> tuple[str, ...]:
-    if np.ndim(stored) != 1:
+    names = plain_array(stored, name)
+    if names.ndim != 1:
         fail(f"its {name} are not a list of names")
-    return tuple(map(str, stored))
+    return tuple(map(str, names.tolist()))

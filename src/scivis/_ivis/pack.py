@@ -19,6 +19,7 @@ from scivis._store.schema import (
     is_number,
     is_width,
     pack_landmarks,
+    plain_array,
     to_json,
     unpack_landmarks,
 )
@@ -104,7 +105,9 @@ def _architecture(entry: Any) -> Architecture:
     offset = entry["offset"]
     if not isinstance(offset, list) or len(offset) not in (0, entry["n_features"]) or not all(map(is_number, offset)):
         fail("its offset does not hold one number per feature")
-    return Architecture(**{**entry, "network": network, "offset": tuple(offset)})
+    # Integers beyond 64 bits are numbers in JSON, but not in a network.
+    scales = {name: float(entry[name]) for name in ("scale", "output_scale")}
+    return Architecture(**{**entry, **scales, "network": network, "offset": tuple(map(float, offset))})
 
 
 def _check_backbone(architecture: Architecture, backbone: keras.Model | None) -> None:
@@ -152,7 +155,7 @@ def _label_head(stored: Mapping[str, Any], settings: Settings) -> LabelHead | No
         check_metric(metric)
     except ValueError as error:
         fail(f"its supervision_metric is {str(metric)[:80]!r}", error)
-    classes = np.asarray(stored.get("classes")) if metric in CLASSIFICATION else np.empty(0, np.int64)
+    classes = plain_array(stored.get("classes"), "classes") if metric in CLASSIFICATION else np.empty(0, np.int64)
     if metric in CLASSIFICATION and (classes.shape != (width,) or classes.dtype.kind != "i"):
         fail(f"its classes have shape {classes.shape}, but its head predicts {width}")
     network = build_head(width, metric, dims)

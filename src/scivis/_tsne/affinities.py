@@ -92,6 +92,15 @@ def search_method(settings: Settings, n_cells: int) -> str:
     return "exact" if is_supported and n_cells <= _EXACT_UP_TO else "approx"
 
 
+def known_metrics() -> set[str]:
+    """Names of all metrics by which one of the searches finds neighbors."""
+    from openTSNE import nearest_neighbors
+    from sklearn.neighbors import VALID_METRICS
+
+    searches = [getattr(nearest_neighbors, name).VALID_METRICS for name in _SEARCHES.values()]
+    return {name for names in (*searches, VALID_METRICS["brute"]) for name in names if isinstance(name, str)}
+
+
 def opentsne_index(x: NDArray[np.float32], settings: Settings, k: int) -> KNNIndex:
     """openTSNE's index for the search of the settings, not yet built.
 

@@ -14,6 +14,7 @@ from scivis._checks import check_seed, is_real
 from scivis._store import schema
 from scivis.neighbors._novelty import Reference
 
+from .affinities import known_metrics
 from .model import FittedTsne
 from .optimization import History
 from .settings import Settings, check_settings
@@ -86,6 +87,8 @@ def _settings(stored: Any, metric: Metric | None) -> Settings:
 def _metric(stored: Any, given: Metric | None) -> Metric:
     if not isinstance(stored, str):
         schema.fail(f"its metric is {str(stored)[:80]!r}")
+    if stored != "custom" and stored not in known_metrics():
+        schema.fail(f"its metric is {stored[:80]!r}, which is not known here")
     if stored == "custom" and given is None:
         msg = (
             "The model was fitted with the user's own metric. Functions are not stored with the data, so that no file can "

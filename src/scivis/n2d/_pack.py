@@ -19,6 +19,7 @@ from scivis._store.schema import (
     from_json,
     is_width,
     pack_landmarks,
+    plain_array,
     to_json,
     unpack_landmarks,
 )
@@ -27,7 +28,7 @@ from scivis.neighbors._novelty import Reference
 from ._autoencoder import AutoEncoder, CustomAutoEncoder
 from ._clustering import ManifoldClusterer
 from ._estimator import N2D
-from ._pack_learners import pack_learner, unpack_learner
+from ._pack_learners import pack_learner, unpack_learner, width_of
 from ._weights import set_weights
 
 if TYPE_CHECKING:
@@ -94,14 +95,27 @@ def unpack(
     if "latent" in stored["manifold"]:  # validated with the manifold learner
         learners.latent_ = float32_array(stored["manifold"]["latent"], "latent")
         learners.embedding_ = float32_array(stored["manifold"]["embedding"], "embedding")
+    _check_widths(trained, learners)
     model = N2D(trained, learners)
     model.reference_ = Reference(*unpack_landmarks(stored, int(np.prod(trained.encoder_.input_shape[1:]))))
     return model
 
 
+def _check_widths(trained: AutoEncoder | CustomAutoEncoder, learners: ManifoldClusterer) -> None:
+    """Raise unless each stage reads as many values as the stage before it gives, as far as the learners say."""
+    latent_dim, n_components = int(np.prod(trained.encoder_.output_shape[1:])), learners.n_components_
+    gives, reads = width_of(learners.manifold_), getattr(learners.clusterer_, "n_features_in_", n_components)
+    if gives not in (None, n_components) or reads != n_components:
+        fail(f"its embedding has {n_components} dimensions, but its learners give {gives} and read {reads}")
+    latent = getattr(learners, "latent_", np.empty((0, latent_dim)))
+    for read in (latent.shape[1], getattr(learners.manifold_, "n_features_in_", latent_dim)):
+        if read != latent_dim:
+            fail(f"its encoder gives {latent_dim} values, but its manifold learner reads {read}")
+
+
 def _unpack_sizes(config: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[int, np.ndarray]:
     """Number of dimensions of the embedding, and numbers of the clusters."""
-    n_components, classes = config.get("n_components"), np.asarray(stored["classes"])
+    n_components, classes = config.get("n_components"), plain_array(stored["classes"], "classes")
     if not is_width(n_components):
         fail(f"its n_components is {str(n_components)[:80]!r}")
     if classes.ndim != 1 or classes.dtype.kind != "i" or (np.diff(classes) <= 0).any():
@@ -164,4 +178,9 @@ def _unpack_layout(entry: Any, offset: Any) -> Layout:
         check_activation(entry["act"])
     except ValueError as error:
         fail(f"its activation is {str(entry['act'])[:80]!r}", error)
-    return Layout(**{**entry, "architecture": tuple(widths), "offset": tuple(offset.tolist())})
+    sizes = {
+        "architecture": tuple(widths),
+        "scale": float(entry["scale"]),
+        "offset": tuple(map(float, offset.tolist())),
+    }
+    return Layout(**{**entry, **sizes})

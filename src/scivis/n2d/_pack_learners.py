@@ -115,6 +115,13 @@ def _is_valid(name: str, value: Any) -> bool:
     return is_width(value)
 
 
+def width_of(learner: Any) -> int | None:
+    """Number of dimensions of the embedding of a learner that was stored; `None` for a learner of the user."""
+    embedding = getattr(learner, "embedding_", None)
+    width = getattr(learner, "embedding_dims", None) if embedding is None else np.shape(embedding)[-1]
+    return None if width is None else int(width)
+
+
 def _own_learner(role: Role, params: dict[str, Any], own: Any) -> Learner:
     """The user's own fitted learner, or a placeholder for one that could do nothing with new rows."""
     name = str(params.get("name"))[:80]

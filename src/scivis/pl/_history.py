@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from scivis._store.digest import check_seal
+from scivis._store.schema import fail, finite_array
 
 from ._figure import new_axes, show_or_return
 
@@ -60,8 +63,22 @@ def _losses(adata: AnnData, key: str) -> tuple[np.ndarray, np.ndarray, str, str]
     if not hasattr(entry, "keys") or "history" not in entry:
         msg = f"adata.uns[{key!r}] holds no training history. Run `scivis.tl.ivis(adata)` first."
         raise KeyError(msg)
-    history = {name: np.atleast_1d(values) for name, values in entry["history"].items()}
+    check_seal(entry)
+    history, params = (entry.get(name) for name in ("history", "params"))
+    if not hasattr(history, "keys") or not {"loss", "kl_divergence"} & set(history):
+        fail("its history has neither a loss nor a Kullback-Leibler divergence")
     if "kl_divergence" in history:
-        return history["iteration"], history["kl_divergence"], "iteration", "Kullback-Leibler divergence"
-    losses = history["loss"]
-    return np.arange(1, len(losses) + 1), losses, "epoch", f"{entry['params']['loss']} loss"
+        steps, losses = (_values(history, name) for name in ("iteration", "kl_divergence"))
+        if len(steps) != len(losses):
+            fail(f"its history has {len(losses)} divergences at {len(steps)} iterations")
+        return steps, losses, "iteration", "Kullback-Leibler divergence"
+    losses, loss = _values(history, "loss"), params.get("loss") if hasattr(params, "keys") else None
+    return np.arange(1, len(losses) + 1), losses, "epoch", f"{loss} loss" if isinstance(loss, str) else "loss"
+
+
+def _values(history: Any, name: str) -> np.ndarray:
+    """One number per epoch, or per some iterations."""
+    values = np.atleast_1d(finite_array(history.get(name), name, kinds="fiu"))
+    if values.ndim != 1:
+        fail(f"the {name} of its history has shape {values.shape}")
+    return values
