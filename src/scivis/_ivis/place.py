@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,16 @@ from scivis._adata.predictions import check_predictions, predicted_labels, unpac
 from scivis._adata.results import Results
 from scivis._checks import check_shape
 from scivis._progress import bar
+from scivis._store.digest import digest_of
+from scivis._store.kept import borrowed
 
 from .estimator import restored
 from .pack import unpack_model
 from .predict import predict_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     import keras
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -36,11 +41,12 @@ def load(adata: AnnData, entry: Any, *, backbone: keras.Model | None = None) -> 
 
 def place(adata: AnnData, entry: Any, rows: Rows, keys: Keys, *, backbone: keras.Model | None = None) -> Results:
     """Coordinates, novelty, and predicted labels of new cells, in one forward pass."""
-    stored = StoredModel(entry["model"], backbone)
-    named = unpack_predictions(entry.get("predictions", {}))
-    if named and stored.fitted.head is not None:
-        check_predictions(named, stored.fitted.head.n_outputs)
-    embedding, novelty, scores = map_cells(stored, rows, named, with_novelty=True)
+    named, packed = unpack_predictions(entry.get("predictions", {})), entry["model"]
+    with borrowed(_kept_key(packed, backbone), lambda: unpack_model(packed, backbone=backbone)[1]) as fitted:
+        if named:
+            check_predictions(named, fitted.head.n_outputs if fitted.head else 0)
+        stored = StoredModel(packed, backbone, fitted)
+        embedding, novelty, scores = map_cells(stored, rows, named, with_novelty=True)
     placed = Results(
         obsm={keys.obsm: embedding},
         obs={keys.novelty: novelty},
@@ -50,6 +56,18 @@ def place(adata: AnnData, entry: Any, rows: Rows, keys: Keys, *, backbone: keras
         ),
     )
     return placed | predicted_labels(keys, named, scores) if named else placed
+
+
+def _kept_key(packed: Any, backbone: keras.Model | None) -> Hashable | None:
+    """Under what a model is kept for the next call: its content, and the functions that may build its network.
+
+    The user's own network is not kept.
+    """
+    from scivis.nn.networks import REGISTERED
+
+    if backbone is not None or not isinstance(packed, Mapping):
+        return None
+    return "ivis", digest_of(packed), tuple(REGISTERED.values())
 
 
 class StoredModel:

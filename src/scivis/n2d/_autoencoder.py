@@ -121,7 +121,9 @@ class Trainable(TransformerMixin, BaseEstimator):
     def _apply(self, model: keras.Model, rows: Any, *shape: int) -> NDArray[np.float32]:
         """Output of a model for rows, in this shape."""
         from scivis.nn import keras
+        from scivis.nn._backend import check_process
 
+        check_process()
         check_shape(shape_of(rows), self.encoder_.input_shape[1:])
         parts = [np.empty((0, *shape), np.float32)]
         for block in iter_rows(rows):

@@ -7,6 +7,7 @@ from typing import Any
 
 from scivis._checks import check_positive_int
 from scivis.nn import keras  # which loads the backend quietly
+from scivis.nn._backend import check_process
 from scivis.nn._dense import dense_shapes, standardize, unstandardize
 
 # Input, bottleneck and output of a network, from which Keras finds the layers in between.
@@ -47,18 +48,20 @@ def build(layout: Layout, seed: int = 0) -> Stages:
     >>> [layer.units for layer in keras.Model(inputs, outputs).layers[1:]]
     [8, 4, 3, 4, 8, 16]
     """
+    check_process()
     seeds = iter(range(seed, seed + 2 * len(layout.architecture) + 2))
     inputs = keras.layers.Input((layout.input_dim,))
     x = standardize(inputs, layout.offset, layout.scale)
-    encoded = _dense(x, layout.architecture, layout.latent_dim, layout.act, seeds)
-    decoded = _dense(encoded, layout.architecture[::-1], layout.input_dim, layout.act, seeds)
+    encoded = _dense(x, layout.architecture, layout.latent_dim, layout.act, seeds, name="encoding")
+    decoded = _dense(encoded, layout.architecture[::-1], layout.input_dim, layout.act, seeds, name="decoding")
     return inputs, encoded, unstandardize(decoded, layout.offset, layout.scale)
 
 
-def _dense(x: Any, widths: tuple[int, ...], last: int, act: str, seeds: Any) -> Any:
-    for width, activation in [*((width, act) for width in widths), (last, None)]:
+def _dense(x: Any, widths: tuple[int, ...], last: int, act: str, seeds: Any, *, name: str) -> Any:
+    # Named, as in `scivis.nn.networks`.
+    for i, (width, activation) in enumerate([*((width, act) for width in widths), (last, None)]):
         initializer = keras.initializers.GlorotUniform(seed=next(seeds))
-        x = keras.layers.Dense(width, activation, kernel_initializer=initializer)(x)
+        x = keras.layers.Dense(width, activation, kernel_initializer=initializer, name=f"{name}_{i}")(x)
     return x
 
 

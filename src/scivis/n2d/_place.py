@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,16 @@ import pandas as pd
 
 from scivis._adata.results import Results
 from scivis._progress import bar
+from scivis._store.digest import digest_of
+from scivis._store.kept import borrowed
 from scivis.data._validation import ValidatedRows
 
 from ._clustering import check_can
 from ._pack import unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -34,7 +39,17 @@ def place(
     adata: AnnData, entry: Any, rows: Rows, keys: Keys, **options: Any
 ) -> Results:  # fmt: skip
     """Encoding, coordinates, clusters, probabilities and novelty of new cells."""
-    model = load(adata, entry, **options)
+    with borrowed(_kept_key(entry["model"], options), partial(load, adata, entry, **options)) as model:
+        return _placed(model, rows, keys, adata.uns.get(f"{keys.uns}_colors"))
+
+
+def _kept_key(packed: Any, options: dict[str, Any]) -> Hashable | None:
+    """Under what a model is kept for the next call: its content. The user's own layers and learners are not kept."""
+    own = any(option is not None for option in options.values())
+    return None if own or not isinstance(packed, Mapping) else ("n2d", digest_of(packed))
+
+
+def _placed(model: N2D, rows: Rows, keys: Keys, colors: Any) -> Results:
     check_can(model.manifold_, "transform")
     check_can(model.clusterer_, "predict")
     learners, width = model.manifold_clusterer, int(np.prod(model.encoder_.output_shape[1:]))
@@ -44,7 +59,6 @@ def place(
     labels = learners.clusters_of(embedding)
     has_probabilities = hasattr(model.clusterer_, "predict_proba")
     proba = learners.probabilities_of(embedding) if has_probabilities else None
-    colors = adata.uns.get(f"{keys.uns}_colors")
     return (
         _encoded(keys, latent, embedding, "the reference's map")
         | _clustered(keys, labels, learners.classes_, proba, colors)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from ._backend import check_process
 from ._batches import Batch
 from ._epochs import EarlyStopping, EpochLayout, EpochSampler
 from ._feeding import feed
@@ -73,7 +74,10 @@ def train(
     ------
     ValueError
         If the loss becomes infinite or NaN.
+    RuntimeError
+        In a process that was forked from one that has computed.
     """
+    check_process()
     n_anchors, is_mapped = len(x) if anchors is None else len(anchors), isinstance(x, np.memmap)
     layout = EpochLayout.of(n_anchors, schedule.batch_size, resident=not is_mapped)
     batch = Batch.of(
@@ -167,6 +171,7 @@ def embed(encoder: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
     A small number of rows is passed to the encoder directly: a compiled graph is twice as fast, but takes longer to
     trace than most queries take to run.
     """
+    check_process()
     starts = range(0, len(x), _EMBED_BLOCK)
     call = encoder.predict_on_batch if len(x) >= _MIN_ROWS_GRAPH else partial(encoder, training=False)
     parts = [keras.ops.convert_to_numpy(call(x[a : a + _EMBED_BLOCK])) for a in starts]

@@ -1,4 +1,8 @@
-"""The encoder: scaling of the input, hidden layers, the embedding layer, and a linear path beside the hidden layers."""
+"""The encoder: scaling of the input, hidden layers, the embedding layer, and a linear path beside the hidden layers.
+
+Layers with weights are named. TensorFlow keeps 80 kB for each new name of a variable as long as the process runs, and Keras
+would number the layers on with each network.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from keras import Model, Variable, initializers, layers
 
 from scivis._checks import is_integer
 
+from ._backend import check_process
 from ._dense import dense_shapes, standardize
 
 Network = str | tuple[int, ...]
@@ -116,6 +121,7 @@ def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | N
     >>> encoder.count_params()  # 50·128 + 128 + 2·(128·128 + 128) + 128·2 + 2
     39810
     """
+    check_process()
     seeds = iter(range(seed, seed + 1000))
     if backbone is None and architecture.network in REGISTERED:
         backbone = REGISTERED[str(architecture.network)]((architecture.n_features,))
@@ -141,9 +147,9 @@ def _self_normalizing(x: Any, widths: tuple[int, ...], seeds: Any) -> Any:
     """Dense SELU layers with alpha dropout between them, as in ivis (Klambauer et al., NeurIPS 2017)."""
     for i, width in enumerate(widths):
         if i:
-            x = layers.AlphaDropout(0.1, seed=next(seeds))(x)
+            x = layers.AlphaDropout(0.1, seed=next(seeds), name=f"dropout_{i}")(x)
         kernel = initializers.LecunNormal(seed=next(seeds))
-        x = layers.Dense(width, activation="selu", kernel_initializer=kernel)(x)
+        x = layers.Dense(width, activation="selu", kernel_initializer=kernel, name=f"hidden_{i}")(x)
     return x
 
 
@@ -155,8 +161,8 @@ def _residual(x: Any, seeds: Any) -> Any:
     """
     for i in range(RESIDUAL_DEPTH):
         kernel = initializers.GlorotUniform(seed=next(seeds))
-        y = layers.Dense(RESIDUAL_WIDTH, kernel_initializer=kernel)(x)
-        y = layers.Activation("gelu")(layers.LayerNormalization()(y))
+        y = layers.Dense(RESIDUAL_WIDTH, kernel_initializer=kernel, name=f"hidden_{i}")(x)
+        y = layers.Activation("gelu")(layers.LayerNormalization(name=f"normalization_{i}")(y))
         x = layers.Add()([x, y]) if i else y
     return x
 
