@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -110,7 +111,7 @@ def _recognize(adata: AnnData, sample: QuerySample, prepare: Prepare) -> tuple[S
     if prepare == "counts":
         return None, Units("counts")
     if prepare == "log1p":
-        base = sample.made.units.log_base or float(np.e)
+        base = sample.made.units.log_base or math.e
         return None, Units("normalized", base, common_total(exponential(rows.astype(np.float64), base)))
     scaling = read_scaling(adata, rows)
     return scaling, read_units(adata, rows, scaling)
