@@ -102,3 +102,14 @@ def test_rows_of_larger_weight_are_sampled_more_often():
     rng = np.random.default_rng(0)
     sampled = [_sampling._sample_weighted(np.array([1.0, 8.0, 1.0]), 2, rng).tolist() for _ in range(4000)]
     assert sampled.count([0, 2]) / 4000 == pytest.approx(2 / 10 * 1 / 9, abs=0.008)
+
+
+def test_reading_of_several_blocks_has_a_progress_bar_on_request(groups, capsys, monkeypatch):
+    monkeypatch.setattr(_sampling, "BLOCK", 500)
+    rows = Rows(groups[0][:1000], "x")
+    monkeypatch.setattr(Rows, "blocks", lambda rows: (rows.matrix[start : start + 500] for start in (0, 500)))
+    wanted = _sampling.sample_rows(rows, 100, np.random.default_rng(0))
+    assert capsys.readouterr() == ("", "")
+    sampled = _sampling.sample_rows(rows, 100, np.random.default_rng(0), bar="sampling")
+    assert "sampling: 100%" in capsys.readouterr().err
+    np.testing.assert_array_equal(sampled, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import pickle
 import signal
@@ -19,6 +20,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from scivis import Ivis
+from scivis._store.unfinished import name_unfinished
 from scivis.nn import register_network
 from scivis.nn.networks import REGISTERED
 
@@ -164,6 +166,29 @@ def test_a_model_is_overwritten_only_on_request(folder):
     Ivis(k=33).save_model(folder, overwrite=True)
     assert Ivis().load_model(folder).k == 33
     assert names(folder) == ["model.h5", "notes.txt"]
+
+
+def test_a_full_disk_leaves_no_folder_that_blocks_the_next_save(tmp_path, monkeypatch):
+    folder = tmp_path / "models" / "model"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match=r"model\.h5 cannot be written: its disk is full.*Free some space"):
+            Ivis(k=33).save_model(folder)
+    assert names(tmp_path) == []
+    Ivis(k=33).save_model(folder)
+    assert Ivis().load_model(folder).k == 33
+
+
+def full(path, _):
+    with path.open("wb") as file:
+        file.write(b"half")
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_folder_in_which_nothing_was_finished_is_no_model_to_overwrite(tmp_path):
+    name_unfinished(tmp_path / "model.h5").write_bytes(b"half")
+    Ivis(k=33).save_model(tmp_path)
+    assert Ivis().load_model(tmp_path).k == 33
 
 
 @pytest.mark.parametrize("save_format", ["keras", "H5", "", None])

@@ -189,3 +189,12 @@ def test_the_error_for_an_unknown_backend_lists_all_backends(points):
 def test_the_error_for_an_unknown_metric_lists_all_metrics(points, backend):
     with pytest.raises(ValueError, match=r"metric='bogus' is not one of .*'euclidean'"):
         find_neighbors(points, 5, backend=backend, metric="bogus")
+
+
+@pytest.mark.parametrize("backend", ["ivf", "annoy"])
+def test_long_searches_have_a_progress_bar_on_request(points, backend, capsys):
+    silent = find_neighbors(points, 5, backend=backend)
+    assert capsys.readouterr() == ("", "")
+    found = find_neighbors(points, 5, backend=backend, bar="searching")
+    assert "searching: 100%" in capsys.readouterr().err
+    np.testing.assert_array_equal(found.indices, silent.indices)

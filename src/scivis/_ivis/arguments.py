@@ -13,6 +13,7 @@ from scivis._adata.graph import check_graph, has_graph, stored_neighbors
 from scivis._adata.labels import read_labels
 from scivis._adata.representation import check_copy
 from scivis._checks import check_callbacks, check_path, check_positive_int, check_seed, given_settings, is_integer
+from scivis._progress import bar
 from scivis._random import seed_of
 from scivis._store.files import check_writable
 from scivis.data._blocks import take_rows
@@ -178,14 +179,16 @@ def training_rows(rows: Rows, n_train: int, source: NeighborSource, rng: np.rand
     """All rows, or a subsample in which small populations are kept, read into memory."""
     is_subsample = n_train < len(rows)
     if is_subsample and not source.graph:
-        chosen = sample_rows(rows, n_train, rng)
+        chosen = sample_rows(rows, n_train, rng, bar=bar("sampling cells"))
         x = take_rows(rows.matrix, chosen)
         check_rows(x)
         return TrainingRows(x, None, chosen, replace(rows, is_validated=True))
     x = read_rows(rows.matrix, rows.name)
     check_rows(x)
     rows = replace(rows, matrix=x, is_validated=True)
-    return TrainingRows(x, sample_rows(rows, n_train, rng) if is_subsample else None, None, rows)
+    return TrainingRows(
+        x, sample_rows(rows, n_train, rng, bar=bar("sampling cells")) if is_subsample else None, None, rows
+    )
 
 
 def get_neighbors(
@@ -205,6 +208,7 @@ def get_neighbors(
         metric=source.metric,
         random_state=seed_of(rng),
         index_path=source.index_path or (point.index_path if point and backend == "annoy" else None),
+        bar=bar("searching neighbors"),
     )
     found = point.neighbors(search) if point else search()
     return found, f"{source.n_neighbors} per cell, found by {backend}, {source.metric}"

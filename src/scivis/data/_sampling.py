@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 _CENTERS, _PILOT = 256, 20_000
 
 
-def sample_rows(rows: Rows, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def sample_rows(rows: Rows, size: int, rng: np.random.Generator, *, bar: str | None = None) -> NDArray[np.int64]:
     """Indices of `size` rows, ascending, sampled without replacement so that small and distant groups are kept.
 
     The probability of a row is one third uniform, one third equal for each of 256 k-means clusters whatever its size,
     and one third proportional to the squared distance from the nearest center: the sensitivities of coresets for
     clustering (Bachem, Lucic and Krause, Practical coreset constructions for machine learning, 2017). All rows are read
-    and validated once, in blocks, after 20,000 random ones; memory holds a cluster index and a distance per row.
+    and validated once, in blocks, after 20,000 random ones; memory holds a cluster index and a distance per row. `bar` is
+    the title of a progress bar.
 
     Examples
     --------
@@ -39,7 +40,7 @@ def sample_rows(rows: Rows, size: int, rng: np.random.Generator) -> NDArray[np.i
     (1000, 7)
     """
     centers = _fit_centers(rows, rng)
-    codes, distances = _nearest_centers(rows, centers)
+    codes, distances = _nearest_centers(rows, centers, bar)
     cluster_sizes = np.bincount(codes, minlength=len(centers))
     weights = 1.0 / len(codes) + 1.0 / (len(centers) * cluster_sizes[codes])
     if total := distances.sum(dtype=np.float64):
@@ -59,11 +60,18 @@ def _fit_centers(rows: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
     return k_means.fit(x).cluster_centers_.astype(np.float32)
 
 
-def _nearest_centers(rows: Rows, centers: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+def _nearest_centers(
+    rows: Rows, centers: NDArray[np.float32], bar: str | None = None
+) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
     """Index of the nearest center of each row, and the squared distance to it, both of shape (n,)."""
+    from tqdm.auto import tqdm
+
     codes, distances = np.empty(len(rows), np.int16), np.empty(len(rows), np.float32)
     norms = np.square(centers).sum(axis=1)
-    for number, block in enumerate(rows.blocks()):
+    n_blocks = -(-len(rows) // BLOCK)
+    for number, block in enumerate(
+        tqdm(rows.blocks(), bar, n_blocks, unit="block", disable=bar is None or n_blocks < 2)
+    ):
         part = slice(number * BLOCK, number * BLOCK + len(block))
         # Without |x|², which is the same for all centers.
         relative = block @ (-2.0 * centers.T) + norms

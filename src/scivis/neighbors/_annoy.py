@@ -23,14 +23,18 @@ def search_annoy(
     random_state: int,
     n_jobs: int,
     path: Path | None = None,
+    bar: str | None = None,
 ) -> NDArray[np.int32]:
     """Indices of about the `n_neighbors` nearest rows of each row, itself excluded, shape (n, n_neighbors).
 
     Annoy can find fewer; then −1 follows.
     """
+    from tqdm.auto import tqdm
+
     if path is None:
         index = build_index([x], x.shape[1], metric, n_trees, random_state)
     else:
         index = load_or_build(path, x, annoy_metric(metric), n_trees, random_state)
     found = query_neighbors(index, range(len(x)), n_neighbors, search_k, n_jobs)
-    return NeighborArrays(found, len(x), n_neighbors).indices
+    counted = tqdm(found, bar, len(x), unit="cell", unit_scale=True, disable=bar is None)
+    return NeighborArrays(counted, len(x), n_neighbors).indices

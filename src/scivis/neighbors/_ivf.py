@@ -25,7 +25,7 @@ _BLOCK = 65_536
 
 
 def search_ivf(
-    x: NDArray[np.float32], n_neighbors: int, metric: str, random_state: int, n_jobs: int
+    x: NDArray[np.float32], n_neighbors: int, metric: str, random_state: int, n_jobs: int, bar: str | None = None
 ) -> NDArray[np.int32]:
     """Indices of about the `n_neighbors` nearest rows of each row and the row itself, shape (n, n_neighbors + 1).
 
@@ -35,6 +35,7 @@ def search_ivf(
     """
     from sklearn.neighbors import NearestNeighbors
     from sklearn.preprocessing import normalize
+    from tqdm.auto import tqdm
 
     if metric == "cosine":  # orders rows as the Euclidean distance between rows of unit length does
         x, metric = normalize(x), "euclidean"
@@ -46,9 +47,11 @@ def search_ivf(
     probed = nearest.kneighbors(x, return_distance=False).astype(np.int32)
     lists = _group(probed[:, 0], n_lists)
     found = np.empty((len(x), width), np.int32)
-    for start in range(0, len(x), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        found[rows] = _search_lists(x, start, probed[rows], lists, width, search)
+    n_steps = -(-len(x) // _BLOCK) * n_lists
+    with tqdm(total=n_steps, desc=bar, unit="list", disable=bar is None) as progress:
+        for start in range(0, len(x), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            found[rows] = _search_lists(x, start, probed[rows], lists, width, search, progress.update)
     return include_self(found)
 
 
@@ -75,15 +78,17 @@ def _search_lists(
     lists: list[NDArray[np.int64]],
     width: int,
     search: Callable[..., Any],
+    advance: Callable[[], Any],
 ) -> NDArray[np.int32]:
     """The nearest rows of a block of rows from `start` on, themselves included, among the lists that each of them probes.
 
-    `probed` has shape (rows, lists per row); the result has shape (rows, width).
+    `probed` has shape (rows, lists per row); `advance` is called for each list; the result has shape (rows, width).
     """
     n, n_probes = probed.shape
     distances = np.full((n * n_probes, width), np.inf, np.float32)
     candidates = np.zeros((n * n_probes, width), np.int32)
     for members, slots in zip(lists, _group(probed.ravel(), len(lists)), strict=True):
+        advance()
         if len(members) and len(slots):
             k = min(width, len(members))
             near, which = search(n_neighbors=k).fit(x[members]).kneighbors(x[start + slots // n_probes])

@@ -36,6 +36,7 @@ def find_neighbors(
     random_state: int = 0,
     n_jobs: int = -1,
     index_path: Path | None = None,
+    bar: str | None = None,
 ) -> Neighbors:
     """Search the nearest neighbors of each row.
 
@@ -61,6 +62,8 @@ def find_neighbors(
     index_path
         Path of a file for Annoy's index. An index that is already there is used. By default, the index is kept in
         memory.
+    bar
+        Title of a progress bar of the searches that may take long, `ivf` and `annoy`. By default, there is none.
 
     Raises
     ------
@@ -81,11 +84,11 @@ def find_neighbors(
         case "exact":
             indices = search_exact(x, n_neighbors, metric, n_jobs)
         case "ivf":
-            indices = search_ivf(x, n_neighbors, metric, random_state, n_jobs)
+            indices = search_ivf(x, n_neighbors, metric, random_state, n_jobs, bar)
         case "pynndescent":
             indices = search_pynndescent(x, n_neighbors, metric, random_state, n_jobs)
         case _:
-            indices = search_annoy(x, n_neighbors, metric, n_trees, search_k, random_state, n_jobs, index_path)
+            indices = search_annoy(x, n_neighbors, metric, n_trees, search_k, random_state, n_jobs, index_path, bar)
     return Neighbors.from_indices(indices)
 
 
