@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # Harmony's defaults: at most 100 clusters of about 30 cells, and the width of their borders.
 _MAX_CLUSTERS, _CLUSTER_CELLS, _SIGMA = 100, 30, 0.1
-# Cells that the clusters are fitted to. There are 200 for each of the most clusters.
-_SAMPLE = 20_000
+# Iterations and cells of k-means. There are 200 cells for each of the most clusters.
+_ITERATIONS, _SAMPLE = 25, 20_000
 # Symphony's ridge penalty of a shift, in cells: a batch with few cells in a cluster is shifted less.
 _RIDGE = 1.0
 
@@ -83,7 +83,7 @@ def _centers(directions: NDArray[np.float64], n_clusters: int) -> NDArray[np.flo
     from threadpoolctl import threadpool_limits
 
     # The clusters belong to the data: fits with different seeds are corrected alike.
-    k_means = KMeans(n_clusters, n_init=1, random_state=0)
+    k_means = KMeans(n_clusters, n_init=1, max_iter=_ITERATIONS, random_state=0)
     # Several threads would add distances in varying order. Equal cells give fewer clusters, which does no harm.
     with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

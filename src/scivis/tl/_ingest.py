@@ -123,8 +123,8 @@ def ingest(
     KeyError
         If the reference has no model under `key`, or the query lacks the input of the model or the column `batch_key`.
     ValueError
-        If too few genes are found, the query is in units that cannot be converted, values are NaN or infinite, the stored model is incomplete or altered, or a correction
-        is asked for that the reference cannot give.
+        If too few genes are found, the query is in units that cannot be converted, values are NaN or infinite, the stored
+        model is incomplete or altered, or a correction is asked for that the reference cannot give.
 
     Examples
     --------
