@@ -209,13 +209,14 @@ def test_without_early_stopping_all_epochs_run(rows):
     assert len(Ivis(**SMALL | settings).fit(rows).loss_history_) == 6
 
 
-def test_novelty_is_the_distance_to_five_landmarks_in_units_of_the_99th_percentile(rows, fitted):
-    between = np.linalg.norm(rows[:, None].astype(np.float64) - rows, axis=2)
-    own = np.sort(between, axis=1)[:, 1:6].mean(axis=1)  # column 0 is the row itself
+def test_novelty_is_the_distance_to_15_landmarks_over_their_own(rows, fitted):
+    between = np.sort(np.linalg.norm(rows[:, None].astype(np.float64) - rows, axis=2), axis=1)
+    own = between[:, 1:16].mean(axis=1)  # column 0 is the row itself
     new = rows[:10] + 3
     distances = np.linalg.norm(new[:, None].astype(np.float64) - rows, axis=2)
-    expected = np.sort(distances, axis=1)[:, :5].mean(axis=1) / np.quantile(own, 0.99)
-    assert_allclose(fitted.novelty(new), expected, rtol=1e-3)
+    found = np.argsort(distances, axis=1)[:, :15]
+    scores = np.take_along_axis(distances, found, 1).mean(axis=1) / (own[found].mean(axis=1) + 0.3 * own.mean())
+    assert_allclose(fitted.novelty(new), scores / fitted.fitted_.reference.unit, rtol=1e-3)
 
 
 def test_images_are_embedded_by_a_network_that_reads_images():

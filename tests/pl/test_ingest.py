@@ -26,6 +26,27 @@ def test_the_query_is_plotted_over_the_reference_in_gray(query, embedded):
     assert axes.get_xlabel() == "ivis1"
 
 
+def test_strangers_stand_out_and_the_title_is_the_verdict(query, embedded):
+    query.obs["ivis_pvalue"] = np.where(np.arange(50) < 10, 0.005, 0.5)
+    query.uns["ivis_verdict"] = {"kind": "population"}
+    axes = scivis.pl.ingest(query, embedded, show=False)
+    assert axes.get_title() == "query: a population that the reference lacks"
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["p > 0.01 (40 cells)", "p ≤ 0.01 (10 cells)"]
+    colors = [to_hex(color) for color in axes.collections[1].get_facecolors()]
+    assert colors == ["#0072b2"] * 40 + ["#d55e00"] * 10  # strangers are drawn last
+    assert_array_equal(axes.collections[1].get_offsets()[40:], query.obsm["X_ivis"][:10])
+    assert set(query.uns) >= {"ivis_verdict"}
+    assert "query: a population that the reference lacks" not in query.obs
+
+
+def test_a_query_without_strangers_and_without_a_verdict(query, embedded):
+    query.obs["ivis_pvalue"] = 0.5
+    axes = scivis.pl.ingest(query, embedded, show=False)
+    assert axes.get_title() == "query"
+    assert {to_hex(color) for color in axes.collections[1].get_facecolors()} == {"#0072b2"}
+
+
 def test_all_cells_are_within_the_limits(query, embedded):
     embedded.obsm["X_ivis"][0] = (100, -100)
     query.obsm["X_ivis"][0] = (-100, 100)

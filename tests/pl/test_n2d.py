@@ -74,4 +74,4 @@ def test_history_and_ingest_plots_show_n2d(adata):
     scivis.tl.n2d(adata, 6, architecture=[8], epochs=1, manifold=PCA(2))
     assert scivis.pl.history(adata, key="n2d", show=False).get_ylabel() == "mse loss"
     scivis.tl.ingest(query, adata, key="n2d", manifold=PCA(2).fit(adata.obsm["X_n2d_latent"]))
-    assert scivis.pl.ingest(query, adata, key="n2d", show=False).get_title() == "n2d_novelty"
+    assert scivis.pl.ingest(query, adata, key="n2d", show=False).get_title() == "query: nothing unusual"

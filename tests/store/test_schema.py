@@ -23,7 +23,6 @@ from scivis._store.schema import (
     is_number,
     is_width,
     to_json,
-    unpack_landmarks,
 )
 
 
@@ -100,21 +99,3 @@ def test_numbers_lie_within_the_range_of_float32() -> None:
     assert not any(map(is_number, (1e39, np.inf, np.nan, "1", True, None, 1j, np.complex64(1), 10**400)))
     # Its absolute value is no 64-bit integer.
     assert is_number(np.int64(-(2**63)))
-
-
-def test_landmarks_and_their_unit() -> None:
-    good = {"landmarks": np.ones((3, 2)), "landmark_unit": 0.5}
-    landmarks, unit = unpack_landmarks(good, 2)
-    assert (landmarks.dtype, unit) == (np.float32, 0.5)
-    for changes in (
-        {"landmarks": np.ones((1, 2))},
-        {"landmarks": np.ones(3)},
-        {"landmarks": np.ones((3, 3))},
-        {"landmarks": np.full((3, 2), np.nan)},
-        {"landmark_unit": 0.0},
-        {"landmark_unit": np.inf},
-        {"landmark_unit": 1e-99},
-        {"landmark_unit": "1"},
-    ):
-        with pytest.raises(UnusableModelError, match="landmark"):
-            unpack_landmarks(good | changes, 2)

@@ -50,6 +50,12 @@ def query(expression):
     return expression[N_REFERENCE:].copy()
 
 
+@pytest.fixture
+def messages():
+    sc.settings.logfile = log = io.StringIO()
+    return log
+
+
 def dense(matrix):
     return np.asarray(matrix.todense() if sparse.issparse(matrix) else matrix, np.float64)
 
@@ -71,10 +77,14 @@ def embedded(x, reference):
     return (hidden @ by_shape[8, dims] + by_shape[dims,] + x @ by_shape[width, dims]) * plan["output_scale"]
 
 
-def novelty(x, known):
-    """Mean distance to the five nearest of `known`, divided by the 99th percentile of this distance among `known`."""
-    unit = np.quantile(np.sort(cdist(known, known), axis=1)[:, 1:6].mean(axis=1), 0.99)
-    return np.sort(cdist(x, known), axis=1)[:, :5].mean(axis=1) / unit
+def novelty(x, reference, rep="X_pca", key="ivis"):
+    """Mean distance to the 15 nearest reference cells over their own, with 0.3 of the average one, in the stored unit."""
+    known = reference.obsm[rep]
+    between = np.sort(cdist(known, known), axis=1)[:, 1:16].mean(axis=1)
+    distances = cdist(x, known)
+    found = np.argsort(distances, axis=1)[:, :15]
+    scale = between[found].mean(axis=1) + 0.3 * between.mean()
+    return np.take_along_axis(distances, found, 1).mean(axis=1) / scale / reference.uns[key]["model"]["landmark_unit"]
 
 
 # From expression
@@ -85,7 +95,7 @@ def test_coordinates_and_novelty_are_those_of_numpy(query, reference):
     x = projected(query.X, reference)
     assert query.obsm["X_ivis"].dtype == np.float32
     assert_allclose(query.obsm["X_ivis"], embedded(x, reference), atol=CLOSE)
-    assert_allclose(query.obs["ivis_novelty"], novelty(x, reference.obsm["X_pca"]), rtol=1e-2)
+    assert_allclose(query.obs["ivis_novelty"], novelty(x, reference), rtol=1e-2)
     assert query.obs["ivis_novelty"].dtype == np.float32
 
 
@@ -126,7 +136,7 @@ def test_missing_genes_take_the_mean_of_the_reference(query, reference):
     filled[:, missing] = dense(reference.X).mean(axis=0)[missing]
     x = projected(filled, reference)
     assert_allclose(narrower.obsm["X_ivis"], embedded(x, reference), atol=CLOSE)
-    assert_allclose(narrower.obs["ivis_novelty"], novelty(x, reference.obsm["X_pca"]), rtol=1e-2)
+    assert_allclose(narrower.obs["ivis_novelty"], novelty(x, reference), rtol=1e-2)
 
 
 def test_a_pca_of_the_query_is_not_read(query, reference):
@@ -241,7 +251,7 @@ def test_a_backed_query_gives_the_results_of_one_in_memory(query, reference, con
 def test_coordinates_do_not_depend_on_the_other_cells_of_the_query(query, reference):
     scivis.tl.ingest(query, reference)
     alone = query[7].copy()
-    del alone.obsm["X_ivis"], alone.obs["ivis_novelty"]
+    del alone.obsm["X_ivis"], alone.obs["ivis_novelty"], alone.obs["ivis_pvalue"]
     scivis.tl.ingest(alone, reference)
     assert alone.obsm["X_ivis"].shape == (1, 2)
     assert_allclose(alone.obsm["X_ivis"][0], query.obsm["X_ivis"][7], atol=1e-5)
@@ -285,7 +295,7 @@ def test_a_representation_is_read_from_the_same_key(query, fitted_on_latent):
     query.obsm["X_latent"] = latent
     scivis.tl.ingest(query, fitted_on_latent)
     assert_allclose(query.obsm["X_ivis"], embedded(latent, fitted_on_latent), atol=CLOSE)
-    assert_allclose(query.obs["ivis_novelty"], novelty(latent, fitted_on_latent.obsm["X_latent"]), rtol=1e-2)
+    assert_allclose(query.obs["ivis_novelty"], novelty(latent, fitted_on_latent, "X_latent"), rtol=1e-2)
 
 
 def test_use_rep_selects_another_key_whose_additional_columns_are_ignored(query, fitted_on_latent):
@@ -321,7 +331,7 @@ def test_everything_else_is_unchanged(query, reference, contents):
     before, cells = contents(reference), contents(query)
     scivis.tl.ingest(query, reference)
     assert contents(reference) == before
-    del query.obsm["X_ivis"], query.obs["ivis_novelty"]
+    del query.obsm["X_ivis"], query.obs["ivis_novelty"], query.obs["ivis_pvalue"], query.uns["ivis_verdict"]
     assert contents(query) == cells
 
 
@@ -346,9 +356,7 @@ def test_key_selects_the_model_and_the_keys_of_the_results(query, reference):
     scivis.tl.ivis(reference, key_added="mine", n_components=3, **TINY)
     scivis.tl.ingest(query, reference, key="mine")
     assert query.obsm["mine"].shape == (200, 3)
-    assert_allclose(
-        query.obs["mine_novelty"], novelty(projected(query.X, reference), reference.obsm["X_pca"]), rtol=1e-2
-    )
+    assert_allclose(query.obs["mine_novelty"], novelty(projected(query.X, reference), reference, key="mine"), rtol=1e-2)
     assert "X_ivis" not in query.obsm
     assert "ivis_novelty" not in query.obs
 
@@ -375,6 +383,29 @@ def test_novelty_is_up_to_1_for_similar_cells_and_above_for_others(query, refere
     assert (own.obs["ivis_novelty"] <= 1).mean() >= 0.99
 
 
+def test_p_values_are_ranks_among_reference_cells_that_were_held_out(query, reference):
+    scivis.tl.ingest(query, reference)
+    calibration, score = reference.uns["ivis"]["model"]["calibration"], query.obs["ivis_novelty"].to_numpy()
+    by_hand = (1 + (calibration[None] >= score[:, None]).sum(axis=1)) / (1 + len(calibration))
+    assert_allclose(query.obs["ivis_pvalue"], by_hand, rtol=1e-12)
+    # Query and reference are random parts of one experiment.
+    assert 0.02 < (query.obs["ivis_pvalue"] <= 0.1).mean() < 0.2
+
+
+def test_a_model_of_an_earlier_version_gives_distances_and_no_p_values(query, reference, messages):
+    scivis.tl.ingest(query, reference)
+    for added in ("landmark_scales", "calibration"):
+        del reference.uns["ivis"]["model"][added]
+    del reference.uns["ivis"]["digest"]
+    reference.uns["ivis"]["model"]["landmark_unit"] = 2.0
+    sc.settings.verbosity = "info"
+    scivis.tl.ingest(query, reference)
+    distances = cdist(projected(query.X, reference), reference.obsm["X_pca"])
+    assert_allclose(query.obs["ivis_novelty"], np.sort(distances, axis=1)[:, :5].mean(axis=1) / 2, rtol=1e-4)
+    assert "ivis_pvalue" not in query.obs
+    assert "has no p-values: fit it again to get them" in messages.getvalue()
+
+
 def test_novelty_grows_with_the_distance(query, reference):
     latent = projected(query.X, reference)
     scores = []
@@ -389,12 +420,6 @@ def test_novelty_grows_with_the_distance(query, reference):
 # Messages
 
 
-@pytest.fixture
-def messages():
-    sc.settings.logfile = log = io.StringIO()
-    return log
-
-
 def test_verbosity_hint_logs_genes_results_and_novelty(query, reference, messages):
     sc.settings.verbosity = "hint"
     scivis.tl.ingest(query, reference)
@@ -402,8 +427,10 @@ def test_verbosity_hint_logs_genes_results_and_novelty(query, reference, message
     assert "found 120 of the 120 genes" in logged
     assert "'X_ivis', coordinates in the embedding of the reference (adata_new.obsm)" in logged
     assert "'ivis_novelty', novelty with respect to the reference (adata_new.obs)" in logged
-    fraction = (query.obs["ivis_novelty"] > 1).mean()
-    assert f"{fraction:.1%} of the cells have a novelty above 1" in logged
+    assert "'ivis_verdict', verdict on the query as a whole (adata_new.uns)" in logged
+    assert "'ivis_pvalue', p-value of belonging to the reference (adata_new.obs)" in logged
+    fraction = (query.obs["ivis_pvalue"] <= 0.01).mean()
+    assert f"{fraction:.1%} of the cells have p ≤ 0.01, where 1% are expected." in logged
 
 
 def test_missing_genes_are_logged_as_a_warning(query, reference, messages):

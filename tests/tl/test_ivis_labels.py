@@ -284,9 +284,26 @@ def test_ingest_changes_neither_the_reference_nor_the_original_of_a_copy(query, 
     changed = scivis.tl.ingest(query, learned, inplace=False)
     assert (contents(learned), contents(query)) == before
     assert len(changed.obs["ivis_label"]) == 200
-    del changed.obs["ivis_label"], changed.obs["ivis_certainty"], changed.obs["ivis_novelty"]
-    del changed.obsm["X_ivis"], changed.obsm["ivis_scores"], changed.uns["ivis_label_colors"]
+    for added in ("label", "certainty", "novelty", "pvalue"):
+        del changed.obs[f"ivis_{added}"]
+    del changed.obsm["X_ivis"], changed.obsm["ivis_scores"]
+    del changed.uns["ivis_label_colors"], changed.uns["ivis_verdict"]
     assert contents(changed) == before[1]
+
+
+def test_cells_with_small_p_values_can_be_unknown(query, learned):
+    scivis.tl.ingest(query, learned)
+    labels, strange = query.obs["ivis_label"].astype(str), query.obs["ivis_pvalue"] <= 0.3
+    scivis.tl.ingest(query, learned, unknown=0.3)
+    assert strange.any()
+    assert query.obs["ivis_label"].tolist() == labels.mask(strange, "unknown").tolist()
+    assert query.uns["ivis_label_colors"][-1] == "#7f7f7f"
+    assert len(query.uns["ivis_label_colors"]) == len(query.obs["ivis_label"].cat.categories)
+
+
+def test_unknown_needs_labels_and_a_fraction(query, learned):
+    with pytest.raises(ValueError, match="unknown=2 must be a number between 0 and 1"):
+        scivis.tl.ingest(query, learned, unknown=2)
 
 
 def test_a_query_without_cells_gets_empty_predictions(query, learned):

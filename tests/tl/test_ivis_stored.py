@@ -54,6 +54,8 @@ def test_the_keys_are_those_of_the_documentation(fitted):
         "scale",
         "landmarks",
         "landmark_unit",
+        "landmark_scales",
+        "calibration",
     }
     assert set(entry["expression"]) == {"genes", "means", "layer", "loadings", "offset", "preparation"}
     documented = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
@@ -115,12 +117,12 @@ def test_only_plain_values_are_stored(fitted, key):
     json.loads(fitted.uns[key]["model"]["config"])
 
 
-def test_at_most_2000_landmarks_are_stored():
-    x = np.random.default_rng(0).normal(size=(2300, 5)).astype(np.float32)
+def test_at_most_4000_landmarks_are_stored():
+    x = np.random.default_rng(0).normal(size=(4300, 5)).astype(np.float32)
     adata = ad.AnnData(x)
-    scivis.tl.ivis(adata, n_neighbors=3, network=[8], epochs=1, batch_size=2300)
+    scivis.tl.ivis(adata, n_neighbors=3, network=[8], epochs=1, batch_size=4300)
     landmarks = adata.uns["ivis"]["model"]["landmarks"]
-    assert landmarks.shape == (2000, 5)
+    assert landmarks.shape == (4000, 5)
     rows = {row.tobytes() for row in x}
     assert all(row.tobytes() in rows for row in landmarks)
 

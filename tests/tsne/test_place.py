@@ -226,7 +226,7 @@ def test_a_metric_that_only_one_search_supports(small, query):
 
 def test_a_query_is_plotted_over_its_reference(small, query):
     scivis.tl.ingest(query, small, **QUICK)
-    assert scivis.pl.ingest(query, small, key="tsne", show=False).get_title() == "tsne_novelty"
+    assert scivis.pl.ingest(query, small, key="tsne", show=False).get_title().startswith("query: ")
 
 
 @pytest.mark.slow

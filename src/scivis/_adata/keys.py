@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # The file system limits names to 255 bytes, and zarr makes names of keys and what is added to them.
 _MAX_LENGTH = 200
-_DERIVED = ("novelty", "label", "certainty", "scores", "proba", "drift", "importance")
+_DERIVED = ("novelty", "pvalue", "verdict", "label", "certainty", "scores", "proba", "drift", "importance")
 
 
 def keys_read(use_rep: str | None, neighbors_key: str | None = None) -> tuple[str, ...]:
@@ -25,9 +25,9 @@ class Keys:
     Examples
     --------
     >>> Keys.of("ivis", None)
-    Keys(obsm='X_ivis', uns='ivis', latent='X_ivis_latent', novelty='ivis_novelty', label='ivis_label',
-         certainty='ivis_certainty', scores='ivis_scores', proba='ivis_proba', drift='ivis_drift',
-         importance='ivis_importance')
+    Keys(obsm='X_ivis', uns='ivis', latent='X_ivis_latent', novelty='ivis_novelty', pvalue='ivis_pvalue',
+         verdict='ivis_verdict', label='ivis_label', certainty='ivis_certainty', scores='ivis_scores',
+         proba='ivis_proba', drift='ivis_drift', importance='ivis_importance')
     >>> Keys.of("ivis", "mine").obsm
     'mine'
     """
@@ -36,6 +36,8 @@ class Keys:
     uns: str
     latent: str
     novelty: str
+    pvalue: str
+    verdict: str
     label: str
     certainty: str
     scores: str

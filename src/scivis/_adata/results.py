@@ -21,10 +21,10 @@ class Results:
 
     Parameters
     ----------
-    obsm, obs
+    obsm
         Arrays with one entry per cell, by key.
-    uns
-        Entries by key; `None` removes an outdated entry. Those that hold a model are written with their digest.
+    obs, uns
+        Columns and entries by key; `None` removes an outdated one. Entries that hold a model are written with their digest.
     notes
         Keys and their descriptions, for the message. With `key_added`, several entries have the same key.
     """
@@ -48,7 +48,10 @@ class Results:
         for key, matrix in self.obsm.items():
             adata.obsm[key] = matrix
         for key, values in self.obs.items():
-            adata.obs[key] = pd.Series(values, index=adata.obs_names)
+            if values is not None:
+                adata.obs[key] = pd.Series(values, index=adata.obs_names)
+            elif key in adata.obs:
+                del adata.obs[key]
         for key, entry in self.uns.items():
             if entry is None:
                 adata.uns.pop(key, None)

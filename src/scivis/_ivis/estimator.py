@@ -337,7 +337,7 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
         return self._by_blocks(X, lambda fitted, rows: score_rows(fitted, head, rows), head.n_outputs)
 
     def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
-        """Distance of rows from the fitted rows.
+        """Distance of rows from the fitted rows, relative to the distances of these there.
 
         Parameters
         ----------
@@ -346,9 +346,9 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        Novelty, shape (n,). This is the mean distance to the five nearest landmarks, which are a sample of the fitted rows,
-        divided by the 99th percentile of the fitted rows. It is at most 1 for 99 % of the fitted rows, and 2 at twice that
-        distance.
+        Novelty, shape (n,). This is the mean distance to the 15 nearest landmarks, which are a sample of the fitted rows,
+        relative to their own distances, in units of the score that 1 % of held-out rows exceed. Models of version 0.1.0 give
+        the distance to the five nearest landmarks, divided by the 99th percentile of the fitted rows.
         """
         return self._by_blocks(X, novelty_of_rows)
 

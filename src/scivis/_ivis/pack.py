@@ -18,12 +18,10 @@ from scivis._store.schema import (
     from_json,
     is_number,
     is_width,
-    pack_landmarks,
     plain_array,
     to_json,
-    unpack_landmarks,
 )
-from scivis.neighbors._novelty import Reference
+from scivis.neighbors._stored_reference import pack_reference, unpack_reference
 
 from .model import FittedIvis, LabelHead
 from .settings import Settings
@@ -49,7 +47,7 @@ def pack_model(settings: Settings, fitted: FittedIvis) -> dict[str, Any]:
         "head": arrays_to_dict(head.network.get_weights() if head else []),
         "classes": np.asarray(head.classes if head else [], np.int64),
         "scale": head.scale if head else np.empty((2, 0), np.float32),
-        **pack_landmarks(fitted.reference.landmarks, fitted.reference.unit),
+        **pack_reference(fitted.reference),
     }
 
 
@@ -67,7 +65,7 @@ def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = No
     config = from_json(stored, "config")
     architecture = _architecture(config.get("architecture"))
     _check_backbone(architecture, backbone)
-    reference = Reference(*unpack_landmarks(stored, architecture.n_features))
+    reference = unpack_reference(stored, architecture.n_features)
     encoder = _encoder(architecture, stored, backbone)
     params = unpack_params(config.get("estimator"))
     if params.get("embedding_dims") != architecture.n_components:

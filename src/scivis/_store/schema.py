@@ -1,4 +1,4 @@
-"""The common schema of stored models: JSON, numbered arrays and landmarks, validated when they are read.
+"""The common schema of stored models: JSON and numbered arrays, validated when they are read.
 
 Each method packs its own entry out of these parts. Nothing in an entry can run: an architecture is a set of names and
 sizes from which scivis builds the network, and weights are arrays whose number and shapes must be those of that network.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 # Wider than any network in use. A forged width must not exhaust the memory.
 _MAX_WIDTH = 1_000_000
-_SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class UnusableModelError(ValueError):
@@ -132,26 +132,3 @@ def is_width(value: object) -> bool:
 def is_number(value: object) -> bool:
     """Whether a value is a number within the range of float32."""
     return is_real(value) and -_LARGEST <= value <= _LARGEST  # type: ignore[operator]  # a number by then
-
-
-def pack_landmarks(landmarks: NDArray[np.float32], unit: float) -> dict[str, Any]:
-    """Landmarks and their unit as entries of a stored model; see :class:`scivis.neighbors._novelty.Reference`."""
-    return {"landmarks": landmarks, "landmark_unit": unit}
-
-
-def unpack_landmarks(stored: Mapping[str, Any], width: int | None = None) -> tuple[NDArray[np.float32], float]:
-    """Landmarks, shape (n, width), and their unit.
-
-    Parameters
-    ----------
-    stored
-        Holds `landmarks` and `landmark_unit`.
-    width
-        Number of columns that the landmarks must have, if it is known.
-    """
-    landmarks, unit = float32_array(stored["landmarks"], "landmarks"), stored["landmark_unit"]
-    if landmarks.ndim != 2 or len(landmarks) < 2 or width not in (None, landmarks.shape[1]):
-        fail(f"its landmarks have shape {landmarks.shape}, but its input has width {width}")
-    if not is_real(unit) or unit < _SMALLEST:
-        fail("its landmark_unit is not a positive number")
-    return landmarks, float(unit)

@@ -12,7 +12,7 @@ import numpy as np
 
 from scivis._checks import check_seed, is_real
 from scivis._store import schema
-from scivis.neighbors._novelty import Reference
+from scivis.neighbors._stored_reference import pack_reference, unpack_reference
 
 from .affinities import known_metrics
 from .model import FittedTsne
@@ -36,7 +36,7 @@ def pack_model(fitted: FittedTsne) -> dict[str, Any]:
         "config": schema.to_json({"settings": fitted.settings.plain(), "graph": fitted.graph, "obsm": fitted.obsm}),
         "gains": gains,
         "update": update,
-        **schema.pack_landmarks(fitted.reference.landmarks, fitted.reference.unit),
+        **pack_reference(fitted.reference),
     }
 
 
@@ -65,7 +65,7 @@ def unpack_model(entry: Mapping[str, Any], obsm: Mapping[str, Any], metric: Metr
         state=(gains, update) if gains.size or update.size else None,
         history=History.of(entry.get("history")),
         kl_divergence=float(divergence) if is_real(divergence) else np.nan,
-        reference=Reference(*schema.unpack_landmarks(stored)),
+        reference=unpack_reference(stored),
     )
 
 

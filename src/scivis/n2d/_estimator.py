@@ -178,7 +178,7 @@ class N2D(ClusterMixin, BaseEstimator):
         return assess(y, self.labels_)
 
     def novelty(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
-        """Distance of rows from the fitted ones, shape (n,): up to 1 for 99 % of these, 2 for twice that distance."""
+        """Distance of rows from the fitted ones, relative to the distances of these there, shape (n,): above 1 for 1 % of these."""
         check_is_fitted(self, "reference_")
         parts = [novelty(self.reference_, block.reshape(len(block), -1)) for block in iter_rows(X)]
         return np.concatenate([np.empty(0, np.float32), *parts])

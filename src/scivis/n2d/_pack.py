@@ -18,12 +18,10 @@ from scivis._store.schema import (
     float32_array,
     from_json,
     is_width,
-    pack_landmarks,
     plain_array,
     to_json,
-    unpack_landmarks,
 )
-from scivis.neighbors._novelty import Reference
+from scivis.neighbors._stored_reference import pack_reference, unpack_reference
 
 from ._autoencoder import AutoEncoder, CustomAutoEncoder
 from ._clustering import ManifoldClusterer
@@ -55,7 +53,7 @@ def pack(model: N2D) -> dict[str, Any]:
         "manifold": manifold_arrays,
         "clusterer": clusterer_arrays,
         "classes": learners.classes_,
-        **pack_landmarks(model.reference_.landmarks, model.reference_.unit),
+        **pack_reference(model.reference_),
     }
 
 
@@ -97,7 +95,7 @@ def unpack(
         learners.embedding_ = float32_array(stored["manifold"]["embedding"], "embedding")
     _check_widths(trained, learners)
     model = N2D(trained, learners)
-    model.reference_ = Reference(*unpack_landmarks(stored, int(np.prod(trained.encoder_.input_shape[1:]))))
+    model.reference_ = unpack_reference(stored, int(np.prod(trained.encoder_.input_shape[1:])))
     return model
 
 

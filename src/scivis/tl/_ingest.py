@@ -13,9 +13,12 @@ from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
 from scivis._adata.query import Prepare, read_query
 from scivis._adata.representation import choose_expression, choose_representation
+from scivis._adata.results import Results
+from scivis._adata.strangers import Strangers, find_strangers, unknown_labels
 from scivis._checks import check_choice, check_fraction
 from scivis._methods import METHODS, entry_of, method_name
 from scivis.data._streaming import Rows
+from scivis.neighbors._stored_reference import unpack_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from scivis._adata.query import QueryReader
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 (each is a setting of its own)
     adata_new: AnnData,
     adata_ref: AnnData,
     *,
@@ -38,6 +41,7 @@ def ingest(
     prepare: Prepare = "auto",
     correct: bool | None = None,
     batch_key: str | None = None,
+    unknown: float | None = None,
     inplace: bool = True,
     **options: Any,
 ) -> AnnData | None:
@@ -88,6 +92,9 @@ def ingest(
         types, and hurts where it is small, or where a type of the query is missing in the reference.
     batch_key
         Column of `adata_new.obs` with the batches to correct. Default: the query is one batch.
+    unknown
+        Cells with a p-value of at most this get the label `unknown` in place of the most likely class, for example 0.01. The
+        label head knows only the classes of the reference, and can be certain of a wrong one. Default: no cell is unknown.
     inplace
         Whether to write to `adata_new`, or to return a modified copy.
     options
@@ -111,9 +118,22 @@ def ingest(
     `adata_new.obsm['X_ivis' | key]` : :class:`numpy.ndarray` (float32, cells × n_components)
         Coordinates in the embedding of the reference.
     `adata_new.obs['ivis_novelty' | key + '_novelty']` : :class:`pandas.Series` (float32)
-        Distance from the reference in the input of the model: the mean distance to the five nearest of up to 2,000
-        reference cells, divided by the 99th percentile of this distance among the reference cells. Up to 1 is ordinary.
-        Well above 1, no reference cell is similar, and the coordinates mean little.
+        Distance from the reference in the input of the model, relative to the distances of reference cells there: the mean
+        distance to the 15 nearest of up to 4,000 reference cells, divided by the mean distance of these to their own 15
+        nearest. The unit is the score that 1 % of held-out reference cells exceed. Well above 1, no reference cell is
+        similar, and the coordinates mean little. Models of earlier versions give the distance to the five nearest cells,
+        divided by its 99th percentile.
+    `adata_new.obs['ivis_pvalue' | key + '_pvalue']` : :class:`pandas.Series` (float64)
+        Conformal p-value: the rank of the novelty among the novelties of reference cells that were held out of the
+        landmarks and, if possible, of the PCA. Of cells like those of the reference, a share of at most α has a p-value
+        of at most α. Models of earlier versions have no p-values.
+    `adata_new.uns['ivis_verdict' | key + '_verdict']` : :class:`dict`
+        Verdict on the query as a whole: `text`, the sentences of the message; `kind`, which is `none`, `population` (cells
+        of a type that the reference lacks), `shift` (all cells differ, as in another batch) or `scattered` (as doublets);
+        `share` of the cells with p ≤ 0.01 and `excess`, an estimate of the share that does not belong to the reference;
+        `gathered`, the share of such cells among the nearest cells of such a cell; `shifted`, the share of cells with
+        p ≤ 0.1 that is exceeded around three quarters of the cells; and `genes` with `differences`, in which these cells differ most from
+        the nearest reference cells.
 
     If the reference learned labels, the predictions for the query are written as by :func:`scivis.tl.ivis`, with the
     colors of the reference.
@@ -140,6 +160,8 @@ def ingest(
 
     start = logg.info("mapping new cells to the reference")
     _check_call(adata_new, use_rep, layer, min_genes, prepare, inplace=inplace)
+    if unknown is not None:
+        check_fraction("unknown", unknown)
     entry = entry_of(adata_ref, key)
     method = method_name(entry)
     keys = Keys.of(method, key)
@@ -153,12 +175,17 @@ def ingest(
             rows, adata_new, entry, correct=correct, batch_key=batch_key, is_expression=use_rep is None
         )
     results = METHODS[method].place(adata_ref, entry, rows, keys, **options)
+    strangers = Strangers(Results())
+    if keys.novelty in results.obs:
+        genes, stored = unpack_input(entry.get("expression", {})), unpack_reference(entry["model"])
+        strangers = find_strangers(keys, stored, rows, results.obs[keys.novelty], genes)
+    results |= strangers.results
+    if unknown is not None:
+        results |= unknown_labels(keys, results, unknown)
 
     adata_new = adata_new if inplace else adata_new.copy()
     written = results.write(adata_new)
-    novelty = results.obs.get(keys.novelty, ())
-    distant = f"; {np.mean(novelty > 1):.1%} of the cells have a novelty above 1" if len(novelty) else ""
-    logg.info(f"    finished{distant}", time=start, deep=f"added\n{written}")
+    logg.info(f"    finished{strangers.message}", time=start, deep=f"added\n{written}")
     return None if inplace else adata_new
 
 

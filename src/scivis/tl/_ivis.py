@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scivis._adata.calibration import calibrate
 from scivis._adata.keys import Keys, keys_read
 from scivis._adata.model_input import model_input
 from scivis._adata.predictions import pack_predictions, predicted_labels, predictions_of
@@ -226,7 +228,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         adata, neighbors_key, k=settings.k, n_neighbors=n_neighbors, backend=backend, metric=metric,
         index_path=annoy_index_path,
     )  # fmt: skip
-    search, training, sampling = np.random.default_rng(random_state).spawn(3)
+    search, training, sampling, folds = np.random.default_rng(random_state).spawn(4)
     adata = adata.copy() if copy else adata
 
     representation = choose_representation(
@@ -244,6 +246,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     model = Ivis(**settings.params(), neighbour_matrix=neighbors, anchors=rows.anchors, callbacks=callbacks)
     _train(model.set_params(random_state=training), rows.x, targets, point)
+    model.fitted_ = replace(model.fitted_, reference=calibrate(model.fitted_.reference, adata, cells, folds))
     named = predictions_of(supervision, adata) if supervision and model.fitted_.head else None
     call = {"preset": preset, "n_train_cells": n_train, "neighbors": described} | recorded_seed(random_state)
     results = _results(keys, model, cells.with_correction(rows.x), call, rows.all_rows, named)

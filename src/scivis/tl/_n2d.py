@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.calibration import calibrate
 from scivis._adata.keys import Keys, keys_read
 from scivis._adata.model_input import model_input
 from scivis._adata.representation import choose_representation
@@ -159,7 +160,7 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
         latent_dim=latent_dim, architecture=architecture, act=act, x_lambda=x_lambda, batch_size=batch_size,
         epochs=epochs, loss=loss, optimizer=optimizer, patience=patience, callbacks=callbacks, verbose=int(verbose()),
     )  # fmt: skip
-    pca, training, learning = np.random.default_rng(random_state).spawn(3)
+    pca, training, learning, folds = np.random.default_rng(random_state).spawn(4)
     check_learners(settings, manifold, clusterer)
     adata = adata.copy() if copy else adata
 
@@ -170,6 +171,7 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     learners = make_learners(settings, manifold, clusterer, adata.n_obs, learning)
     model = N2D(autoencoder or make_autoencoder(settings, x.shape[1]), learners, random_state=training)
     model.fit(ValidatedRows(x), **settings.training_arguments())
+    model.reference_ = calibrate(model.reference_, adata, cells, folds)
 
     entry = {keys.uns: _entry(cells.with_correction(x), settings, model, random_state)}
     results = fitted_cells(keys, model) | Results(uns=entry, notes=((keys.uns, "n2d model (adata.uns)"),))

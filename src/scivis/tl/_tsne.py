@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scivis._adata.calibration import calibrate
 from scivis._adata.keys import Keys, keys_read
 from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
@@ -237,6 +239,8 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         cells.rows.matrix, settings, graph, initial, functions,
         graph_key=graph_key, obsm_key=keys.obsm, bar=bar("t-SNE"),
     )  # fmt: skip
+    folds = np.random.default_rng(settings.random_state)
+    fitted = replace(fitted, reference=calibrate(fitted.reference, adata, cells, folds))
 
     written = _results(keys, fitted, cells.with_correction(cells.rows.matrix), described).write(adata)
     divergence = f"Kullback-Leibler divergence {fitted.kl_divergence:.3f}"

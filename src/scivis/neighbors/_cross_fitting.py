@@ -1,0 +1,39 @@
+"""Scores of cells that neither the landmarks nor the principal components have seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._novelty import scores, subsample_reference
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Fewest and most folds. Components of few cells change most when cells are left out, so that few are left out at a time.
+_MIN_FOLDS, _MAX_FOLDS = 10, 20
+# Numbers of scored cells and of projected values at which no further fold is scored.
+_ENOUGH_CELLS, _ENOUGH_VALUES = 1000, 2**26
+
+
+def cross_fitted_scores(
+    x: NDArray[np.float32], n_components: int, n_landmarks: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Scores of held-out rows of `x`, shape (n, features), as those of new cells come about.
+
+    Principal components fit the noise of the cells that they were computed from, which therefore lie farther from each other
+    than from any new cell. In turn, a few of the cells are left out. Components and landmarks are those of the other cells.
+    """
+    from sklearn.decomposition import PCA
+
+    n_folds = min(max(_MAX_FOLDS * _ENOUGH_CELLS // len(x), _MIN_FOLDS), _MAX_FOLDS)
+    fold_of, found = rng.permutation(len(x)) % n_folds, []
+    for fold in range(n_folds):
+        held_out = fold_of == fold
+        pca = PCA(n_components, svd_solver="randomized", iterated_power=4, random_state=0).fit(x[~held_out])
+        reference = subsample_reference(pca.transform(x[~held_out]).astype(np.float32), n_landmarks, rng)
+        found.append(scores(reference, pca.transform(x[held_out]).astype(np.float32)))
+        if sum(map(len, found)) >= _ENOUGH_CELLS or (fold + 1) * x.size >= _ENOUGH_VALUES:
+            break
+    return np.concatenate(found)

@@ -1,0 +1,103 @@
+"""One verdict on a query: whether it holds cells that do not belong to the reference, and of what kind they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ._novelty import nearest_landmarks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._novelty import Reference
+
+Kind = Literal["none", "population", "shift", "scattered"]
+# Cells with a p-value of at most this are counted as strangers.
+LEVEL = 0.01
+# By how many standard errors, and by what share of the cells, strangers must exceed the level: less if they lie together.
+_ERRORS, _EXCESS_TOGETHER, _EXCESS_APART = 3.0, 0.005, 0.02
+# In a query like the reference, a tenth of the cells have a p-value of at most 0.1, wherever one looks. The query has shifted if
+# twice this share is exceeded around three quarters of its cells.
+_SHIFT_LEVEL, _SHIFTED, _QUANTILE = 0.1, 0.2, 0.25
+# Number of nearest cells of the query around a cell, and around a stranger; and the share of strangers among them that makes
+# strangers a population.
+_N_AROUND, _N_NEAREST, _GATHERED = 20, 10, 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What a query is, compared with its reference.
+
+    Parameters
+    ----------
+    kind
+        `none`: nothing unusual. `population`: strangers lie together, as cells of a type do that the reference lacks.
+        `shift`: all cells are unlike the reference, as in another batch. `scattered`: strangers are spread over the query.
+    share
+        Share of the cells with a p-value of at most 0.01.
+    excess
+        Estimate of the share of cells that do not belong to the reference, from the excess over 1 %.
+    gathered
+        Mean share of strangers among the nearest cells of the query to a stranger.
+    shifted
+        Share of cells with a p-value of at most 0.1 among the nearest cells of the query, which is exceeded around three
+        quarters of the cells.
+    difference
+        Mean difference of the strangers (for a shift: of all cells) from their nearest landmarks, shape (features,).
+    """
+
+    kind: Kind
+    share: float
+    excess: float
+    gathered: float
+    shifted: float
+    difference: NDArray[np.float32]
+
+
+def judge(reference: Reference, p: NDArray[np.float64], x: NDArray[np.float32], p_of_x: NDArray[np.float64]) -> Verdict:
+    """The verdict on a query with p-values `p`, from a sample of its rows `x`, shape (n, features), and their p-values."""
+    share, strange = float((p <= LEVEL).mean()), p_of_x <= LEVEL
+    around = _nearest_cells(x)
+    gathered = float(strange[around[strange, :_N_NEAREST]].mean()) if strange.any() and around.size else 0.0
+    shifted = float(np.quantile((p_of_x <= _SHIFT_LEVEL)[around].mean(axis=1), _QUANTILE)) if around.size else 0.0
+    kind = _kind(share, shifted, gathered, _error(reference, len(p)))
+    cells = np.flatnonzero(strange if kind != "shift" else np.ones(len(x), bool))
+    difference = _difference(reference.landmarks, x[cells])
+    return Verdict(kind, share, max(0.0, (share - LEVEL) / (1 - LEVEL)), gathered, shifted, difference)
+
+
+def _kind(share: float, shifted: float, gathered: float, error: float) -> Kind:
+    if shifted > _SHIFTED:
+        return "shift"
+    if gathered > _GATHERED and share > LEVEL + max(_ERRORS * error, _EXCESS_TOGETHER):
+        return "population"
+    return "scattered" if share > LEVEL + max(_ERRORS * error, _EXCESS_APART) else "none"
+
+
+def _error(reference: Reference, n: int) -> float:
+    """Standard error of the share of strangers among `n` cells like those of the reference."""
+    n_calibration = 1 if reference.calibration is None else len(reference.calibration)
+    return float(np.sqrt(LEVEL * (1 - LEVEL) * (1 / n + 1 / n_calibration)))
+
+
+def _difference(landmarks: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean difference of rows from their nearest landmarks, shape (features,)."""
+    if not len(x):
+        return np.zeros(landmarks.shape[1], np.float32)
+    nearest = nearest_landmarks(landmarks, x, _N_NEAREST)[1]
+    # One neighbor after the other, so that the coordinates of all of them are never in memory at once.
+    nearby = np.mean([landmarks[found].mean(axis=0) for found in nearest.T], axis=0)
+    return (x.mean(axis=0) - nearby).astype(np.float32)
+
+
+def _nearest_cells(x: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Indices of the nearest other rows of each row, nearest first, shape (n, up to 20)."""
+    from sklearn.neighbors import NearestNeighbors
+
+    k = min(_N_AROUND, len(x) - 1)
+    if not k:
+        return np.empty((len(x), 0), np.int64)
+    return NearestNeighbors(n_neighbors=k, algorithm="brute").fit(x).kneighbors(return_distance=False)
