@@ -13,6 +13,7 @@ from ._backend import check_process
 from ._batches import Batch
 from ._epochs import EarlyStopping, EpochLayout, EpochSampler
 from ._feeding import feed
+from ._gradients import released_gradients
 from ._optimizer import build_optimizer, restore_state, state_values
 from ._progress import closing_bars
 from ._schedule import TrainingState
@@ -98,7 +99,7 @@ def train(
     reporter = [_reporter(report, model, losses, stopping)] if report else []
     # One stream for all epochs: starting another takes Keras a tenth of a second.
     indices = ((np.array([i], np.int32),) for i in cycle(range(layout.n_batches)))
-    with closing_bars(callbacks):
+    with closing_bars(callbacks), released_gradients():
         history = model.fit(
             feed(indices, like=(np.zeros(1, np.int32),)),
             epochs=schedule.epochs,

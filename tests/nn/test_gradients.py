@@ -1,0 +1,38 @@
+"""What TensorFlow registers for good is released."""
+
+import keras
+import pytest
+
+from scivis.nn._contrastive import similarity_sums
+from scivis.nn._gradients import released_gradients
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="other backends register nothing")
+
+
+def registered():
+    """Names of the custom gradients that TensorFlow keeps."""
+    from tensorflow.python.framework.ops import gradient_registry
+
+    return {name for name in gradient_registry._registry if name.startswith("CustomGradient-")}
+
+
+def test_our_gradients_are_released_and_those_of_others_stay():
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def others(x):
+        return x, lambda upstream: upstream
+
+    def traced(function):
+        return tf.function(function).get_concrete_function(tf.TensorSpec((3, 2)))
+
+    before = registered()
+    traced(others)
+    theirs = registered() - before
+    assert len(theirs) == 1
+    traced(similarity_sums)
+    assert len(registered() - before) == 2  # the reason for all this
+    with released_gradients():
+        graph = traced(lambda x: tf.gradients(tf.reduce_sum(similarity_sums(x)), x)[0])
+    assert registered() - before == theirs
+    assert graph(tf.constant([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]])).shape == (3, 2)
