@@ -28,6 +28,7 @@ def check_space(path: Path, n_bytes: int, what: str, remedy: str) -> None:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> check_space(Path("/"), 10**18, "The index", "Choose another disk.")
     Traceback (most recent call last):
     scivis._store.space.FullDiskError: The index needs up to 1,000,000,000.0 GB, but / has ... left. Choose another disk.
