@@ -28,7 +28,9 @@ def loaded_after(fresh_process, statements: str) -> list[str]:
 
 
 def test_importing_the_package_and_the_command_line_imports_nothing_slow(fresh_process):
-    statements = "import scivis; scivis.__version__; dir(scivis); import scivis.cli._options; scivis.cli._options.parser()"
+    statements = (
+        "import scivis; scivis.__version__; dir(scivis); import scivis.cli._options; scivis.cli._options.parser()"
+    )
     assert loaded_after(fresh_process, statements) == []
 
 
