@@ -3,7 +3,7 @@
 python benchmarks/prepare.py --data DIR --out runs-prepare
 python benchmarks/prepare.py --data DIR --out runs-prepare-tsne --methods tsne n2d --folds pbmc3k
 
-Four folds: a quarter of `pbmc3k` and of `cbmc_citeseq` is held out; in `mixology_3lines` the cells of one technology are the
+Five folds: a quarter of `pbmc3k` and of `cbmc_citeseq` is held out; of `pbmc3k:B`, the query is the B cells among them; in `mixology_3lines` the cells of one technology are the
 reference of the other's, and in `kang_scgen_valid` the control cells that of the stimulated ones. Each fold has two
 references: 2,000 variable genes of log-normalized counts, with and without `sc.pp.scale(max_value=10)`, and 50 principal
 components. The query comes in each state. `acc` is the accuracy of its labels by the ten nearest reference cells on the map:
@@ -32,13 +32,15 @@ import scivis
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-FOLDS = ("pbmc3k", "cbmc_citeseq", "mixology_3lines", "kang_scgen_valid")
+FOLDS = ("pbmc3k", "pbmc3k:B", "cbmc_citeseq", "mixology_3lines", "kang_scgen_valid")
 KEYS = {"ivis": "X_ivis", "tsne": "X_tsne", "n2d": "X_n2d"}
 COLUMNS = ("method", "fold", "reference", "query", "right", "none", "auto", "distance", "message")
 
 
-def read_fold(path: Path) -> tuple[anndata.AnnData, anndata.AnnData]:
+def read_fold(folder: Path, fold: str) -> tuple[anndata.AnnData, anndata.AnnData]:
     """Reference and query: log-normalized counts in `.X`, and counts in a layer if they are known."""
+    name, _, label = fold.partition(":")
+    path = folder / f"{name}.h5ad"
     cells = anndata.read_h5ad(path)
     cells.X = cells.X.astype(np.float32)
     cells.var_names_make_unique()
@@ -54,7 +56,8 @@ def read_fold(path: Path) -> tuple[anndata.AnnData, anndata.AnnData]:
         is_reference = (cells.obs[column].astype(str) == value).to_numpy()
     else:
         is_reference = np.random.default_rng(0).random(cells.n_obs) < 0.75
-    return cells[is_reference].copy(), cells[~is_reference].copy()
+    is_query = ~is_reference if not label else ~is_reference & (cells.obs["label"].astype(str) == label).to_numpy()
+    return cells[is_reference].copy(), cells[is_query].copy()
 
 
 def log_normalize(cells: anndata.AnnData, *, total: float | None = 1e4, base: float | None = None) -> None:
@@ -127,9 +130,9 @@ def place(query: anndata.AnnData, reference: anndata.AnnData, method: str, prepa
     return placed.obsm[KEYS[method]], accuracy, said.removeprefix("adata_new ")
 
 
-def measure(path: Path, method: str) -> Iterator[dict[str, Any]]:
+def measure(folder: Path, fold: str, method: str) -> Iterator[dict[str, Any]]:
     """One row per reference and state of the query."""
-    cells, query = read_fold(path)
+    cells, query = read_fold(folder, fold)
     for is_scaled in (True, False):
         reference = make_reference(cells, is_scaled=is_scaled)
         fit = getattr(scivis.tl, method)
@@ -143,7 +146,7 @@ def measure(path: Path, method: str) -> Iterator[dict[str, Any]]:
             auto, recognized, said = place(state, reference, method, "auto")
             distance = float("nan") if auto is None else np.abs(auto - at).max() / reference.obsm[KEYS[method]].std()
             yield {
-                "method": method, "fold": path.stem, "reference": "scaled" if is_scaled else "log-normalized",
+                "method": method, "fold": fold, "reference": "scaled" if is_scaled else "log-normalized",
                 "query": name, "right": accuracy, "none": unprepared, "auto": recognized, "distance": distance,
                 "message": said,
             }  # fmt: skip
@@ -176,7 +179,7 @@ def main() -> None:
         writer.writeheader()
         for method in args.methods:
             for fold in args.folds:
-                for row in measure(Path(args.data) / f"{fold}.h5ad", method):
+                for row in measure(Path(args.data), fold, method):
                     writer.writerow(row)
                     file.flush()
                     rows.append(row)

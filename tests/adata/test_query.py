@@ -58,11 +58,11 @@ def right(counted, reference, kind):
     return np.clip(x, -MAX_VALUE, MAX_VALUE)
 
 
-def read(query, reference, prepare="auto", matrix=None, **changes):
+def read(query, reference, prepare="auto", **changes):
     source = with_preparation(reference, gene_input(reference.X, reference.var_names.to_numpy(object), ""))
     source = replace(source, **changes)
     align = align_genes(query.var_names, source.genes, source.means, min_share=0.1)
-    return read_query(query, query.X if matrix is None else matrix, align, source, reference, prepare)
+    return read_query(query, align, source, reference, prepare=prepare)
 
 
 def scaled_by(query, reference):
@@ -166,8 +166,9 @@ CONTAINERS = {
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_containers_are_read_alike(counted, container):
     reference, query = make_reference(counted, "scaled"), counted[QUERY].copy()
-    matrix = CONTAINERS[container](query.X)
-    rows = Rows(matrix, "expression", read(query, reference, matrix=matrix))
+    query.X = CONTAINERS[container](query.X)
+    reader = read(query, reference)
+    rows = Rows(reader.matrix, "expression", reader)
     found = rows.map(lambda block: block, reference.n_vars)
     assert_allclose(found, right(counted, reference, "scaled"), atol=2e-4)
 
@@ -287,6 +288,22 @@ def test_logarithms_that_are_not_recognized(counted):
     assert_allclose(reader(noisy.X), read(query, reference)(query.X), atol=1)
 
 
+# --- layers
+
+
+def test_a_layer_of_scaled_genes_is_made_from_x_if_the_query_lacks_it(counted):
+    reference, query = make_reference(counted, "scaled"), counted[QUERY].copy()
+    reference.layers["scaled"], reference.X = reference.X, reference.X * 0
+    source = gene_input(reference.layers["scaled"], reference.var_names.to_numpy(object), "scaled")
+    source = with_preparation(reference, source)
+    align = align_genes(query.var_names, source.genes, source.means, min_share=0.1)
+    reader = read_query(query, align, source, reference)
+    assert_allclose(reader(reader.matrix), right(counted, make_reference(counted, "scaled"), "scaled"), atol=2e-4)
+    for options in ({"prepare": "none"}, {"layer": "scaled"}):
+        with pytest.raises(KeyError, match="'scaled'"):
+            read_query(query, align, source, reference, **options)
+
+
 # --- models of earlier versions
 
 
@@ -307,7 +324,7 @@ def test_without_a_record_the_query_is_taken_as_it_is(counted, change):
     else:
         reference.X = None
     align = align_genes(query.var_names, source.genes, source.means, min_share=0.1)
-    reader = read_query(query, query.X, align, source, reference, "auto")
+    reader = read_query(query, align, source, reference)
     assert reader.convert is None
     assert "does not say how its reference was prepared" in reader.description
 

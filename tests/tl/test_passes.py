@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 import scivis
-from scivis._adata import expression
+from scivis._adata import expression, preparation
 from scivis.data import _projection, _reading, _sampling, _streaming, _validation
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Estimates from few rows, as they are of large data."""
     monkeypatch.setattr(expression, "_BLOCKS", 2)
     monkeypatch.setattr(expression, "_BLOCK", 5)
+    monkeypatch.setattr(preparation, "_RUNS", 2)
+    monkeypatch.setattr(preparation, "_VALUES", 0)
     monkeypatch.setattr(_sampling, "_PILOT", 20)
     monkeypatch.setattr(_sampling, "_CENTERS", 4)
 
@@ -144,21 +146,23 @@ def source(rows: np.ndarray) -> Iterator[Source]:
 
 def test_lazy_rows_are_read_once_and_embedded_in_another_pass(source: Source) -> None:
     scivis.tl.ivis(made(source.array), use_rep="X", **IVIS)
-    # The two blocks from which the means of the genes are estimated are read once more.
+    # The two blocks from which the means of the genes are estimated, and the units recognized, are read once more for each.
     assert np.median(source.reads) == 1
-    assert source.reads.max() == 2
+    assert source.reads.max() == 3
 
 
 def test_a_subsample_of_lazy_rows_takes_three_passes(source: Source) -> None:
     """One to sample, one to read the sampled rows, and one to embed all rows."""
     scivis.tl.ivis(made(source.array), use_rep="X", **IVIS, max_train_cells=100)
-    # Estimates of means and clusters read some blocks once more.
+    # Estimates of means, units and clusters read some blocks once more.
     assert 3 <= np.median(source.reads) <= 4
-    assert source.reads.max() <= 5
+    assert source.reads.max() <= 6
 
 
 def test_a_query_is_read_once(source: Source, rows: np.ndarray) -> None:
     reference = made(rows)
     scivis.tl.ivis(reference, use_rep="X", **IVIS)
     scivis.tl.ingest(made(source.array), reference)
-    assert (source.reads == 1).all()
+    # The two blocks from which its units are recognized are read once more.
+    assert np.median(source.reads) == 1
+    assert source.reads.max() == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from scivis.data._units import Units, cell_totals, common_total, exponential
 from .preparation import preparation_of, read_scaling, read_units, sample_cells
 from .query_sample import QuerySample, check_level, is_scaled_as_reference
 from .query_steps import NO_PREPARATION, steps_to_reference
+from .representation import choose_expression
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -41,6 +42,8 @@ class QueryReader:
 
     Parameters
     ----------
+    matrix
+        Expression of the query, cells × all its genes.
     align
         Position of the model's genes in the query.
     description
@@ -51,6 +54,7 @@ class QueryReader:
         Genes of the query whose counts add up to the total of a cell, by index; `None` for all.
     """
 
+    matrix: Any
     align: GeneAlignment
     description: str
     convert: Conversion | None = None
@@ -66,40 +70,58 @@ class QueryReader:
 
 
 def read_query(
-    adata: AnnData, matrix: Any, align: GeneAlignment, source: ExpressionInput, reference: AnnData, prepare: Prepare
+    adata: AnnData,
+    align: GeneAlignment,
+    source: ExpressionInput,
+    reference: AnnData,
+    *,
+    layer: str | None = None,
+    prepare: Prepare = "auto",
 ) -> QueryReader:
-    """How blocks of `matrix`, the expression of the query, are read in the units of the reference.
+    """How blocks of expression of the query are read in the units of the reference.
 
     Raises
     ------
+    KeyError
+        If the query lacks the layer.
     UnitsError
         If the query is in other units from which no step leads to those of the reference.
     """
+    matrix = choose_expression(adata, _choose_layer(adata, source, layer, prepare)).matrix
     if prepare == "none" or not matrix.shape[0]:
-        return QueryReader(align, "is taken as it is")
+        return QueryReader(matrix, align, "is taken as it is")
     with np.errstate(all="ignore"):  # values that are not finite are reported when all rows are read
         made = source.preparation or _preparation_again(reference, source)
         if made is None:
-            return QueryReader(align, "is taken as it is: the model does not say how its reference was prepared")
+            reason = "is taken as it is: the model does not say how its reference was prepared"
+            return QueryReader(matrix, align, reason)
         sample = QuerySample.of(matrix, align, made, source.means)
         if not np.isfinite(sample.columns).all():
-            return QueryReader(align, "is taken as it is")
+            return QueryReader(matrix, align, "is taken as it is")
         if prepare == "auto" and is_scaled_as_reference(sample):
             check_level(sample, sample.columns, is_known=False)
-            return QueryReader(align, "is scaled as the reference")
-        return _reader(adata, align, sample, reference, prepare)
+            return QueryReader(matrix, align, "is scaled as the reference")
+        return _converting_reader(adata, QueryReader(matrix, align, ""), sample, reference, prepare)
 
 
-def _reader(
-    adata: AnnData, align: GeneAlignment, sample: QuerySample, reference: AnnData, prepare: Prepare
+def _choose_layer(adata: AnnData, source: ExpressionInput, layer: str | None, prepare: Prepare) -> str:
+    """The given layer, or that of the reference. `.X` takes the place of a layer of scaled genes that the query lacks."""
+    is_scaled = source.preparation is not None and source.preparation.scaling is not None
+    if layer is None and prepare != "none" and is_scaled and source.layer not in adata.layers:
+        return ""
+    return layer or source.layer
+
+
+def _converting_reader(
+    adata: AnnData, reader: QueryReader, sample: QuerySample, reference: AnnData, prepare: Prepare
 ) -> QueryReader:
-    """The reader of a query that is not scaled as the reference."""
+    """The reader with the steps for a query that is not scaled as the reference."""
     made, (scaling, units) = sample.made, _recognize(adata, sample, prepare)
-    convert = steps_to_reference(scaling, units, made, sample.found, align.positions[sample.found])
+    convert = steps_to_reference(scaling, units, made, sample.found, reader.align.positions[sample.found])
     counted = _counted_genes(adata, reference, made) if convert.total else None
     steps = str(convert) or ("as the reference" if units.kind == made.units.kind != "unknown" else "taken as it is")
     description = f"holds {'scaled ' if scaling is not None else ''}{units}: {steps}"
-    reader = QueryReader(align, description, convert if str(convert) else None, counted)
+    reader = replace(reader, description=description, convert=convert if str(convert) else None, counted=counted)
     if "unknown" in (units.kind, made.units.kind) or not (units.total or units.kind == "counts"):
         check_level(sample, reader(sample.rows)[:, sample.found], is_known=made.units.kind != "unknown")
     return reader

@@ -12,7 +12,7 @@ from scivis._adata.expression import fitted_on, unpack_input
 from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
 from scivis._adata.query import Prepare, read_query
-from scivis._adata.representation import choose_expression, choose_representation
+from scivis._adata.representation import choose_representation
 from scivis._adata.results import Results
 from scivis._adata.strangers import Strangers, find_strangers, unknown_labels
 from scivis._checks import check_choice, check_fraction
@@ -77,7 +77,8 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     use_rep
         Key of `adata_new.obsm` to read instead of the expression: the query in the representation of the reference.
     layer
-        Layer with the expression of the query. Default: the layer that the reference used, or `.X`.
+        Layer with the expression of the query. Default: the layer that the reference used, or `.X`, also in place of a
+        layer of scaled genes that the query lacks.
     min_genes
         Minimum fraction of the genes of the model that must be in the query.
     prepare
@@ -168,8 +169,8 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     # Distances to the reference cells replace the input of the model.
     is_given = options.get("distances") is not None
     check_correct(correct=correct, batch_key=batch_key, is_given=is_given)
-    read = partial(read_query, reference=adata_ref, prepare=prepare)
-    rows = Rows(np.empty((0, 0)), "") if is_given else _query_rows(adata_new, entry, use_rep, layer, min_genes, read)
+    read = partial(read_query, reference=adata_ref, layer=layer, prepare=prepare)
+    rows = Rows(np.empty((0, 0)), "") if is_given else _query_rows(adata_new, entry, use_rep, min_genes, read)
     if not is_given:
         rows = corrected_query(
             rows, adata_new, entry, correct=correct, batch_key=batch_key, is_expression=use_rep is None
@@ -206,14 +207,13 @@ def _query_rows(
     adata: AnnData,
     entry: Any,
     use_rep: str | None,
-    layer: str | None,
     min_genes: float,
     read: Callable[..., QueryReader],
 ) -> Rows:
     """The input of the model for the query, in blocks: from expression, by a reader of its units, or from `.obsm`."""
     expression = unpack_input(entry.get("expression")) if use_rep is None else None
     if expression is not None:
-        return _expression_rows(adata, expression, layer, min_genes, read)
+        return _expression_rows(adata, expression, min_genes, read)
     key, width = fitted_on(entry.get("params"), use_rep)
     matrix = choose_representation(adata, use_rep=key).matrix
     if matrix.shape[1] < width:
@@ -223,18 +223,17 @@ def _query_rows(
 
 
 def _expression_rows(
-    adata: AnnData, source: ExpressionInput, layer: str | None, min_genes: float, read: Callable[..., QueryReader]
+    adata: AnnData, source: ExpressionInput, min_genes: float, read: Callable[..., QueryReader]
 ) -> Rows:
     """Rows of expression with the genes of the model in its units, projected if it was fitted on a PCA."""
     from scanpy import logging as logg
 
-    matrix = choose_expression(adata, layer or source.layer).matrix
     align = align_genes(adata.var_names, source.genes, source.means, min_share=min_genes)
     report = logg.info if align.n_found == len(source.genes) else logg.warning
     report(f"    found {align.n_found} of the {len(source.genes)} genes of the model in adata_new")
-    reader = read(adata, matrix, align, source)
+    reader = read(adata, align, source)
     logg.info(f"    adata_new {reader.description}")
-    return Rows(matrix, "adata_new's expression", partial(_project, reader=reader, source=source))
+    return Rows(reader.matrix, "adata_new's expression", partial(_project, reader=reader, source=source))
 
 
 def _project(block: Any, *, reader: QueryReader, source: ExpressionInput) -> NDArray[np.float32]:
