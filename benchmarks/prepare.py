@@ -3,13 +3,13 @@
 python benchmarks/prepare.py --data DIR --out runs-prepare
 python benchmarks/prepare.py --data DIR --out runs-prepare-tsne --methods tsne n2d --folds pbmc3k
 
-Five folds: a quarter of `pbmc3k` and of `cbmc_citeseq` is held out; of `pbmc3k:B`, the query is the B cells among them; in `mixology_3lines` the cells of one technology are the
-reference of the other's, and in `kang_scgen_valid` the control cells that of the stimulated ones. Each fold has two
-references: 2,000 variable genes of log-normalized counts, with and without `sc.pp.scale(max_value=10)`, and 50 principal
-components. The query comes in each state. `acc` is the accuracy of its labels by the ten nearest reference cells on the map:
-of cells prepared as the reference was (`right`), of cells as they are (`prepare="none"`), and of cells that are recognized
-(`prepare="auto"`), or whether these are refused. `distance` is the largest distance between `auto` and `right` on the map,
-relative to the standard deviation of the map. Writes `prepare.csv` and `prepare.md` into --out.
+Five folds: a quarter of `pbmc3k` and of `cbmc_citeseq` is held out; `pbmc3k:B` has the B cells among them as its query; in
+`mixology_3lines`, the cells of one technology are the reference of the other's, and in `kang_scgen_valid` the control cells
+that of the stimulated ones. Each fold has two references: 2,000 variable genes of log-normalized counts, with and without
+`sc.pp.scale(max_value=10)`, and 50 principal components. The query comes in each state. The columns are the accuracy of its
+labels by the ten nearest reference cells on the map: of cells prepared as the reference was (`right`), of cells as they are
+(`prepare="none"`), and of cells that are recognized (`prepare="auto"`), unless these are refused. `distance` is the largest
+distance between `auto` and `right` on the map, relative to the map's standard deviation. Writes `prepare.csv` and `prepare.md` into --out.
 """
 
 from __future__ import annotations
