@@ -238,10 +238,19 @@ def test_another_level_of_unknown_units_is_refused():
     """Intensities of mass cytometry, with and without the usual arcsinh."""
     values = np.random.default_rng(0).gamma(0.5, 200, size=(300, 20)).astype(np.float32)
     reference, query = ad.AnnData(np.arcsinh(values[REFERENCE] / 5)), ad.AnnData(values[QUERY])
-    with pytest.raises(UnitsError, match=r"deviates from the means of the reference .* times as much"):
+    with pytest.raises(UnitsError, match=r"deviates \d+ times as much from its means"):
         read(query, reference)
     query.X = np.arcsinh(query.X / 5)
     assert read(query, reference).description == "holds values of unknown units: taken as it is"
+
+
+def test_another_range_is_refused():
+    """Pixels from 0 to 255, and from 0 to 1."""
+    pixels = np.random.default_rng(0).integers(256, size=(300, 20)).astype(np.float32)
+    reference, query = ad.AnnData(pixels[REFERENCE]), ad.AnnData(pixels[QUERY] * np.float32(0.999))
+    assert "taken as it is" in read(query, reference).description
+    with pytest.raises(UnitsError, match=r"varies 0.00392 times as much"):
+        read(ad.AnnData(pixels[QUERY] / np.float32(255)), reference)
 
 
 def test_another_total_of_some_genes_is_refused_by_its_level(counted):

@@ -150,3 +150,5 @@ def test_the_message_says_what_was_recognized(query, references):
 def test_prepare_must_be_known(query, references):
     with pytest.raises(ValueError, match=r"prepare='scale' .*auto.*none.*counts.*log1p"):
         place(query, references, prepare="scale")
+    with pytest.raises(ValueError, match=r"prepare='counts' is about expression, but use_rep='X_pca' is read"):
+        place(query, references, prepare="counts", use_rep="X_pca")

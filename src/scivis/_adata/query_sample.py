@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from .preparation import Preparation
 
 # Root mean square deviation from the means of the reference, relative to the reference's own. In data of other cells, of
-# another technology, or of one cell type, it was between .8 and 1.5; in other units below .6 or above 2.2.
-_DEVIATIONS = (0.2, 2.0)
-# The same where units are unknown on both sides, so that new cells may be far from those of the reference.
-_DEVIATIONS_OF_UNKNOWN = (0.05, 10.0)
+# another technology, or of one cell type, it was between .8 and 1.5; in larger units above 2.2.
+_MAX_DEVIATION = 2.0
+# The same where units are unknown, so that new cells may be far from those of the reference.
+_MAX_DEVIATION_OF_UNKNOWN = 10.0
+# Standard deviation relative to the reference's own, of at least so many cells. It is about 1, and .7 within a cell type.
+_MIN_SPREAD, _MIN_CELLS = 0.05, 10
 # Share of the lowest values of the reference, relative to the reference, above which the genes have the same scaling.
 _SAME_LOWEST, _MIN_LOWEST = 0.3, 0.1
 # Share of negative values in scaled data, at least, and cells that are enough to see their units.
@@ -71,7 +73,7 @@ def is_scaled_as_reference(sample: QuerySample) -> bool:
     """
     columns, made = sample.columns, sample.made
     lowest = made.lowest[sample.found]
-    if made.scaling is not None and made.units.kind == "normalized":
+    if made.scaling is not None and made.units.kind in ("normalized", "counts"):
         unscaled = made.scaling.of_genes(sample.found).units_before(columns[:_CELLS_OF_UNITS])
         if (unscaled.kind, unscaled.log_base) == (made.units.kind, made.units.log_base):
             return True
@@ -86,17 +88,18 @@ def is_scaled_as_reference(sample: QuerySample) -> bool:
 
 
 def check_level(sample: QuerySample, columns: NDArray[np.float32], *, is_known: bool) -> None:
-    """Raise if `columns`, the sample in the units of the reference, deviate much more from its means than the reference.
+    """Raise if `columns`, the sample in the units of the reference, vary much more or much less than the reference.
 
     `is_known` tells whether the units of the reference are.
     """
-    deviations, means = sample.made.deviations[sample.found], sample.means[sample.found]
-    ratio = float(np.sqrt(np.mean((columns - means) ** 2, dtype=np.float64) / np.mean(deviations**2, dtype=np.float64)))
-    low, high = _DEVIATIONS if is_known else _DEVIATIONS_OF_UNKNOWN
-    if np.isfinite(ratio) and not low < ratio < high:
+    means, variance = sample.means[sample.found], np.mean(sample.made.deviations[sample.found] ** 2, dtype=np.float64)
+    deviation = np.sqrt(np.mean((columns - means) ** 2, dtype=np.float64) / variance)
+    spread = np.sqrt(np.mean(columns.var(axis=0, dtype=np.float64)) / variance) if len(columns) >= _MIN_CELLS else 1.0
+    highest = _MAX_DEVIATION if is_known else _MAX_DEVIATION_OF_UNKNOWN
+    if np.isfinite(deviation) and not (deviation < highest and spread > _MIN_SPREAD):
         msg = (
-            f"adata_new deviates from the means of the reference {ratio:.2g} times as much as the reference itself, so "
-            "that it seems to be in other units (another normalization, or no logarithm). Prepare it as the reference "
-            f"was. {NO_PREPARATION}"
+            f"The expression of adata_new varies {spread:.3g} times as much as that of the reference, and deviates "
+            f"{deviation:.3g} times as much from its means, so that it seems to be in other units (another normalization, "
+            f"another range, or no logarithm). Prepare it as the reference was. {NO_PREPARATION}"
         )
         raise UnitsError(msg)

@@ -70,6 +70,6 @@ def _why_not(undone: Scaling | None, units: Units, made: Preparation) -> str:
             f"adata_new holds {units}, and the reference {made.units}; it does not say to which total. Prepare adata_new in "
             f"the same way, for instance by `sc.pp.normalize_total(adata_new, target_sum=...)`{log}."
         )
-    if units.kind != "counts" == made.units.kind:
+    if made.units.kind == "counts" and units.kind == "normalized":
         return f"adata_new holds {units}, but the reference {made.units}. Pass the counts of adata_new (`layer=...`)."
     return ""

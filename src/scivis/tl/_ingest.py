@@ -198,6 +198,9 @@ def _check_call(
         raise ValueError(msg)
     check_fraction("min_genes", min_genes)
     check_choice("prepare", prepare, get_args(Prepare))
+    if use_rep is not None and prepare not in ("auto", "none"):
+        msg = f"prepare={prepare!r} is about expression, but use_rep={use_rep!r} is read. Pass only one of them."
+        raise ValueError(msg)
     if not inplace and adata.isbacked:
         msg = "inplace=False needs adata_new in memory: pass adata_new.to_memory(), or leave inplace out."
         raise ValueError(msg)
