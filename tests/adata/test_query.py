@@ -249,7 +249,7 @@ def test_another_range_is_refused():
     pixels = np.random.default_rng(0).integers(256, size=(300, 20)).astype(np.float32)
     reference, query = ad.AnnData(pixels[REFERENCE]), ad.AnnData(pixels[QUERY] * np.float32(0.999))
     assert "taken as it is" in read(query, reference).description
-    with pytest.raises(UnitsError, match=r"varies 0.00392 times as much"):
+    with pytest.raises(UnitsError, match=r"varies 0.003\d+ times"):
         read(ad.AnnData(pixels[QUERY] / np.float32(255)), reference)
 
 

@@ -73,3 +73,10 @@ def test_the_order_of_steps():
         "unscaled with their own means and deviations, counts multiplied by 2, converted to logarithms of base 2, "
         "scaled with the means and deviations of the reference"
     )
+
+
+def test_values_that_are_not_finite_pass_without_a_warning():
+    """The validation of rows reports them."""
+    x = np.array([[np.nan, np.inf, 100.0]], np.float32)
+    converted = Conversion(exponentiated=10.0, total=1e4, logarithmized=E)(x, np.array([np.inf]))
+    assert np.isnan(converted[0, 0])

@@ -58,7 +58,7 @@ class ExpressionInput:
 
     def project(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The model's input for rows of expression, shape (n, genes)."""
-        with np.errstate(invalid="ignore"):  # infinite values become NaN, which validation reports
+        with np.errstate(invalid="ignore", over="ignore"):  # validation reports what is not finite
             return rows @ self.loadings + self.offset if self.loadings.size else rows
 
 

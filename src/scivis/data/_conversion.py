@@ -49,13 +49,17 @@ class Conversion:
 
     def __call__(self, rows: NDArray[np.float32], totals: NDArray[Any]) -> NDArray[np.float32]:
         """Rows of expression in the other units, shape (n, genes); `totals` are the counts of the cells in all genes."""
+        with np.errstate(all="ignore"):  # values that are not finite are reported when the rows are validated
+            return self._convert(rows, totals).astype(np.float32, copy=False)
+
+    def _convert(self, rows: NDArray[np.float32], totals: NDArray[Any]) -> NDArray[Any]:
         if self.undone is not None:
             rows = self.undone.undo(rows)
         rows = exponential(rows, self.exponentiated)
         if self.total:
             rows = rows * (self.total / np.where(totals == 0, 1, totals)).astype(np.float32)[:, None]
         rows = logarithm(rows * np.float32(self.factor), self.logarithmized)
-        return (self.scaling.apply(rows) if self.scaling is not None else rows).astype(np.float32, copy=False)
+        return rows if self.scaling is None else self.scaling.apply(rows)
 
     def __str__(self) -> str:
         """The steps, for a message; empty if there are none."""
