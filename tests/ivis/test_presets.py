@@ -59,8 +59,20 @@ def test_an_unknown_preset_is_rejected_with_the_known_ones():
         preset_params("fast", 100)
 
 
-@pytest.mark.parametrize(("n_cells", "epochs", "batch_size"), [(5000, 48, 1000), (60_000, 36, 1024), (10**6, 20, 1024)])
+@pytest.mark.parametrize(("n_cells", "epochs", "batch_size"), [(5000, 48, 1000), (60_000, 37, 1024), (10**6, 20, 1024)])
 def test_labels_are_learned_with_more_epochs_and_on_many_cells_with_larger_batches(n_cells, epochs, batch_size):
     plain, labeled = (preset_params("default", n_cells, is_labeled=is_labeled) for is_labeled in (False, True))
     assert (labeled["epochs"], labeled["batch_size"]) == (epochs, batch_size)
-    assert {key for key in plain if plain[key] != labeled[key]} <= {"epochs", "batch_size"}
+    assert labeled["input_noise"] > plain["input_noise"]
+    changed = {key for key in plain if plain[key] != labeled[key]}
+    assert changed <= {"epochs", "batch_size", "input_noise", "learning_rate", "model"}
+
+
+@pytest.mark.parametrize("is_labeled", [False, True], ids=["unlabeled", "labeled"])
+def test_a_subsample_is_trained_for_fewer_epochs_only_if_it_is_large(is_labeled):
+    whole, sample = (
+        [preset_params("default", n, is_subsample=is_sample, is_labeled=is_labeled)["epochs"] for n in (5000, 100_000)]
+        for is_sample in (False, True)
+    )
+    assert sample[0] == whole[0]
+    assert sample[1] < whole[1]

@@ -13,6 +13,7 @@ from scivis.neighbors import Neighbors
 from scivis.nn import Architecture, _epochs, build_encoder
 from scivis.nn._batches import Batch
 from scivis.nn._epochs import EarlyStopping, EpochLayout, EpochSampler
+from scivis.nn._schedule import Schedule
 from scivis.nn._siamese import Siamese, Supervision
 from scivis.nn.supervision import build_head, make_targets
 
@@ -26,9 +27,10 @@ def zeros(*shape):
     return keras.Variable(np.zeros(shape, np.int32), dtype="int32")
 
 
-def make_sampler(model, x, layout, batch, supervision=None, anchors=None):
+def make_sampler(model, x, layout, batch, supervision=None, anchors=None, noise=0.0):
     rng = np.random.default_rng(0)
-    sampler = EpochSampler(x, ring(len(x)), layout, batch, True, rng, supervision, anchors)  # noqa: FBT003
+    schedule = Schedule("infonce", 4, 1, "adam", 1e-3, decay=False, patience=None, global_weight=0.0, noise=noise)
+    sampler = EpochSampler(x, ring(len(x)), layout, batch, schedule, rng, supervision, anchors)
     sampler.set_model(model)
     return sampler
 
@@ -124,11 +126,9 @@ def test_noise_of_the_given_size_is_added_to_the_input_during_training_only():
     """The encoder is the identity, and all rows are zero."""
     x = np.zeros((40, 3), np.float32)
     encoder = keras.Sequential([layers.Input((3,)), layers.Identity()])
-    targets = make_targets(np.arange(40) % 2, "sparse_categorical_crossentropy", 40)
-    supervision = Supervision(targets, build_head(2, "sparse_categorical_crossentropy", 3), "mae", 0.5, noise=2.0)
     sizes = {"n_batches": 2, "batch": Batch(20, 1, 40)}
-    model = Siamese(encoder, x, loss="infonce", global_weight=0.0, supervision=supervision, **sizes)
-    sampler = make_sampler(model, x, EpochLayout(40, 1, 2, 2, resident=True), sizes["batch"], supervision)
+    model = Siamese(encoder, x, loss="infonce", global_weight=0.0, noisy=True, **sizes)
+    sampler = make_sampler(model, x, EpochLayout(40, 1, 2, 2, resident=True), sizes["batch"], noise=2.0)
     embeddings = []
     for epoch in range(2):
         sampler.on_epoch_begin(epoch)

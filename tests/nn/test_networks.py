@@ -55,7 +55,7 @@ def test_the_networks_have_as_many_weights_as_in_ivis(network, params):
 
 
 @pytest.mark.parametrize("linear_path", [False, True])
-@pytest.mark.parametrize("network", ["residual", *WIDTHS, (8,)])
+@pytest.mark.parametrize("network", ["residual", "compact", *WIDTHS, (8,)])
 def test_weight_shapes_are_those_of_the_encoder(network, linear_path):
     architecture = Architecture(network, n_features=50, n_components=2, linear_path=linear_path)
     shapes = [tuple(weight.shape) for weight in build_encoder(architecture).weights]
@@ -231,7 +231,7 @@ def test_images_are_read_by_a_convolutional_network_and_a_linear_path():
 # --- names and widths
 
 
-@pytest.mark.parametrize("network", ["residual", "szubert", "maaten", "hinton", (1,), [128, 64]])
+@pytest.mark.parametrize("network", ["residual", "compact", "szubert", "maaten", "hinton", (1,), [128, 64]])
 def test_known_networks_are_accepted(network):
     check_network(network)
 

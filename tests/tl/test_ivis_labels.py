@@ -195,8 +195,9 @@ def test_at_weight_zero_the_embedding_is_that_without_labels(cells):
 
 
 @pytest.mark.slow
-def test_labels_are_trained_for_more_epochs_but_not_at_weight_zero(cells, monkeypatch):
+def test_labels_have_epochs_of_their_own_but_not_at_weight_zero(cells, monkeypatch):
     monkeypatch.setitem(presets._SMALL_DATA, "epochs", 2)
+    monkeypatch.setitem(presets._SMALL_WITH_LABELS, "epochs", 3)
     settings = {name: value for name, value in TINY.items() if name != "epochs"}
     alone, none, half = (
         scivis.tl.ivis(cells, copy=True, **settings, **labels)

@@ -185,7 +185,9 @@ def test_auto_subsamples_only_many_cells(few, in_memory, monkeypatch):
     monkeypatch.setattr("scivis._ivis.arguments._SUBSAMPLE", 150)
     scivis.tl.ivis(adata, use_rep="X_pca", **TINY)
     assert adata.uns["ivis"]["params"]["n_train_cells"] == 150
-    assert adata.uns["ivis"]["params"]["global_weight"] == 0.6
+    monkeypatch.setattr("scivis._ivis.presets._SMALL_UP_TO", 149)
+    scivis.tl.ivis(adata, use_rep="X_pca", **TINY | {"batch_size": 20})
+    assert adata.uns["ivis"]["params"]["global_weight"] == 0.6  # of a subsample of many cells
 
 
 def test_a_graph_of_all_cells_is_used_with_a_subsample(expressed, monkeypatch):

@@ -83,8 +83,8 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
         Weight of the loss of the labels relative to the total loss, between 0 and 1. At 0, labels are ignored and no
         predictions are available.
     input_noise
-        Standard deviation of noise that is added to the input during training with labels, relative to the overall standard
-        deviation of the data. It reduces overfitting of the labels.
+        Standard deviation of noise that is added to the input during training, relative to the overall standard deviation
+        of the data. It reduces overfitting, so that new rows are placed better.
     annoy_index_path
         Path of an index from :func:`scivis.neighbors.build_annoy_index`, which is used instead of building a new one.
     build_index_on_disk

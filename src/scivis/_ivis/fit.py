@@ -107,10 +107,10 @@ def fit(
         fitted.encoder,
         data.x,
         data.neighbors,
-        settings.schedule(shuffle),
+        settings.schedule(shuffle, noise_unit=_standard_deviation(rows)),
         rng=fitted.rng or streams.training,
         anchors=data.anchors,
-        supervision=_supervision(fitted.head, data.targets, settings, rows),
+        supervision=_supervision(fitted.head, data.targets, settings),
         callbacks=callbacks,
         before=fitted.training,
         report=(lambda state: report(replace(fitted, training=state))) if each_epoch else None,
@@ -182,21 +182,22 @@ def _continued(before: FittedIvis, targets: Targets | None, x: NDArray[np.float3
     raise ValueError(msg)
 
 
-def _supervision(
-    head: LabelHead | None, targets: Targets | None, settings: Settings, x: NDArray[np.float32]
-) -> Supervision | None:
+def _standard_deviation(x: NDArray[np.float32]) -> float:
+    """Root of the mean variance of the features of `x`, shape (n, ...)."""
+    return float(np.sqrt(x.var(axis=0).mean()))
+
+
+def _supervision(head: LabelHead | None, targets: Targets | None, settings: Settings) -> Supervision | None:
     from scivis.nn._siamese import Supervision
     from scivis.nn.supervision import scale_targets
 
     if targets is None or head is None:
         return None
-    noise = settings.input_noise
     return Supervision(
         scale_targets(targets, head.scale),
         head.network,
         metric=settings.supervision_metric,
         weight=settings.supervision_weight,
-        noise=noise * float(np.sqrt(x.var(axis=0).mean())) if noise else 0.0,
     )
 
 

@@ -8,23 +8,39 @@ from scivis._checks import check_choice
 
 Preset = Literal["default", "classic"]
 
+# Many passes through a narrow network with noise in its input place new cells better, in the same time, than few passes
+# through a wide one without, which learns the cells of training by heart (benchmarks/place.py).
 # Small data: a batch holds a fifth of the rows, among which neighbors are frequent, so that no positives are added to the
 # anchors. Training meets few random pairs, and the distance term needs a higher weight to set the layout.
 _SMALL_UP_TO = 10_000
-_SMALL_DATA = {"epochs": 32, "global_weight": 0.33, "k": 25, "learning_rate": 8e-3}
+_SMALL_DATA = {"epochs": 96, "global_weight": 0.33, "k": 25, "learning_rate": 1.2e-2, "input_noise": 0.2}
 _STEPS_PER_EPOCH = 5
-# Large data: positives are added to each anchor. Where cells lie densely, the nearest few neighbors show most detail. The
-# total number of anchors is fixed: larger data need fewer epochs, within these bounds.
-_LARGE_DATA = {"batch_size": 512, "global_weight": 0.27, "k": 10, "learning_rate": 5e-3}
-_TOTAL_ANCHORS, _MIN_EPOCHS, _MAX_EPOCHS = 560_000, 5, 14
+# Large data: positives are added to each anchor. Where cells lie densely, the nearest few neighbors show most detail, and
+# less noise blurs it. The total number of anchors is fixed: larger data need fewer epochs, within these bounds.
+_LARGE_DATA = {"batch_size": 512, "global_weight": 0.27, "k": 10, "learning_rate": 8e-3, "input_noise": 0.1}
+_TOTAL_ANCHORS, _MIN_EPOCHS, _MAX_EPOCHS = 1_120_000, 5, 28
 
-# A subsample: fewer epochs, so that the network generalizes to the other cells, and a higher weight for the layout of many
-# cells, of which few random pairs are met (benchmarks/huge.py).
+# A subsample of many cells: fewer epochs, and a higher weight for the layout of many cells, of which few random pairs are
+# met (benchmarks/huge.py).
 _SUBSAMPLE = {"epochs": 3, "global_weight": 0.6}
-# With labels: noise, in standard deviations of the data, against overfitting of the labels, and more epochs to learn despite
-# it. With many cells, larger batches, as neighbors mostly share their label (benchmarks/supervised.py).
-_INPUT_NOISE = 0.45
-_EPOCHS_FACTOR, _EPOCHS_FACTOR_LARGE, _BATCH_SIZE_LARGE = 1.5, 4.0, 1024
+# With labels: more noise, as labels are learned by heart more easily than neighbors, and a wide network. With many cells,
+# larger batches, as neighbors mostly share their label (benchmarks/supervised.py).
+_WITH_LABELS = {"input_noise": 0.45, "model": "residual"}
+_SMALL_WITH_LABELS = {"epochs": 48, "learning_rate": 8e-3}
+_LARGE_WITH_LABELS = {"batch_size": 1024, "learning_rate": 5e-3}
+_ANCHORS_WITH_LABELS, _MIN_EPOCHS_WITH_LABELS, _MAX_EPOCHS_WITH_LABELS = 2_240_000, 20, 56
+_SUBSAMPLE_WITH_LABELS = {"epochs": 12}
+
+# The settings that performed best over all data sets of benchmarks/, for any number of cells.
+_DEFAULT = {
+    "distance": "infonce",
+    "n_epochs_without_progress": None,
+    "model": "compact",
+    "optimizer": "muon",
+    "learning_rate_decay": True,
+    "linear_path": True,
+    "standardize": True,
+}
 
 # Settings of ivis 2.0, from its documentation (section 1.14).
 CLASSIC: dict[str, Any] = {
@@ -52,7 +68,7 @@ def preset_params(
     Examples
     --------
     >>> preset_params("default", 2_000)["epochs"], preset_params("default", 1_000_000)["epochs"]
-    (32, 5)
+    (96, 5)
     >>> preset_params("default", 100_000, is_subsample=True)["epochs"]
     3
     >>> preset_params("default", 2_000, is_labeled=True)["epochs"]
@@ -61,29 +77,22 @@ def preset_params(
     check_choice("preset", preset, get_args(Preset))
     if preset == "classic":
         return dict(CLASSIC)
-    params = _default(n_cells) | (_SUBSAMPLE if is_subsample else {})
-    return params | (_with_labels(n_cells, params["epochs"]) if is_labeled else {})
+    is_small = n_cells <= _SMALL_UP_TO
+    params = _small_data(n_cells) if is_small else _large_data(n_cells, is_subsample=is_subsample)
+    if is_labeled:
+        params |= _SMALL_WITH_LABELS if is_small else _large_with_labels(n_cells, is_subsample=is_subsample)
+    return _DEFAULT | params | (_WITH_LABELS if is_labeled else {})
 
 
-def _default(n_cells: int) -> dict[str, Any]:
-    """The settings that performed best over all data sets of benchmarks/, by number of cells."""
-    if n_cells <= _SMALL_UP_TO:
-        sizes = _SMALL_DATA | {"batch_size": max(-(-n_cells // _STEPS_PER_EPOCH), 2)}
-    else:
-        sizes = _LARGE_DATA | {"epochs": min(max(_TOTAL_ANCHORS // n_cells, _MIN_EPOCHS), _MAX_EPOCHS)}
-    return sizes | {
-        "distance": "infonce",
-        "n_epochs_without_progress": None,
-        "model": "residual",
-        "optimizer": "muon",
-        "learning_rate_decay": True,
-        "linear_path": True,
-        "standardize": True,
-        "input_noise": _INPUT_NOISE,
-    }
+def _small_data(n_cells: int) -> dict[str, Any]:
+    return _SMALL_DATA | {"batch_size": max(-(-n_cells // _STEPS_PER_EPOCH), 2)}
 
 
-def _with_labels(n_cells: int, epochs: int) -> dict[str, Any]:
-    if n_cells <= _SMALL_UP_TO:
-        return {"epochs": round(_EPOCHS_FACTOR * epochs)}
-    return {"epochs": round(_EPOCHS_FACTOR_LARGE * epochs), "batch_size": _BATCH_SIZE_LARGE}
+def _large_data(n_cells: int, *, is_subsample: bool) -> dict[str, Any]:
+    epochs = min(max(_TOTAL_ANCHORS // n_cells, _MIN_EPOCHS), _MAX_EPOCHS)
+    return _LARGE_DATA | {"epochs": epochs} | (_SUBSAMPLE if is_subsample else {})
+
+
+def _large_with_labels(n_cells: int, *, is_subsample: bool) -> dict[str, Any]:
+    epochs = min(max(_ANCHORS_WITH_LABELS // n_cells, _MIN_EPOCHS_WITH_LABELS), _MAX_EPOCHS_WITH_LABELS)
+    return _LARGE_WITH_LABELS | {"epochs": epochs} | (_SUBSAMPLE_WITH_LABELS if is_subsample else {})

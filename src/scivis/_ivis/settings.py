@@ -86,8 +86,8 @@ class Settings:
         """Name of the loss; `custom` for a function of the user."""
         return self.distance if isinstance(self.distance, str) else "custom"
 
-    def schedule(self, shuffle: Shuffle) -> Schedule:
-        """Loss, optimizer and length of the training."""
+    def schedule(self, shuffle: Shuffle, *, noise_unit: float) -> Schedule:
+        """Loss, optimizer and length of the training; `noise_unit` is the standard deviation of the data."""
         from scivis.nn._schedule import Schedule
 
         return Schedule(
@@ -99,6 +99,7 @@ class Settings:
             decay=self.learning_rate_decay,
             patience=self.n_epochs_without_progress,
             global_weight=self.global_weight,
+            noise=self.input_noise * noise_unit,
             shuffle=shuffle,
         )
 

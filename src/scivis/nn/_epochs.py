@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from scivis.neighbors import LazyNeighbors, Neighbors
 
     from ._batches import Batch
-    from ._schedule import TrainingState
+    from ._schedule import Schedule, TrainingState
     from ._siamese import Supervision
-    from .pairs import Shuffle
 
 # Batches per call of the compiled graph. The Python code between two calls takes as long as a small batch.
 _STEPS_PER_CALL = 32
@@ -65,19 +64,19 @@ class EpochSampler(keras.callbacks.Callback):
         neighbors: Neighbors | LazyNeighbors,
         layout: EpochLayout,
         batch: Batch,
-        shuffle: Shuffle,
+        schedule: Schedule,
         rng: np.random.Generator,
         supervision: Supervision | None,
         anchors: NDArray[np.integer] | None = None,
     ) -> None:
         super().__init__()
         self.x, self.neighbors, self.layout, self.batch = x, neighbors, layout, batch
-        self.shuffle, self.rng = shuffle, rng
+        self.schedule, self.rng = schedule, rng
         self.supervision, self.anchors = supervision, anchors
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         layout, batch_size = self.layout, self.batch.n_anchors
-        order = pairs.sample_anchors(layout.n_anchors, layout.n_steps, batch_size, self.shuffle, self.rng)
+        order = pairs.sample_anchors(layout.n_anchors, layout.n_steps, batch_size, self.schedule.shuffle, self.rng)
         self.order = order if self.anchors is None else self.anchors[order].astype(np.int32)
         self._start_round(0)
 
@@ -94,8 +93,8 @@ class EpochSampler(keras.callbacks.Callback):
             sampled = [self.batch.sample_pairs(batch, self.neighbors, self.rng) for batch in rows]
             self.model.pairs.assign(np.stack(sampled))
         self.model.rows.assign(rows if self.layout.resident else self._load(rows))
-        if self.supervision is not None and self.supervision.noise:
-            self.model.noise.assign(self.rng.normal(0.0, self.supervision.noise, self.model.noise.shape))
+        if self.schedule.noise:
+            self.model.noise.assign(self.rng.normal(0.0, self.schedule.noise, self.model.noise.shape))
 
     def _load(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         """Copy rows and their labels into the model. Returns their positions there, in the shape of `rows`."""

@@ -25,6 +25,7 @@ class Schedule:
     decay: bool  # whether the learning rate decays to zero along a cosine over the epochs
     patience: int | None  # epochs without a lower loss before training stops and the best weights are restored
     global_weight: float  # weight of the distance-correlation term
+    noise: float = 0.0  # standard deviation of the noise that is added to the input, in the unit of the input
     shuffle: Shuffle = True  # order of the rows in an epoch; see `pairs.sample_anchors`
 
 

@@ -24,17 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Supervision:
-    """Labels that are learned in addition to the neighbors.
-
-    Noise in the input prevents overfitting to the labels, like a penalty on curvature (Bishop, Neural Computation 7,
-    1995).
-    """
+    """Labels that are learned in addition to the neighbors."""
 
     targets: Targets
     head: keras.Model  # predicts the labels from the embedding
     metric: str  # name of the Keras loss of the predictions
     weight: float  # weight of this loss, between 0 and 1
-    noise: float = 0.0  # standard deviation of the noise, in the unit of the input
 
 
 class Siamese(keras.Model):
@@ -43,8 +38,9 @@ class Siamese(keras.Model):
     The data `x`, shape (n, ...), and the batches of an epoch are variables of the model, so that its input is only the
     index of a batch. Batch `i` consists of the rows `rows[i]`, shape (views, anchors), anchors first and then their
     partners, and the pairs `pairs[i]` of positions among them, shape (2, pairs). `loss` and `global_weight` are those
-    of :class:`Schedule`. With labels, `noise` is added to the rows of every batch. It is the same for all batches of a
-    round, as the order of the rows, and so the noise of each row, is new in each epoch.
+    of :class:`Schedule`. With `noisy`, the variable `noise` is added to the rows of every batch. It is the same for all
+    batches of a round, as the order of the rows, and so the noise of each row, is new in each epoch. Noise in the input
+    prevents overfitting, like a penalty on curvature (Bishop, Neural Computation 7, 1995).
     """
 
     def __init__(
@@ -54,6 +50,7 @@ class Siamese(keras.Model):
         *,
         loss: str | IvisLoss,
         global_weight: float,
+        noisy: bool = False,
         n_batches: int,
         batch: Batch,
         supervision: Supervision | None = None,
@@ -66,10 +63,10 @@ class Siamese(keras.Model):
         self.rows = self._add_variable(np.zeros((n_batches, batch.n_views, batch.n_anchors), np.int32))
         self.pairs = self._add_variable(np.zeros((n_batches, 2, batch.n_pairs), np.int32))
         self.n_anchors = batch.n_anchors
+        self.noise = self._add_variable(np.zeros((batch.n_rows, *x.shape[1:]), np.float32)) if noisy else None
         self.supervision: Any = supervision
         if supervision is not None:
             self.head = supervision.head
-            self.noise = self._add_variable(np.zeros((batch.n_rows, *x.shape[1:]), np.float32))
             # One label per row of `x`. If rows are read from a file in parts, their labels are assigned with them.
             values, labeled = supervision.targets.values, supervision.targets.labelled.astype(np.float32)
             self.labels = self._add_variable(np.resize(values, (len(x), *values.shape[1:])))
@@ -84,8 +81,7 @@ class Siamese(keras.Model):
     def call(self, batch: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:  # noqa: FBT001, FBT002 (Keras)
         """The rows of the batch with this index, shape (1,), and their embeddings, anchors first."""
         x = ops.take(self.x, ops.ravel(ops.take(self.rows, batch[0], axis=0)), axis=0)
-        noisy = training and self.supervision is not None
-        return x, self.encoder(x + self.noise if noisy else x, training=training)
+        return x, self.encoder(x if self.noise is None or not training else x + self.noise, training=training)
 
     def compute_loss(self, x: Tensor = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Tensor:
         """Loss of the batch with index `x`: of pairs or triplets, of distances, and of labels."""

@@ -95,7 +95,7 @@ def train(
         for rule in stopping:
             rule.restore()
         return resumed
-    sampler = EpochSampler(x, neighbors, layout, batch, schedule.shuffle, rng, supervision, anchors)
+    sampler = EpochSampler(x, neighbors, layout, batch, schedule, rng, supervision, anchors)
     reporter = [_reporter(report, model, losses, stopping)] if report else []
     # One stream for all epochs: starting another takes Keras a tenth of a second.
     indices = ((np.array([i], np.int32),) for i in cycle(range(layout.n_batches)))
@@ -133,6 +133,7 @@ def _compiled_model(
         x,
         loss=schedule.loss,
         global_weight=schedule.global_weight,
+        noisy=schedule.noise > 0,
         n_batches=layout.n_batches,
         batch=batch,
         supervision=supervision,

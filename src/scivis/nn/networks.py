@@ -23,10 +23,10 @@ from ._dense import dense_shapes, standardize
 Network = str | tuple[int, ...]
 
 IVIS_WIDTHS = {"szubert": (128, 128, 128), "maaten": (500, 500, 2000), "hinton": (2000, 1000, 500)}
-BUILT_IN = ("residual", *IVIS_WIDTHS)
+RESIDUAL_WIDTHS, RESIDUAL_DEPTH = {"residual": 224, "compact": 128}, 3
+BUILT_IN = (*RESIDUAL_WIDTHS, *IVIS_WIDTHS)
 # Units of a layer, and weights of an encoder: 2 GB, and three times as much with the state of the optimizer.
 _MAX_WIDTH, _MAX_WEIGHTS = 100_000, 500_000_000
-RESIDUAL_WIDTH, RESIDUAL_DEPTH = 224, 3
 # Registered functions from the shape of a row to a Keras model without its last layer.
 REGISTERED: dict[str, Callable[[tuple[int, ...]], Model]] = {}
 
@@ -38,7 +38,7 @@ class Architecture:
     Parameters
     ----------
     network
-        `residual` (the default of :func:`scivis.tl.ivis`), `szubert`, `maaten`, `hinton`, a name that was registered by
+        `residual` or `compact` (the defaults of :func:`scivis.tl.ivis`), `szubert`, `maaten`, `hinton`, a name that was registered by
         :func:`register_network`, a tuple of widths, or `custom` for a Keras model of the user, which is passed to
         :func:`build_encoder`.
     n_features
@@ -138,8 +138,8 @@ def build_encoder(architecture: Architecture, seed: int = 0, backbone: Model | N
 
 
 def _hidden_layers(x: Any, network: Network, seeds: Any) -> Any:
-    if network == "residual":
-        return _residual(x, seeds)
+    if network in RESIDUAL_WIDTHS:
+        return _residual(x, RESIDUAL_WIDTHS[str(network)], seeds)
     return _self_normalizing(x, IVIS_WIDTHS[network] if isinstance(network, str) else network, seeds)
 
 
@@ -153,7 +153,7 @@ def _self_normalizing(x: Any, widths: tuple[int, ...], seeds: Any) -> Any:
     return x
 
 
-def _residual(x: Any, seeds: Any) -> Any:
+def _residual(x: Any, width: int, seeds: Any) -> Any:
     """Three dense layers with layer normalization and GELU. The second and third add their input to their output.
 
     With GELU (Hendrycks and Gimpel, 2016), which is smooth, embeddings keep more neighbors than with ReLU
@@ -161,7 +161,7 @@ def _residual(x: Any, seeds: Any) -> Any:
     """
     for i in range(RESIDUAL_DEPTH):
         kernel = initializers.GlorotUniform(seed=next(seeds))
-        y = layers.Dense(RESIDUAL_WIDTH, kernel_initializer=kernel, name=f"hidden_{i}")(x)
+        y = layers.Dense(width, kernel_initializer=kernel, name=f"hidden_{i}")(x)
         y = layers.Activation("gelu")(layers.LayerNormalization(name=f"normalization_{i}")(y))
         x = layers.Add()([x, y]) if i else y
     return x
@@ -184,10 +184,10 @@ def random_states(model: Model) -> list[Variable]:
 def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
     """Shapes of the encoder's weights, in any order, computed without building a network."""
     network, n_in, n_out = architecture.network, architecture.n_features, architecture.n_components
-    if network == "residual":
-        shapes = dense_shapes([n_in, *[RESIDUAL_WIDTH] * RESIDUAL_DEPTH, n_out])
+    if width := RESIDUAL_WIDTHS.get(str(network)):
+        shapes = dense_shapes([n_in, *[width] * RESIDUAL_DEPTH, n_out])
         # Each layer normalization has a scale and a shift.
-        shapes += [(RESIDUAL_WIDTH,)] * (2 * RESIDUAL_DEPTH)
+        shapes += [(width,)] * (2 * RESIDUAL_DEPTH)
     else:
         widths = IVIS_WIDTHS.get(str(network), network)
         shapes = dense_shapes([n_in, *cast("tuple[int, ...]", widths), n_out])
@@ -208,7 +208,8 @@ def check_network(network: object) -> None:
 
 def check_size(network: Network, n_components: int, n_features: int = 1) -> None:
     """Raise if an encoder would have more weights than can be trained, before memory is reserved for them."""
-    widths = IVIS_WIDTHS.get(network, (RESIDUAL_WIDTH,) * RESIDUAL_DEPTH) if isinstance(network, str) else network
+    residual = (RESIDUAL_WIDTHS.get(str(network), 0),) * RESIDUAL_DEPTH
+    widths = IVIS_WIDTHS.get(network, residual) if isinstance(network, str) else network
     check_widths((n_features, *widths, n_components), f"network={network!r} and n_components={n_components}")
 
 

@@ -115,9 +115,10 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Defaults of `n_neighbors` and of the parameters from `network` to `learning_rate`: `default`, or `classic` for
         those of ivis 2.0.
     network
-        Hidden layers: `residual` (the default; three layers of 224 units with layer normalization), `szubert`
-        (128-128-128; `classic`), `maaten` (500-500-2000), `hinton` (2000-1000-500), a list of widths, or a Keras model
-        without the last layer.
+        Hidden layers: `compact` or `residual` (three layers of 128 or 224 units with layer normalization), `szubert`
+        (128-128-128), `maaten` (500-500-2000), `hinton` (2000-1000-500), a list of widths, or a Keras model without the
+        last layer. Default: `compact`, and with labels `residual` (`classic`: `szubert`). A wider network places new
+        cells worse, because it learns the cells of training by heart.
     loss
         Loss of the embedding: `infonce` (the default) or a triplet loss: `pn` (`classic`), `euclidean`, `manhattan`,
         `chebyshev`, `cosine`, `softmax_ratio`, each also as `…_pn` (`euclidean_pn` is `pn`); a name given to
@@ -134,8 +135,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         batches resolve finer detail. Default: a fifth of the cells; above 10,000 cells 512, each with three of its
         neighbors, or with labels 1,024, each with one (`classic`: 128).
     epochs
-        Maximum number of epochs. Default: 32 up to 10,000 cells, 14 to 5 above, 3 on a subsample. With labels: 1.5
-        times as many, or four times above 10,000 cells (`classic`: 1000).
+        Maximum number of epochs. Default: 96 up to 10,000 cells, 28 to 5 above, 3 on a subsample of more than 10,000
+        cells. With labels: 48, 56 to 20, and 12 (`classic`: 1000).
     patience
         Number of epochs without a lower loss after which training stops. The best weights are kept. By default,
         training does not stop early (`classic`: 20).
