@@ -77,7 +77,7 @@ def idx(array: np.ndarray) -> bytes:
 
 
 def files(cache: Path) -> list[str]:
-    return [path.name for path in (cache / "scivis").iterdir()]
+    return [path.name for path in cache.rglob("*") if path.is_file()]
 
 
 def test_a_file_is_downloaded_once(served, cache, monkeypatch):
