@@ -69,3 +69,17 @@ def test_a_process_forked_before_scivis_computes_can_compute(fresh_process):
     os._exit(0) if not child else print(os.waitpid(child, 0)[1])
     """)  # fmt: skip
     assert printed == ["0"]
+
+
+@pytest.mark.slow
+def test_four_processes_of_loky_place_the_same_cells_on_one_reference(fresh_process, tmp_path):
+    printed = run(fresh_process, f"""
+    from joblib import Parallel, delayed
+
+    path = {str(tmp_path / "reference.h5ad")!r}
+    fit(0).write_h5ad(path)
+    here = place(path)
+    there = Parallel(n_jobs=4, backend="loky")(delayed(place)(path) for _ in range(4))
+    print(*(np.array_equal(here, one) for one in there))
+    """)  # fmt: skip
+    assert printed == ["True"] * 4

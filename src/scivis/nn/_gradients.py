@@ -11,40 +11,41 @@ import keras
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PACKAGE = __name__.partition(".")[0]
+# Where the gradients of a training step are defined: in scivis, and where Keras sums gradients over devices.
+_MODULES = (__name__.partition(".")[0] + ".", "tensorflow.python.distribute.")
 # The registered function calls another one, which calls the gradient.
 _DEPTH = 2
 
 
 @contextmanager
 def released_gradients() -> Iterator[None]:
-    """Forget the custom gradients that scivis defines in the graphs that are traced in the block.
+    """Forget the custom gradients of the training steps that are traced in the block.
 
-    TensorFlow registers a gradient for each of these graphs, whose tensors keep the graph: 4 MiB for each fit. They are needed
-    only while a graph is traced. Those of other packages remain.
+    TensorFlow registers a gradient for each graph, and its tensors keep the graph, some MiB for each fit. They are needed only
+    while a graph is traced. Those of other packages remain.
     """
+    entries = _registered() if keras.backend.backend() == "tensorflow" else {}
+    before = set(entries)
     try:
         yield
     finally:
-        if keras.backend.backend() == "tensorflow":
-            _release()
+        for name in entries.keys() - before:
+            if name.startswith("CustomGradient-") and _is_of_training(entries[name].get("type"), _DEPTH):
+                entries.pop(name, None)
 
 
-def _release() -> None:
+def _registered() -> dict[str, Any]:
     """Not part of the interface of TensorFlow: where the registry has another form, it keeps its gradients."""
     registry = getattr(import_module("tensorflow.python.framework.ops"), "gradient_registry", None)
-    entries = getattr(registry, "_registry", {})
-    for name, entry in list(entries.items()):
-        if name.startswith("CustomGradient-") and _is_ours(entry.get("type"), _DEPTH):
-            entries.pop(name, None)
+    return getattr(registry, "_registry", {})
 
 
-def _is_ours(function: Any, depth: int) -> bool:
-    """Whether a function, or one that it holds, was defined in this package."""
-    if str(getattr(function, "__module__", "")).partition(".")[0] == _PACKAGE:
+def _is_of_training(function: Any, depth: int) -> bool:
+    """Whether a function, or one that it holds, was defined where those of a training step are."""
+    if str(getattr(function, "__module__", "")).startswith(_MODULES):
         return True
     cells = getattr(function, "__closure__", None) or ()
-    return depth > 0 and any(_is_ours(_content(cell), depth - 1) for cell in cells)
+    return depth > 0 and any(_is_of_training(_content(cell), depth - 1) for cell in cells)
 
 
 def _content(cell: Any) -> Any:
