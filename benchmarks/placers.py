@@ -2,7 +2,7 @@
 
 python benchmarks/placers.py UMAP REFERENCE.h5ad QUERY.h5ad MAPS --seeds 0 1    # one method: prints its seconds as JSON
 
-All have their own default settings, apart from the seed; openTSNE is also given all cores, of which it would take one.
+All have their own default settings, apart from the seed.
 `scivis` and `sc.tl.ingest` read the genes of the new cells, the others the representation: the projection of the new
 cells onto the principal components of the reference, or the features themselves if they are at most 50. Packages are
 imported before the clock starts. The first seed pays for just-in-time compilation that the process does only once.
@@ -117,7 +117,7 @@ def param_repulsor(reference: AnnData, seed: int) -> Fitted:
 def opentsne(reference: AnnData, seed: int) -> Fitted:
     from openTSNE import TSNE
 
-    embedding = TSNE(random_state=seed, n_jobs=-1).fit(representation(reference))
+    embedding = TSNE(random_state=seed).fit(representation(reference))
     return np.asarray(embedding), lambda query: np.asarray(embedding.transform(representation(query)))
 
 
