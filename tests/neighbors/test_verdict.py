@@ -77,6 +77,14 @@ def test_the_share_is_that_of_all_p_values_and_not_of_the_sample(reference):
     assert judge(reference, np.array([0.001, 0.005, 0.5, 0.9]), x, p_of_x).share == 0.5
 
 
+def test_two_strangers_among_30_cells_are_chance(reference):
+    x = cells(np.random.default_rng(1), 30)
+    p = np.where(np.arange(30) < 2, 0.001, 0.5)
+    assert judge(reference, p, x, p).kind == "none"
+    p = np.where(np.arange(30) < 5, 0.001, 0.5)
+    assert judge(reference, p, x, p).kind != "none"
+
+
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_few_cells_are_judged(reference, n):
     rng = np.random.default_rng(0)

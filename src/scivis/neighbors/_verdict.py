@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Kind = Literal["none", "population", "shift", "scattered"]
 # Cells with a p-value of at most this are counted as strangers.
 LEVEL = 0.01
-# By how many standard errors, and by what share of the cells, strangers must exceed the level: less if they lie together.
-_ERRORS, _EXCESS_TOGETHER, _EXCESS_APART = 3.0, 0.005, 0.02
+# By what share of the cells strangers must exceed the level (less if they lie together), and how improbable this must be.
+_EXCESS_TOGETHER, _EXCESS_APART, _SIGNIFICANCE = 0.005, 0.02, 0.02
 # In a query like the reference, a tenth of the cells have a p-value of at most 0.1, wherever one looks. The query has shifted if
 # twice this share is exceeded around three quarters of its cells.
 _SHIFT_LEVEL, _SHIFTED, _QUANTILE = 0.1, 0.2, 0.25
@@ -63,24 +63,28 @@ def judge(reference: Reference, p: NDArray[np.float64], x: NDArray[np.float32], 
     around = _nearest_cells(x)
     gathered = float(strange[around[strange, :_N_NEAREST]].mean()) if strange.any() and around.size else 0.0
     shifted = float(np.quantile((p_of_x <= _SHIFT_LEVEL)[around].mean(axis=1), _QUANTILE)) if around.size else 0.0
-    kind = _kind(share, shifted, gathered, _error(reference, len(p)))
+    kind = _kind(share, shifted, gathered, is_chance=_is_chance(reference, int((p <= LEVEL).sum()), len(p)))
     cells = np.flatnonzero(strange if kind != "shift" else np.ones(len(x), bool))
     difference = _difference(reference.landmarks, x[cells])
     return Verdict(kind, share, max(0.0, (share - LEVEL) / (1 - LEVEL)), gathered, shifted, difference)
 
 
-def _kind(share: float, shifted: float, gathered: float, error: float) -> Kind:
+def _kind(share: float, shifted: float, gathered: float, *, is_chance: bool) -> Kind:
     if shifted > _SHIFTED:
         return "shift"
-    if gathered > _GATHERED and share > LEVEL + max(_ERRORS * error, _EXCESS_TOGETHER):
+    if gathered > _GATHERED and share > LEVEL + _EXCESS_TOGETHER and not is_chance:
         return "population"
-    return "scattered" if share > LEVEL + max(_ERRORS * error, _EXCESS_APART) else "none"
+    return "scattered" if share > LEVEL + _EXCESS_APART and not is_chance else "none"
 
 
-def _error(reference: Reference, n: int) -> float:
-    """Standard error of the share of strangers among `n` cells like those of the reference."""
+def _is_chance(reference: Reference, n_strange: int, n: int) -> bool:
+    """Whether as many strangers are not improbable among `n` cells like those of the reference."""
+    from scipy.stats import binom
+
     n_calibration = 1 if reference.calibration is None else len(reference.calibration)
-    return float(np.sqrt(LEVEL * (1 - LEVEL) * (1 / n + 1 / n_calibration)))
+    # The level of the calibration is itself an estimate.
+    level = LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / n_calibration)
+    return bool(binom.sf(n_strange - 1, n, min(level, 1.0)) > _SIGNIFICANCE)
 
 
 def _difference(landmarks: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
