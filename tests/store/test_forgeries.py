@@ -86,6 +86,10 @@ def wider(array: np.ndarray) -> np.ndarray:
     return np.concatenate([array, array], axis=-1)
 
 
+def longer(names: np.ndarray) -> np.ndarray:
+    return np.append(names, "another")
+
+
 EXAMPLES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
     "an unknown method": ("ivis", changed("method", value="os.system"), "its method is 'os.system'"),
     "a model that is no dictionary": ("ivis", changed("model", value="text"), "it is a str, not a dictionary"),
@@ -168,7 +172,8 @@ EXAMPLES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
     ),
     "an optimizer of other cells": ("tsne", changed("model", "gains", value=np.ones((3, 2))), r"has shape \(3, 2\)"),
     "genes without means": ("ivis", changed("expression", "means", value=wider), "differ in length"),
-    "names of other predictions": ("ivis", changed("predictions", "categories", value=wider), "for 6 names"),
+    "the same name twice": ("ivis", changed("predictions", "categories", value=wider), "not different names"),
+    "names of other predictions": ("ivis", changed("predictions", "categories", value=longer), "for 4 names"),
 }
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scivis.data._blocks import dense, in_memory
+import numpy as np
+
+from scivis.data._blocks import dense, iter_blocks
 from scivis.neighbors._cross_fitting import cross_fitted_scores
 from scivis.neighbors._novelty import calibrated
 
 from .representation import choose_expression
 
 if TYPE_CHECKING:
-    import numpy as np
     from anndata import AnnData
 
     from scivis.neighbors._novelty import Reference
@@ -30,7 +31,8 @@ def calibrate(reference: Reference, adata: AnnData, cells: ModelInput, rng: np.r
     matrix = choose_expression(adata, source.layer).matrix
     n_components = source.loadings.shape[1]
     # The components of few cells would be as many as the cells.
-    if not in_memory(matrix) or len(source.genes) * adata.n_obs > _MAX_VALUES or adata.n_obs < 2 * n_components:
+    if len(source.genes) * adata.n_obs > _MAX_VALUES or adata.n_obs < 2 * n_components:
         return reference
-    x = dense(matrix[:, adata.var_names.get_indexer(source.genes)])
+    genes = adata.var_names.get_indexer(source.genes)
+    x = np.concatenate([dense(block[:, genes]) for block in iter_blocks(matrix)])
     return calibrated(reference, cross_fitted_scores(x, n_components, len(reference.landmarks), rng))
