@@ -1,13 +1,16 @@
 """Files that were damaged at random: noticed, or without effect; a section of `fuzz.py`.
 
 A few bytes are changed, 512 bytes are zeroed as by a lost sector of a disk, or the end of the file is lost. What is wrong with a
-model folder or a checkpoint is said by scivis. AnnData files are read by anndata, which may notice first.
+model folder or a checkpoint is said by scivis. AnnData files are read by anndata, which may notice first. On some damaged bytes the
+HDF5 library never ends, or ends the process, while anndata reads: these files are counted in a row of their own.
 """
 
 from __future__ import annotations
 
 import random
 import shutil
+import signal
+import sys
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +33,9 @@ _CALL = {"n_neighbors": 5, "network": [4], "epochs": 1, "labels": "group"}
 KINDS = ("folder",) * 4 + ("h5ad",) * 3 + ("zarr",) * 2 + ("checkpoint",)
 # A byte, a few, or a sector.
 _SECTOR = 512
+# The last line of a process that HDF5 ended, or that was ended because HDF5 did not end.
+_READING = "anndata reads"
+_SECONDS = 30
 
 
 class UnreadableError(Exception):
@@ -101,10 +107,15 @@ def read_folder(path: Path) -> list[np.ndarray]:
 
 def read_anndata(path: Path) -> list[np.ndarray]:
     """What `tl.ingest` writes for new cells."""
+    print(_READING, file=sys.stderr, flush=True)
+    signal.alarm(_SECONDS)  # no handler: HDF5 would not give it time to run
     try:
         adata = ad.read_zarr(path) if path.is_dir() else ad.read_h5ad(path)
     except Exception as error:
         raise UnreadableError from error
+    finally:
+        signal.alarm(0)
+        print("read", file=sys.stderr, flush=True)
     query = cells(4, 1)
     scivis.tl.ingest(query, adata, key="labeled")
     return [np.asarray(query.obsm[name]) for name in sorted(query.obsm)]

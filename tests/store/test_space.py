@@ -75,6 +75,16 @@ def test_a_full_disk_is_named_and_leaves_no_folder(tmp_path: Path, error: Except
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_read_only_disk_is_named(tmp_path: Path) -> None:
+    def write() -> None:
+        with replacing(tmp_path / "new" / "out.h5ad"):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    with pytest.raises(OSError, match=r"out\.h5ad cannot be written: its disk is read-only\. .* choose another folder"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_other_errors_are_not_changed(tmp_path: Path) -> None:
     def fail() -> None:
         with replacing(tmp_path / "new" / "out.h5ad"):

@@ -50,10 +50,16 @@ def existing(path: Path) -> Path:
 
 @contextmanager
 def naming_full_disk(path: Path, remedy: str = "choose another folder") -> Iterator[None]:
-    """Turn the errors of a full disk, of which each library has its own, into one that says what to do."""
+    """Turn the errors of a full disk, of which each library has its own, into one that says what to do.
+
+    A read-only disk is named likewise.
+    """
     try:
         yield
     except (OSError, RuntimeError) as error:
+        if getattr(error, "errno", None) == errno.EROFS:
+            msg = f"{path} cannot be written: its disk is read-only. Make it writable, or {remedy}."
+            raise OSError(msg) from error
         if isinstance(error, FullDiskError) or not is_full(error):
             raise
         msg = (
