@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Fewest and most folds. Components of few cells change most when cells are left out, so that few are left out at a time.
-_MIN_FOLDS, _MAX_FOLDS = 10, 20
+_MIN_FOLDS, _MAX_FOLDS = 5, 20
 # Numbers of scored cells and of projected values at which no further fold is scored.
 _ENOUGH_CELLS, _ENOUGH_VALUES = 1000, 2**26
 
@@ -27,7 +27,7 @@ def cross_fitted_scores(
     """
     from sklearn.decomposition import PCA
 
-    n_folds = min(max(_MAX_FOLDS * _ENOUGH_CELLS // len(x), _MIN_FOLDS), _MAX_FOLDS)
+    n_folds = min(max(10 * _ENOUGH_CELLS // len(x), _MIN_FOLDS), _MAX_FOLDS)
     fold_of, found = rng.permutation(len(x)) % n_folds, []
     for fold in range(n_folds):
         held_out = fold_of == fold
