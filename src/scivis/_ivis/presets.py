@@ -13,7 +13,7 @@ Preset = Literal["default", "classic"]
 # Small data: a batch holds a fifth of the rows, among which neighbors are frequent, so that no positives are added to the
 # anchors. Training meets few random pairs, and the distance term needs a higher weight to set the layout.
 _SMALL_UP_TO = 10_000
-_SMALL_DATA = {"epochs": 64, "global_weight": 0.33, "k": 25, "learning_rate": 1.5e-2, "input_noise": 0.2}
+_SMALL_DATA = {"epochs": 80, "global_weight": 0.33, "k": 25, "learning_rate": 1.4e-2, "input_noise": 0.2}
 _STEPS_PER_EPOCH = 5
 # Large data: positives are added to each anchor. Where cells lie densely, the nearest few neighbors show most detail, and
 # less noise blurs it. The total number of anchors is fixed: larger data need fewer epochs, within these bounds.
@@ -68,7 +68,7 @@ def preset_params(
     Examples
     --------
     >>> preset_params("default", 2_000)["epochs"], preset_params("default", 1_000_000)["epochs"]
-    (64, 5)
+    (80, 5)
     >>> preset_params("default", 100_000, is_subsample=True)["epochs"]
     3
     >>> preset_params("default", 2_000, is_labeled=True)["epochs"]

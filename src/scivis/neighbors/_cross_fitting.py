@@ -31,7 +31,7 @@ def cross_fitted_scores(
     fold_of, found = rng.permutation(len(x)) % n_folds, []
     for fold in range(n_folds):
         held_out = fold_of == fold
-        pca = PCA(n_components, svd_solver="randomized", iterated_power=4, random_state=0).fit(x[~held_out])
+        pca = PCA(n_components, svd_solver="randomized", iterated_power=2, random_state=0).fit(x[~held_out])
         reference = subsample_reference(pca.transform(x[~held_out]).astype(np.float32), n_landmarks, rng)
         found.append(scores(reference, pca.transform(x[held_out]).astype(np.float32)))
         if sum(map(len, found)) >= _ENOUGH_CELLS or (fold + 1) * x.size >= _ENOUGH_VALUES:

@@ -135,7 +135,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         batches resolve finer detail. Default: a fifth of the cells; above 10,000 cells 512, each with three of its
         neighbors, or with labels 1,024, each with one (`classic`: 128).
     epochs
-        Maximum number of epochs. Default: 64 up to 10,000 cells, 28 to 5 above, 3 on a subsample of more than 10,000
+        Maximum number of epochs. Default: 80 up to 10,000 cells, 28 to 5 above, 3 on a subsample of more than 10,000
         cells. With labels: 48, 56 to 20, and 12 (`classic`: 1000).
     patience
         Number of epochs without a lower loss after which training stops. The best weights are kept. By default,
