@@ -411,6 +411,7 @@ def test_a_signal_that_is_ignored_stays_ignored():
     try:
         with raising_stopped():
             os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from scivis.data._blocks import dense, iter_blocks
+from scivis.data._reading import collect_blocks
 from scivis.neighbors._cross_fitting import cross_fitted_scores
 from scivis.neighbors._novelty import calibrated
 
 from .representation import choose_expression
 
 if TYPE_CHECKING:
+    import numpy as np
     from anndata import AnnData
 
     from scivis.neighbors._novelty import Reference
@@ -34,5 +34,5 @@ def calibrate(reference: Reference, adata: AnnData, cells: ModelInput, rng: np.r
     if len(source.genes) * adata.n_obs > _MAX_VALUES or adata.n_obs < 2 * n_components:
         return reference
     genes = adata.var_names.get_indexer(source.genes)
-    x = np.concatenate([dense(block[:, genes]) for block in iter_blocks(matrix)])
+    x = collect_blocks((dense(block[:, genes]) for block in iter_blocks(matrix)), (adata.n_obs, len(genes)))
     return calibrated(reference, cross_fitted_scores(x, n_components, len(reference.landmarks), rng))

@@ -132,7 +132,9 @@ def corrected_query(
     from scanpy import logging as logg
 
     correction = stored_correction(entry)
-    if not (is_expression and is_integrated(entry) if correct is None else correct):
+    if correct is None:
+        correct = is_expression and correction is not None and correction.is_integrated
+    if not correct:
         if batch_key is not None:
             msg = f"batch_key={batch_key!r} names the batches to correct, but nothing is corrected: set correct=True."
             raise ValueError(msg)

@@ -114,8 +114,7 @@ def pack_preparation(made: Preparation | None) -> dict[str, Any]:
     """The record as a dictionary of arrays, strings and numbers; empty if there is none."""
     if made is None:
         return {}
-    none = np.empty(0, np.float32)
-    mean, std, max_value = (none, none, 0.0) if (s := made.scaling) is None else (s.mean, s.std, s.max_value)
+    mean, std, max_value = (_NONE, _NONE, 0.0) if (s := made.scaling) is None else (s.mean, s.std, s.max_value)
     units = {"kind": made.units.kind, "log_base": made.units.log_base, "total": made.units.total}
     statistics = {"deviations": made.deviations, "lowest": made.lowest, "lowest_share": made.lowest_share}
     scaling = {"scale_mean": mean, "scale_std": std, "max_value": max_value}

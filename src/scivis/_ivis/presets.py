@@ -89,10 +89,15 @@ def _small_data(n_cells: int) -> dict[str, Any]:
 
 
 def _large_data(n_cells: int, *, is_subsample: bool) -> dict[str, Any]:
-    epochs = min(max(_TOTAL_ANCHORS // n_cells, _MIN_EPOCHS), _MAX_EPOCHS)
+    epochs = _epochs(_TOTAL_ANCHORS, n_cells, _MIN_EPOCHS, _MAX_EPOCHS)
     return _LARGE_DATA | {"epochs": epochs} | (_SUBSAMPLE if is_subsample else {})
 
 
 def _large_with_labels(n_cells: int, *, is_subsample: bool) -> dict[str, Any]:
-    epochs = min(max(_ANCHORS_WITH_LABELS // n_cells, _MIN_EPOCHS_WITH_LABELS), _MAX_EPOCHS_WITH_LABELS)
+    epochs = _epochs(_ANCHORS_WITH_LABELS, n_cells, _MIN_EPOCHS_WITH_LABELS, _MAX_EPOCHS_WITH_LABELS)
     return _LARGE_WITH_LABELS | {"epochs": epochs} | (_SUBSAMPLE_WITH_LABELS if is_subsample else {})
+
+
+def _epochs(n_anchors: int, n_cells: int, least: int, most: int) -> int:
+    """Epochs in which so many anchors are visited, within bounds."""
+    return min(max(n_anchors // n_cells, least), most)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence  # noqa: TC003 (the annotation of
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 from keras import Model, Variable, initializers, layers
 
@@ -184,14 +184,20 @@ def random_states(model: Model) -> list[Variable]:
 def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
     """Shapes of the encoder's weights, in any order, computed without building a network."""
     network, n_in, n_out = architecture.network, architecture.n_features, architecture.n_components
-    if width := RESIDUAL_WIDTHS.get(str(network)):
-        shapes = dense_shapes([n_in, *[width] * RESIDUAL_DEPTH, n_out])
+    widths = _hidden_widths(network)
+    shapes = dense_shapes([n_in, *widths, n_out])
+    if network in RESIDUAL_WIDTHS:
         # Each layer normalization has a scale and a shift.
-        shapes += [(width,)] * (2 * RESIDUAL_DEPTH)
-    else:
-        widths = IVIS_WIDTHS.get(str(network), network)
-        shapes = dense_shapes([n_in, *cast("tuple[int, ...]", widths), n_out])
+        shapes += [(width,) for width in widths for _ in range(2)]
     return shapes + [(n_in, n_out)] * architecture.linear_path
+
+
+def _hidden_widths(network: Network) -> tuple[int, ...]:
+    """Widths of the hidden layers; none for a registered network, whose layers are not known before it is built."""
+    if not isinstance(network, str):
+        return tuple(network)
+    residual = {name: (width,) * RESIDUAL_DEPTH for name, width in RESIDUAL_WIDTHS.items()}
+    return (residual | IVIS_WIDTHS).get(network, ())
 
 
 def check_network(network: object) -> None:
@@ -208,9 +214,9 @@ def check_network(network: object) -> None:
 
 def check_size(network: Network, n_components: int, n_features: int = 1) -> None:
     """Raise if an encoder would have more weights than can be trained, before memory is reserved for them."""
-    residual = (RESIDUAL_WIDTHS.get(str(network), 0),) * RESIDUAL_DEPTH
-    widths = IVIS_WIDTHS.get(network, residual) if isinstance(network, str) else network
-    check_widths((n_features, *widths, n_components), f"network={network!r} and n_components={n_components}")
+    check_widths(
+        (n_features, *_hidden_widths(network), n_components), f"network={network!r} and n_components={n_components}"
+    )
 
 
 def check_widths(widths: Sequence[int], described: str) -> None:
