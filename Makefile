@@ -63,4 +63,5 @@ $(READY):
 $(READY)-%: pyproject.toml | $(READY)
 	@echo "installing scivis ($*) into $(VENV); the first time takes a few minutes"
 	@$(PIP) install --editable . $(if $(filter-out runtime,$*),--group $*)
+	@$(if $(filter test,$*),$(PIP) install --editable '.[annoy]' || echo "Annoy was not built: its copy in openTSNE is tested")
 	@touch $@

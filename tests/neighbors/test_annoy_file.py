@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from annoy import AnnoyIndex
 
 from scivis.neighbors import build_annoy_index
 from scivis.neighbors._annoy_index import build_index, estimate_size
+from scivis.neighbors._annoy_library import new_index
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
@@ -29,16 +29,14 @@ def test_an_index_on_disk_is_in_its_file_while_rows_are_read(x, tmp_path, on_dis
 
 
 def test_an_index_with_a_seed_is_built_by_one_thread(x, tmp_path, monkeypatch):
-    import annoy
-
     requested = []
 
-    class Spy(AnnoyIndex):
+    class Spy(type(new_index(1, "angular"))):
         def build(self, n_trees, n_jobs=-1):
             requested.append((n_trees, n_jobs))
             return super().build(n_trees, n_jobs=n_jobs)
 
-    monkeypatch.setattr(annoy, "AnnoyIndex", Spy)
+    monkeypatch.setattr("scivis.neighbors._annoy_index.new_index", Spy)
     build_annoy_index(x, tmp_path / "a", ntrees=3, verbose=0, n_jobs=2)
     build_annoy_index(x, tmp_path / "b", ntrees=4, verbose=0, n_jobs=2, random_state=1)
     assert requested == [(3, 2), (4, 1)]
@@ -57,7 +55,7 @@ def test_the_estimated_size_is_an_upper_bound_and_no_more_than_three_times_the_s
 
 def test_an_index_that_does_not_fit_on_the_disk_is_an_error_before_it_is_built(x, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
-    monkeypatch.setattr("annoy.AnnoyIndex", None)
+    monkeypatch.setattr("scivis.neighbors._annoy_index.new_index", None)
     with pytest.raises(OSError, match=r"The Annoy index needs up to .*, but .* has 1\.0 kB left. Choose a larger disk"):
         build_annoy_index(x, tmp_path / "new" / "x.index", verbose=0)
     assert not list(tmp_path.iterdir())

@@ -8,9 +8,9 @@ import pickle
 
 import numpy as np
 import pytest
-from annoy import AnnoyIndex
 
 from scivis.neighbors import AnnoyKnnMatrix, build_annoy_index
+from scivis.neighbors._annoy_library import new_index
 from scivis.neighbors._annoy_stored import TemporaryIndexFile
 
 QUIET = {"verbose": 0, "random_state": 0, "n_jobs": 2}
@@ -115,7 +115,7 @@ def test_a_saved_index_can_be_loaded(x, tmp_path, on_disk):
 
 
 def test_saving_an_index_without_a_known_file_that_annoy_built_on_disk_is_an_error(x, tmp_path):
-    index = AnnoyIndex(6, "angular")
+    index = new_index(6, "angular")
     index.on_disk_build(str(tmp_path / "x.index"))
     for i, row in enumerate(x):
         index.add_item(i, row)

@@ -12,6 +12,7 @@ from scivis._store.space import check_space
 from scivis.data._reading import iter_rows, shape_of
 
 from ._annoy_index import build_index, estimate_size
+from ._annoy_library import new_index
 
 if TYPE_CHECKING:
     import os
@@ -119,13 +120,11 @@ def _flat_blocks(x: Any, verbose: int) -> Iterator[NDArray[np.float32]]:
 
 def load_index(path: str | os.PathLike[str], n_rows: int, n_features: int, metric: str) -> AnnoyIndex:
     """The index in a file, or an error if it does not have this number of rows and features."""
-    from annoy import AnnoyIndex
-
     check_metric(metric)
     if not Path(path).is_file():
         msg = f"There is no index file {path}."
         raise FileNotFoundError(msg)
-    index = AnnoyIndex(n_features, metric)  # type: ignore[arg-type]  # validated above
+    index = new_index(n_features, metric)
     try:
         index.load(str(path))
     except OSError as error:

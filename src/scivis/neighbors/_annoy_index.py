@@ -9,6 +9,8 @@ import numpy as np
 
 from scivis.data._blocks import iter_blocks
 
+from ._annoy_library import new_index
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
@@ -37,9 +39,7 @@ def build_index(
 
     With a seed, a single thread builds it, because Annoy seeds its threads in the order in which they start.
     """
-    from annoy import AnnoyIndex
-
-    index = AnnoyIndex(n_features, annoy_metric(metric))
+    index = new_index(n_features, annoy_metric(metric))
     if random_state is not None:
         index.set_seed(random_state)
     if path is not None:
