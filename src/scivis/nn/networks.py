@@ -19,6 +19,7 @@ from scivis._checks import is_integer
 
 from ._backend import check_process
 from ._dense import dense_shapes, standardize
+from ._normalization import NormalizedGelu
 
 Network = str | tuple[int, ...]
 
@@ -162,7 +163,7 @@ def _residual(x: Any, width: int, seeds: Any) -> Any:
     for i in range(RESIDUAL_DEPTH):
         kernel = initializers.GlorotUniform(seed=next(seeds))
         y = layers.Dense(width, kernel_initializer=kernel, name=f"hidden_{i}")(x)
-        y = layers.Activation("gelu")(layers.LayerNormalization(name=f"normalization_{i}")(y))
+        y = NormalizedGelu(name=f"normalization_{i}")(y)
         x = layers.Add()([x, y]) if i else y
     return x
 
