@@ -51,7 +51,7 @@ tutorials: $(READY)-doc ## run the notebooks, changing nothing
 	for notebook in tutorials/*.ipynb; do $(BIN)/jupyter execute $$notebook || exit 1; done
 
 clean: ## remove everything that the others made
-	rm -rf $(VENV) build dist demo docs/_build docs/generated docs/tutorials/*.ipynb
+	rm -rf $(VENV) build dist demo docs/_build docs/api/generated docs/tutorials/*.ipynb docs/tutorials/thumbnails
 	rm -rf .coverage* coverage.xml .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # One stamp for the environment, and one for each set of packages: `runtime`, or a dependency group of pyproject.toml.

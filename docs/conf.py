@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import shutil
@@ -51,7 +53,14 @@ nb_merge_streams = True
 html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static"]
-html_theme_options = {"navigation_with_keys": False}
+html_logo = "_static/logo.svg"
+html_theme_options = {
+    "navigation_with_keys": False,
+    "logo": {"alt_text": "scivis: maps of single cells"},
+    "show_toc_level": 2,
+}
+# The theme has a search button in the top bar; its search field in the sidebar would be a second one.
+html_sidebars = {"**": ["navbar-logo.html", "sbt-sidebar-nav.html"]}
 
 # sphinx-autodoc-typehints calls what Sphinx 10 will lack; nothing to be done about it here.
 warnings.filterwarnings("ignore", message=".*set_application.* is deprecated")
@@ -99,11 +108,22 @@ def skip_metadata_requests(app: Sphinx, what: str, name: str, *_: object) -> boo
 
 
 def copy_tutorials(app: Sphinx) -> None:
-    """Copy the notebooks from `tutorials/`: Sphinx reads only what lies below `docs/`."""
-    for old in (DOCS / "tutorials").glob("*.ipynb"):
+    """Copy the notebooks from `tutorials/`, with their first figures: Sphinx reads only what lies below `docs/`."""
+    pages = DOCS / "tutorials"
+    thumbnails = pages / "thumbnails"
+    thumbnails.mkdir(exist_ok=True)
+    for old in (*pages.glob("*.ipynb"), *thumbnails.glob("*.png")):
         old.unlink()
     for notebook in (ROOT / "tutorials").glob("*.ipynb"):
-        shutil.copy2(notebook, DOCS / "tutorials")
+        shutil.copy2(notebook, pages)
+        (thumbnails / f"{notebook.stem}.png").write_bytes(first_figure(notebook))
+
+
+def first_figure(notebook: Path) -> bytes:
+    """The first figure among the outputs of a notebook, as PNG."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    data = (output.get("data", {}) for cell in cells for output in cell.get("outputs", ()))
+    return base64.b64decode("".join(next(each["image/png"] for each in data if "image/png" in each)))
 
 
 def setup(app: Sphinx) -> None:
