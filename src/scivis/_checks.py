@@ -72,15 +72,6 @@ def check_fraction(name: str, value: object) -> None:
         raise ValueError(msg)
 
 
-def check_seed(random_state: object) -> None:
-    """Raise unless a value is a non-negative integer or a NumPy generator."""
-    if isinstance(random_state, np.random.Generator):
-        return
-    if not is_integer(random_state) or random_state < 0:  # type: ignore[operator]  # an integer by then
-        msg = f"random_state={random_state!r} must be an integer of at least 0, or a NumPy Generator."
-        raise ValueError(msg)
-
-
 def check_flag(name: str, value: object) -> None:
     """Raise unless a value is true or false, or the number 1 or 0."""
     if not isinstance(value, bool | int | np.bool_ | np.integer) or value not in (0, 1):

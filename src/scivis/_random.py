@@ -2,11 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from ._checks import is_integer
+
+# The argument `random_state` of scanpy and scikit-learn, and the argument `rng` of scanpy 1.13.
+RandomState: TypeAlias = int | np.random.Generator | np.random.RandomState | None
+Rng: TypeAlias = int | Sequence[int] | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
+
 _BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+
+
+def seed_from(random_state: RandomState, rng: Rng = None) -> int | np.random.Generator:
+    """The seed that is named by `random_state`, or by `rng` in its place: an integer, or else a generator.
+
+    A `RandomState` is drawn from, as in scikit-learn. `None` is unpredictable; NumPy's global random state is not read.
+
+    Raises
+    ------
+    ValueError
+        If a value is neither a seed nor a generator.
+    TypeError
+        If both are given.
+    """
+    if rng is not None:
+        if not (is_integer(random_state) and random_state == 0):
+            msg = f"random_state={random_state!r} and rng={rng!r} are two seeds: leave one out."
+            raise TypeError(msg)
+        return _from_rng(rng)
+    if isinstance(random_state, np.random.RandomState):
+        return _drawn_from(random_state)
+    if random_state is None or isinstance(random_state, np.random.Generator):
+        return np.random.default_rng(random_state)
+    if not is_integer(random_state) or random_state < 0:
+        msg = f"random_state={random_state!r} must be an integer of at least 0, a NumPy Generator or RandomState, or None."
+        raise ValueError(msg)
+    return int(random_state)
+
+
+def generator_of(random_state: RandomState) -> np.random.Generator:
+    """The generator that a seed stands for."""
+    return np.random.default_rng(seed_from(random_state))
+
+
+def _drawn_from(state: np.random.RandomState) -> np.random.Generator:
+    return np.random.default_rng(state.randint(2**32, size=4, dtype=np.uint32))
+
+
+def _from_rng(rng: Rng | np.random.RandomState) -> int | np.random.Generator:
+    if is_integer(rng) and rng >= 0:  # type: ignore[operator]  # an integer by then
+        return int(rng)  # type: ignore[arg-type]
+    if isinstance(rng, np.random.RandomState):  # NumPy's own conversion gives a generator that has no children
+        return _drawn_from(rng)
+    try:
+        if isinstance(rng, bool):
+            raise TypeError
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        msg = (
+            f"rng={rng!r} must be what numpy.random.default_rng takes: an integer of at least 0, a Generator, or None."
+        )
+        raise ValueError(msg) from error
 
 
 def seed_of(rng: np.random.Generator) -> int:

@@ -169,10 +169,25 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(tool: Tool,
 
 @pytest.mark.slow
 @every_tool
-def test_a_generator_is_a_seed_and_is_not_recorded(tool: Tool, cells: AnnData) -> None:
-    one, same = (tool(cells, random_state=np.random.default_rng(5), copy=True) for _ in range(2))
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("random_state", np.random.default_rng), ("random_state", np.random.RandomState), ("rng", np.random.SeedSequence)],
+)
+def test_a_generator_is_a_seed(tool: Tool, name: str, make: Callable[[int], Any], cells: AnnData) -> None:
+    one, same = (tool(cells, **{name: make(5)}, copy=True) for _ in range(2))
     for first, second in zip(arrays(one, tool), arrays(same, tool), strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.slow
+@every_tool
+def test_rng_is_random_state_by_another_name_and_none_is_no_seed(tool: Tool, cells: AnnData) -> None:
+    one, same, other = (
+        tool(cells, **seed, copy=True) for seed in ({"rng": 5}, {"random_state": 5}, {"random_state": None})
+    )
+    pairs = list(zip(arrays(one, tool), arrays(same, tool), arrays(other, tool), strict=True))
+    assert all(np.array_equal(first, second) for first, second, _ in pairs)
+    assert any(not np.array_equal(first, third) for first, _, third in pairs)
 
 
 @pytest.mark.slow
@@ -241,8 +256,9 @@ def test_backed_data_give_the_results_of_data_in_memory(tool: Tool, cells: AnnDa
         ({"use_rep": "X_nothing"}, KeyError, "Did not find 'X_nothing' in adata.obsm"),
         ({"layer": "nothing"}, KeyError, "Did not find 'nothing' in adata.layers"),
         ({"layer": "one", "use_rep": "X_pca"}, ValueError, "layer='one'"),
-        ({"random_state": -1}, ValueError, "random_state=-1 must be an integer of at least 0, or a NumPy Generator"),
+        ({"random_state": -1}, ValueError, "random_state=-1 must be an integer of at least 0, a NumPy Generator"),
         ({"random_state": "a"}, ValueError, "random_state='a' must be"),
+        ({"random_state": 1, "rng": 2}, TypeError, "random_state=1 and rng=2 are two seeds"),
         ({"key_added": "a/b"}, ValueError, "key_added='a/b'"),
         ({"use_rep": "broken"}, ValueError, "NaN or infinite values.* row 7"),
         ({"use_rep": "constant"}, ValueError, "All 120 rows are equal"),

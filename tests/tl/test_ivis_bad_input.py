@@ -57,7 +57,7 @@ NUMBERS = [
     *(({"learning_rate": value}, f"learning_rate={value!r} must") for value in (0, -0.1, np.nan, np.inf, "fast")),
     *(({"global_weight": value}, f"global_weight={value!r} must") for value in (-0.1, np.nan, np.inf, "much")),
     *(({"patience": value}, f"patience={value!r} must") for value in (0, -1, 2.5, "5")),
-    *(({"random_state": value}, f"random_state={value!r} must") for value in (-1, 0.5, "seed", None, True)),
+    *(({"random_state": value}, f"random_state={value!r} must") for value in (-1, 0.5, "seed", True)),
     *(({"n_pcs": value}, f"n_pcs={value!r}") for value in (-1, 2.5, "10", 700)),
 ]
 CHOICES = [
@@ -100,7 +100,7 @@ CONFLICTS = [
 ]
 KEYS = [
     ({"use_rep": "X_scvi"}, r"Did not find 'X_scvi' in adata.obsm; it holds \[.*'X_umap'\]"),
-    ({"layer": "counts"}, r"Did not find 'counts' in adata.layers; it holds \["),
+    ({"layer": "spliced"}, r"Did not find 'spliced' in adata.layers; it holds \["),
     ({"neighbors_key": "mine"}, r"neighbors_key='mine' is not in adata.uns. Run `sc.pp.neighbors"),
 ]
 

@@ -12,7 +12,7 @@ import numpy as np
 from scivis._adata.graph import check_graph, has_graph, stored_neighbors
 from scivis._adata.labels import read_labels
 from scivis._adata.representation import check_copy
-from scivis._checks import check_callbacks, check_path, check_positive_int, check_seed, given_settings, is_integer
+from scivis._checks import check_callbacks, check_path, check_positive_int, given_settings, is_integer
 from scivis._progress import bar
 from scivis._random import seed_of
 from scivis._store.files import check_writable
@@ -53,7 +53,6 @@ def check_call(
     copy: bool,
 ) -> None:
     """Raise for invalid arguments that are not settings of the model."""
-    check_seed(random_state)
     if max_train_cells not in (None, "auto"):
         check_positive_int("max_train_cells", max_train_cells)
     check_callbacks(callbacks)

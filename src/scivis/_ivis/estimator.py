@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from scivis._random import RandomState
     from scivis.neighbors import LazyNeighbors, Neighbors
     from scivis.nn._optimizer import Optimizer
     from scivis.nn.losses import IvisLoss
@@ -114,7 +115,8 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
     verbose
         If above 0, a progress bar is shown.
     random_state
-        Seed: an integer or a NumPy generator. On one machine, the same seed and the same versions give identical results.
+        Seed: an integer, or a NumPy generator or `RandomState`. `None` gives other results in each call. On one machine, the same
+        seed and the same versions give identical results.
 
     Attributes
     ----------
@@ -175,7 +177,7 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
         linear_path: bool = False,
         standardize: bool = False,
         verbose: int = 1,
-        random_state: int | np.random.Generator | None = None,
+        random_state: RandomState = None,
     ) -> None:
         self.embedding_dims = embedding_dims
         self.k = k

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scivis._checks import check_shape
-from scivis._random import seed_of
+from scivis._random import RandomState, generator_of, seed_of
 from scivis.neighbors._novelty import fit_reference
 
 from .model import FittedIvis, LabelHead
@@ -72,9 +72,9 @@ class Streams(NamedTuple):
     labels: np.random.Generator
 
     @classmethod
-    def of(cls, random_state: int | np.random.Generator | None) -> Streams:
+    def of(cls, random_state: RandomState) -> Streams:
         """The generators for a seed."""
-        return cls(*np.random.default_rng(random_state).spawn(len(cls._fields)))
+        return cls(*generator_of(random_state).spawn(len(cls._fields)))
 
 
 def fit(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._checks import check_seed, is_real
+from scivis._checks import check_integer, is_real
 from scivis._store import schema
 from scivis.neighbors._stored_reference import pack_reference, unpack_reference
 
@@ -78,7 +78,7 @@ def _settings(stored: Any, metric: Metric | None) -> Settings:
     try:
         settings = Settings(**stored | changes)
         check_settings(settings, _ANY_NUMBER)
-        check_seed(settings.random_state)
+        check_integer("random_state", settings.random_state, at_least=0)
     except (ValueError, TypeError) as error:
         schema.fail(f"its settings are invalid: {str(error)[:200]}", error)
     return settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from scivis._adata.representation import check_copy
-from scivis._checks import check_positive_int, check_seed
+from scivis._checks import check_positive_int
 from scivis._random import seed_of
 from scivis.neighbors._search import check_n_neighbors
 
@@ -27,13 +27,12 @@ _STEPS, _MIN_EPOCHS, _MAX_EPOCHS = 2000, 10, 200
 _DENSE_DEFAULTS = {"latent_dim": None, "architecture": (500, 500, 2000), "act": "relu", "x_lambda": None}
 
 
-def check_call(adata: AnnData, n_clusters: int, random_state: Any, *, copy: bool) -> None:
+def check_call(adata: AnnData, n_clusters: int, *, copy: bool) -> None:
     """Raise for arguments that do not suit the data."""
     check_positive_int("n_clusters", n_clusters)
     if n_clusters > adata.n_obs:
         msg = f"n_clusters={n_clusters} is more than the {adata.n_obs} cells."
         raise ValueError(msg)
-    check_seed(random_state)
     check_copy(adata, copy=copy)
 
 

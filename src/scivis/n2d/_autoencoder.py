@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from scivis._checks import check_positive_int, check_shape
-from scivis._random import seed_of
+from scivis._random import generator_of, seed_of
 from scivis.data._reading import iter_rows, read_rows, shape_of
 from scivis.data._validation import check_rows
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import keras
     from numpy.typing import ArrayLike, NDArray
+
+    from scivis._random import RandomState
 
     from ._network import Layout, Stages
 
@@ -53,7 +55,7 @@ class Trainable(TransformerMixin, BaseEstimator):
         patience: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         verbose: int = 0,
-        random_state: int | np.random.Generator = 0,
+        random_state: RandomState = 0,
     ) -> Self:
         """Train the network to reconstruct rows, and keep the weights of the epoch with the lowest loss.
 
@@ -81,7 +83,7 @@ class Trainable(TransformerMixin, BaseEstimator):
         verbose
             Values above 0 show a progress bar.
         random_state
-            Seed of the initial weights and of the order of the rows: an integer or a NumPy generator.
+            Seed of the initial weights and of the order of the rows: an integer, or a NumPy generator or `RandomState`.
 
         Raises
         ------
@@ -96,7 +98,7 @@ class Trainable(TransformerMixin, BaseEstimator):
         x = read_rows(X)
         check_rows(x)
         check_transform(self.x_lambda, x)
-        rng = np.random.default_rng(random_state)
+        rng = generator_of(random_state)
         self.encoder_, self.autoencoder_ = models(self._stages(x, seed_of(rng)))
         check_shape(x.shape, self.encoder_.input_shape[1:])
         self.loss_history_: list[float] = []

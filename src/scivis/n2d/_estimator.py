@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from scivis._checks import check_seed
+from scivis._random import generator_of
 from scivis.data._reading import iter_rows, read_rows
 from scivis.data._validation import ValidatedRows
 from scivis.neighbors._novelty import fit_reference, novelty
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import keras
     from numpy.typing import ArrayLike, NDArray
+
+    from scivis._random import RandomState
 
     from ._autoencoder import AutoEncoder, CustomAutoEncoder
     from ._clustering import ManifoldClusterer
@@ -51,7 +53,7 @@ class N2D(ClusterMixin, BaseEstimator):
     manifold_clusterer
         :class:`scivis.n2d.UmapGMM`, or :class:`scivis.n2d.ManifoldClusterer` for any other pair of learners.
     random_state
-        Seed of the autoencoder: an integer or a NumPy generator. The learners have their own seeds.
+        Seed of the autoencoder: an integer, or a NumPy generator or `RandomState`. The learners have their own seeds.
 
     Examples
     --------
@@ -86,7 +88,7 @@ class N2D(ClusterMixin, BaseEstimator):
         autoencoder: AutoEncoder | CustomAutoEncoder,
         manifold_clusterer: ManifoldClusterer,
         *,
-        random_state: int | np.random.Generator = 0,
+        random_state: RandomState = 0,
     ) -> None:
         self.autoencoder = autoencoder
         self.manifold_clusterer = manifold_clusterer
@@ -116,11 +118,11 @@ class N2D(ClusterMixin, BaseEstimator):
         y
             Ignored.
         """
-        check_seed(self.random_state)
+        generator = generator_of(self.random_state)
         self.autoencoder.check_settings()
         self.manifold_clusterer.check_settings()
         rows = ValidatedRows(read_rows(X))
-        training, landmarks = np.random.default_rng(self.random_state).spawn(2)
+        training, landmarks = generator.spawn(2)
         self.autoencoder.fit(
             rows, batch_size=batch_size, epochs=epochs, loss=loss, optimizer=optimizer, weights=weights,
             weight_id=weight_id, patience=patience, callbacks=callbacks, verbose=verbose, random_state=training,

@@ -13,10 +13,11 @@ from scivis._adata.expression import fitted_on, unpack_input
 from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
 from scivis._adata.representation import check_copy, choose_expression, choose_representation
-from scivis._checks import check_positive_int, check_seed
+from scivis._checks import check_positive_int
 from scivis._methods import METHODS, entry_of, method_name
 from scivis._progress import verbose
 from scivis._quality.importance import permutation_importance
+from scivis._random import seed_from
 from scivis.data._blocks import take_rows
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scivis._adata.expression import ExpressionInput
+    from scivis._random import RandomState, Rng
 
     Rows = NDArray[np.float32]
 
@@ -35,7 +37,8 @@ def feature_importance(
     key: str = "ivis",
     n_cells: int = 500,
     backbone: keras.Model | None = None,
-    random_state: int | np.random.Generator = 0,
+    random_state: RandomState = 0,
+    rng: Rng = None,
     copy: bool = False,
 ) -> AnnData | None:
     """Compute how much each gene determines the embedding of :func:`scivis.tl.ivis`.
@@ -56,7 +59,10 @@ def feature_importance(
     backbone
         Keras model, if the model was fitted with one.
     random_state
-        Seed of the sample and of the permutation.
+        Seed of the sample and of the permutation: an integer, or a NumPy generator or `RandomState`; `None` gives others in
+        each call.
+    rng
+        Seed as in scanpy 1.13, in place of `random_state`: what :func:`numpy.random.default_rng` takes.
     copy
         Whether to return a modified copy instead of writing to `adata`.
 
@@ -92,7 +98,7 @@ def feature_importance(
 
     start = logg.info("computing feature importance")
     check_positive_int("n_cells", n_cells)
-    check_seed(random_state)
+    random_state = seed_from(random_state, rng)
     check_copy(adata, copy=copy)
     entry = entry_of(adata, key)
     if (method := method_name(entry)) != "ivis":
@@ -101,11 +107,11 @@ def feature_importance(
     model = METHODS[method].load(adata, entry, backbone=backbone)
     adata = adata.copy() if copy else adata
 
-    rng = np.random.default_rng(random_state)
-    rows = np.sort(rng.choice(adata.n_obs, min(n_cells, adata.n_obs), replace=False))
+    generator = np.random.default_rng(random_state)
+    rows = np.sort(generator.choice(adata.n_obs, min(n_cells, adata.n_obs), replace=False))
     source = unpack_input(entry.get("expression"))
     values, inputs, loadings = _genes(adata, entry, source, rows) if source else _columns(adata, entry, rows)
-    changes = _permute(values, rng) - values
+    changes = _permute(values, generator) - values
     progress = partial(tqdm, desc="features", unit="block", disable=not verbose())
     importance = permutation_importance(model.transform, inputs, changes, loadings, progress)
 

@@ -19,7 +19,7 @@ from scivis._ivis.pack import pack_model
 from scivis._ivis.place import StoredModel, map_cells
 from scivis._ivis.settings import Settings
 from scivis._progress import verbose
-from scivis._random import recorded_seed, seed_of
+from scivis._random import recorded_seed, seed_from, seed_of
 from scivis.data._validation import ValidatedRows
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from scivis._adata.predictions import Predictions
     from scivis._ivis.checkpoint import Checkpoint
     from scivis._ivis.presets import Preset
+    from scivis._random import RandomState, Rng
     from scivis.data._streaming import Rows
     from scivis.neighbors import Backend, Metric
     from scivis.nn.losses import IvisLoss
@@ -68,7 +69,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     annoy_index_path: str | Path | None = None,
     checkpoint: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    random_state: int | np.random.Generator = 0,
+    random_state: RandomState = 0,
+    rng: Rng = None,
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
@@ -167,8 +169,10 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     callbacks
         Keras callbacks, or those of :mod:`scivis.nn.callbacks`.
     random_state
-        Seed. With the same seed, machine and versions, results are identical. Global random states are neither used
-        nor changed.
+        Seed: an integer, or a NumPy generator or `RandomState`; `None` gives other results in each call. With the same seed,
+        machine and versions, results are identical. Global random states are neither used nor changed.
+    rng
+        Seed as in scanpy 1.13, in place of `random_state`: what :func:`numpy.random.default_rng` takes.
     key_added
         Key of the results, in place of those below.
     copy
@@ -215,6 +219,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     from scanpy import logging as logg
 
     start = logg.info("computing ivis")
+    random_state = seed_from(random_state, rng)
     keys = Keys.of("ivis", key_added, reads=keys_read(use_rep, neighbors_key))
     arguments.check_call(adata, max_train_cells, checkpoint, random_state, callbacks, copy=copy)
     n_train = arguments.train_size(adata.n_obs, max_train_cells)

@@ -12,7 +12,7 @@ from scivis._adata.model_input import model_input
 from scivis._adata.representation import choose_representation
 from scivis._adata.results import Results
 from scivis._progress import verbose
-from scivis._random import recorded_seed, seed_of
+from scivis._random import recorded_seed, seed_from, seed_of
 from scivis.data._reading import read_rows
 from scivis.data._validation import ValidatedRows
 from scivis.n2d import N2D
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from scivis._adata.model_input import ModelInput
+    from scivis._random import RandomState, Rng
     from scivis.n2d import CustomAutoEncoder
     from scivis.n2d._settings import Settings
 
@@ -54,7 +55,8 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     optimizer: str | keras.optimizers.Optimizer = "adam",
     patience: int | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    random_state: int | np.random.Generator = 0,
+    random_state: RandomState = 0,
+    rng: Rng = None,
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
@@ -111,8 +113,10 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     callbacks
         Keras callbacks, called during training.
     random_state
-        Seed: an integer or a NumPy generator. Results are identical for the same seed, machine and versions. Global random
-        states are neither read nor changed.
+        Seed: an integer, or a NumPy generator or `RandomState`; `None` gives other results in each call. Results are identical
+        for the same seed, machine and versions. Global random states are neither read nor changed.
+    rng
+        Seed as in scanpy 1.13, in place of `random_state`: what :func:`numpy.random.default_rng` takes.
     key_added
         Key of the results, in place of `n2d`.
     copy
@@ -154,7 +158,8 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
 
     start = logg.info("computing n2d")
     keys = Keys.of("n2d", key_added, reads=keys_read(use_rep))
-    check_call(adata, n_clusters, random_state, copy=copy)
+    random_state = seed_from(random_state, rng)
+    check_call(adata, n_clusters, copy=copy)
     settings = choose_settings(
         adata.n_obs, autoencoder, n_clusters=n_clusters, n_components=n_components, n_neighbors=n_neighbors,
         latent_dim=latent_dim, architecture=architecture, act=act, x_lambda=x_lambda, batch_size=batch_size,

@@ -12,10 +12,10 @@ from scivis._adata.labels import read_classes
 from scivis._adata.maps import basis_keys
 from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
-from scivis._checks import check_integer, check_seed, is_integer
+from scivis._checks import check_integer, is_integer
 from scivis._quality.card import measure_embeddings, pca, sample_cells
 from scivis._quality.per_cell import per_cell_trust
-from scivis._random import recorded_seed
+from scivis._random import recorded_seed, seed_from
 from scivis.data._reading import read_rows
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scivis._adata.representation import Representation
+    from scivis._random import RandomState, Rng
 
 _DEFAULT_NEIGHBORS = (15, 50, 150)
 
@@ -39,7 +40,8 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     labels: str | None = None,
     n_neighbors: Sequence[int] | None = None,
     n_cells: int = 2000,
-    random_state: int | np.random.Generator = 0,
+    random_state: RandomState = 0,
+    rng: Rng = None,
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
@@ -92,7 +94,9 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
         Number of random cells for neighbors, densities, distances and silhouette. Their neighbors are searched among all
         cells. The standard error of a share is below 0.5 / √n_cells.
     random_state
-        Seed of the samples.
+        Seed of the samples: an integer, or a NumPy generator or `RandomState`; `None` gives others in each call.
+    rng
+        Seed as in scanpy 1.13, in place of `random_state`: what :func:`numpy.random.default_rng` takes.
     key_added
         Key under which results are stored. Default: `quality`.
     copy
@@ -137,7 +141,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     from scanpy import logging as logg
 
     start = logg.info("computing the quality of embeddings")
-    check_seed(random_state)
+    random_state = seed_from(random_state, rng)
     check_copy(adata, copy=copy)
     check_integer("n_cells", n_cells, at_least=3)
     key = "quality" if key_added is None else key_added

@@ -11,9 +11,9 @@ from scivis._adata.calibration import calibrate
 from scivis._adata.keys import Keys, keys_read
 from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
-from scivis._checks import check_seed
 from scivis._methods import entry_of
 from scivis._progress import bar
+from scivis._random import seed_from
 from scivis._tsne.arguments import (
     check_resumable,
     given_settings,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scivis._adata.model_input import ModelInput
+    from scivis._random import RandomState, Rng
     from scivis._tsne.model import FittedTsne
     from scivis._tsne.optimization import Callback
     from scivis._tsne.presets import Preset
@@ -77,7 +78,8 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     callbacks: Callback | Sequence[Callback] = (),
     callbacks_every_iters: int | None = None,
     resume: bool = False,
-    random_state: int | np.random.Generator = 0,
+    random_state: RandomState = 0,
+    rng: Rng = None,
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
@@ -176,7 +178,10 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Whether to continue an earlier call, with its settings and momentum, for `n_iter` iterations. Arguments that are given
         replace its settings. Affinities are computed again from the same graph or by the same search.
     random_state
-        Seed, or a NumPy generator: the same seed, machine and versions give the same bits. With `resume` that of the first call.
+        Seed: an integer, or a NumPy generator or `RandomState`; `None` gives other results in each call. The same seed, machine
+        and versions give the same bits. With `resume` that of the first call.
+    rng
+        Seed as in scanpy 1.13, in place of `random_state`: what :func:`numpy.random.default_rng` takes.
     key_added
         Key of the results, instead of `X_tsne` and `tsne`.
     copy
@@ -215,7 +220,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     start = logg.info("computing t-SNE")
     keys = Keys.of("tsne", key_added, reads=keys_read(use_rep, neighbors_key))
     functions = list_callbacks(callbacks)
-    check_seed(random_state)
+    random_state = seed_from(random_state, rng)
     check_copy(adata, copy=copy)
     if resume:
         check_resumable(given, preset, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
