@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -46,6 +47,20 @@ def clean_settings() -> Iterator[None]:
             setattr(sc.settings, name, value)
     mpl.rcParams.update(style)
     plt.close("all")
+
+
+@pytest.fixture
+def said(clean_settings: None) -> Callable[[], str]:
+    """What scanpy's logger has written since the last call, at the verbosity that the test sets."""
+    sc.settings.logfile = log = io.StringIO()
+
+    def read() -> str:
+        text = log.getvalue()
+        log.truncate(0)
+        log.seek(0)
+        return text
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from scivis._adata import expression as _expression
 from scivis._adata.expression import ExpressionInput, expression_input
-from scivis._adata.model_input import model_input
+from scivis._adata.model_input import model_input, report_source
 from scivis._adata.representation import choose_representation
 from scivis.data._blocks import dense
 
@@ -144,6 +144,34 @@ def test_the_name_of_the_pca_in_scanpys_second_version(expressed):
     check_projection(expressed, expression)
 
 
+def test_a_pca_under_a_key_of_the_user_has_its_own_loadings_and_layer(expressed):
+    expressed.layers["logs"] = expressed.X.copy()
+    expressed.layers["halves"] = expressed.X / 2
+    expressed.X = np.expm1(expressed.X)
+    sc.pp.pca(expressed, n_comps=5, layer="halves")
+    sc.pp.pca(expressed, n_comps=N_PCS, layer="logs", key_added="pca_all")
+    expression = expression_input(expressed, choose_representation(expressed, use_rep="pca_all"))
+    assert expression.layer == "logs"
+    np.testing.assert_allclose(expression.project(expressed.layers["logs"]), expressed.obsm["pca_all"], atol=1e-4)
+
+
+def test_what_new_cells_must_bring_is_said_with_the_reason(expressed, said):
+    expressed.obsm["X_scvi"] = np.random.default_rng(0).normal(size=(N_CELLS, 3))
+
+    def report(key, verbosity):
+        sc.settings.verbosity = verbosity
+        representation = choose_representation(expressed, use_rep=key)
+        report_source(expressed, model_input(expressed, representation, n_train=10, random_state=0))
+        return said()
+
+    assert report("X_pca", "warning") == report("X_scvi", "warning") == ""
+    assert "scivis.tl.ingest will place new cells by their expression" in report("X_pca", "hint")
+    assert "by their obsm['X_scvi'] and not by genes, because it is not a PCA" in report("X_scvi", "hint")
+    expressed.X = expressed.X**2
+    warned = report("X_pca", "warning")
+    assert "by their obsm['X_pca'] and not by genes, because adata.obsm['X_pca'] is not the PCA of adata.X" in warned
+
+
 def test_a_part_of_the_cells_keeps_its_projection(expressed):
     part = expressed[30:90].copy()
     check_projection(part, expression_input(part, pca(part)))
@@ -165,26 +193,27 @@ def test_a_part_of_the_cells_keeps_its_projection(expressed):
 )
 def test_data_that_changed_after_the_pca_cannot_be_computed_from_genes(expressed, change):
     expressed.X = change(expressed.X)
-    assert expression_input(expressed, pca(expressed)) is None
+    assert "is not the PCA of adata.X, which was changed since" in expression_input(expressed, pca(expressed))
 
 
 def test_without_loadings_or_expression_nothing_can_be_computed(expressed):
     representation = pca(expressed)
     without_x = expressed.copy()
     without_x.X = None
-    assert expression_input(without_x, representation) is None
+    assert expression_input(without_x, representation) == "adata.X is None"
     del expressed.varm["PCs"]
-    assert expression_input(expressed, representation) is None
+    assert "not a PCA with loadings in adata.varm" in expression_input(expressed, representation)
 
 
 def test_other_embeddings_cannot_be_computed_from_genes(expressed):
     expressed.obsm["X_scvi"] = expressed.obsm["X_pca"]
-    assert expression_input(expressed, choose_representation(expressed, use_rep="X_scvi")) is None
+    reason = expression_input(expressed, choose_representation(expressed, use_rep="X_scvi"))
+    assert "not a PCA with loadings in adata.varm" in reason
 
 
 def test_a_pca_with_fewer_loadings_cannot_be_computed_from_genes(expressed):
     expressed.varm["PCs"] = expressed.varm["PCs"][:, :3]
-    assert expression_input(expressed, pca(expressed)) is None
+    assert expression_input(expressed, pca(expressed)) == "adata.varm['PCs'] has loadings of only 3 of its 10 columns"
 
 
 # --- genes themselves

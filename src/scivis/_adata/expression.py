@@ -11,13 +11,15 @@ from scipy import sparse
 from scivis._store.schema import fail, float32_array, is_width, plain_array
 from scivis.data._blocks import dense, iter_blocks
 
+from .pca import keys_of_pca, pcas_with_loadings
 from .preparation import Preparation, pack_preparation, preparation_of, unpack_preparation
-from .representation import choose_expression, choose_representation, pca_key
+from .representation import choose_expression, choose_representation
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from .pca import PcaKeys
     from .representation import Representation
 
 # Blocks of cells, evenly spaced, from which means and offset are estimated. They cover all of a small matrix.
@@ -62,15 +64,16 @@ class ExpressionInput:
             return rows @ self.loadings + self.offset if self.loadings.size else rows
 
 
-def expression_input(adata: AnnData, representation: Representation) -> ExpressionInput | None:
-    """How expression becomes a representation in `.obsm`, which is known for a PCA; otherwise `None`.
+def expression_input(adata: AnnData, representation: Representation) -> ExpressionInput | str:
+    """How expression becomes a representation in `.obsm`, which is known for a PCA; otherwise why not, for a message.
 
-    The offset (minus the projected mean) is the difference between `X_pca` and the projected expression. It is estimated
-    from some cells. If the difference varies between cells, the data were changed after the PCA, and `None` is returned.
+    The offset (minus the projected mean) is the difference between the PCA and the projected expression. It is estimated
+    from some cells. If the difference varies between cells, the data were changed after the PCA.
     """
-    if representation.key not in ("X_pca", "pca") or "PCs" not in adata.varm:
-        return None
-    return _pca_input(adata, representation)
+    keys = keys_of_pca(adata, representation.key)
+    if keys is None:
+        return "it is not a PCA with loadings in adata.varm, nor an integrated copy of one"
+    return _pca_input(adata, representation, keys)
 
 
 def integrated_pca(adata: AnnData, representation: Representation) -> Representation | None:
@@ -79,13 +82,18 @@ def integrated_pca(adata: AnnData, representation: Representation) -> Representa
     Integration moves cells within the space of the PCA, so that a typical column of the copy is much like its component.
     Other columns are like a component by chance only, or have another scale.
     """
-    key, n_columns = pca_key(adata), representation.matrix.shape[1]
-    if key in (None, representation.key) or adata.obsm[key].shape[1] < n_columns:
+    n_columns = representation.matrix.shape[1]
+    if keys_of_pca(adata, representation.key):
         return None
-    pca = choose_representation(adata, use_rep=key, n_pcs=n_columns)
-    every = np.ones(n_columns, bool)
-    components, columns = (_sample(each.matrix, every)[0] for each in (pca, representation))
-    return pca if np.median(_agreement(components, columns)) >= _LEAST_AGREEMENT else None
+    for key in pcas_with_loadings(adata):
+        if adata.obsm[key].shape[1] < n_columns:
+            continue
+        pca = choose_representation(adata, use_rep=key, n_pcs=n_columns)
+        every = np.ones(n_columns, bool)
+        components, columns = (_sample(each.matrix, every)[0] for each in (pca, representation))
+        if np.median(_agreement(components, columns)) >= _LEAST_AGREEMENT:
+            return pca
+    return None
 
 
 def _agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -109,15 +117,18 @@ def with_preparation(adata: AnnData, source: ExpressionInput | None) -> Expressi
     return replace(source, preparation=preparation_of(adata, matrix, source.genes))
 
 
-def _pca_input(adata: AnnData, representation: Representation) -> ExpressionInput | None:
-    # Genes that the PCA did not use have loadings of zero, or NaN in files of old scanpy versions.
-    loadings = np.nan_to_num(np.asarray(adata.varm["PCs"], np.float32)[:, : representation.matrix.shape[1]])
-    layer = adata.uns.get("pca", {}).get("params", {}).get("layer") or ""
+def _pca_input(adata: AnnData, representation: Representation, keys: PcaKeys) -> ExpressionInput | str:
+    n_columns, layer = representation.matrix.shape[1], keys.layer(adata)
+    loadings = keys.loadings(adata)[:, :n_columns]
     expression = adata.layers.get(layer, adata.X)
+    place = f"adata.layers[{layer!r}]" if layer in adata.layers else "adata.X"
+    if expression is None:
+        return "adata.X is None"
     if getattr(expression, "format", None) == "csc" and not sparse.issparse(expression):
-        return None  # stored by columns on disk, where each block of cells would read the whole matrix
-    if expression is None or loadings.shape[1] != representation.matrix.shape[1]:
-        return None
+        # Each block of cells would read the whole matrix.
+        return f"{place} is stored by columns (csc) on disk; store it by rows (csr)"
+    if loadings.shape[1] != n_columns:
+        return f"adata.varm[{keys.varm!r}] has loadings of only {loadings.shape[1]} of its {n_columns} columns"
     used = np.abs(loadings).sum(axis=1) > 0
     rows, where = _sample(expression, used)
     pcs = np.asarray(representation.matrix[where], np.float32)
@@ -125,7 +136,9 @@ def _pca_input(adata: AnnData, representation: Representation) -> ExpressionInpu
         offsets = pcs - rows @ loadings[used]
         offset = offsets.mean(axis=0)
         if not (offsets - offset).std() <= _TOLERANCE * pcs.std():
-            return None
+            return (
+                f"adata.obsm[{keys.obsm!r}] is not the PCA of {place}, which was changed since; run `sc.pp.pca` again"
+            )
     genes = adata.var_names.to_numpy(dtype=object)[used]
     return ExpressionInput(genes, rows.mean(axis=0), layer, loadings[used], offset)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scivis._checks import is_integer
 from scivis.neighbors import Neighbors, from_graph
 
 if TYPE_CHECKING:
@@ -65,7 +66,26 @@ def graph_width(adata: AnnData, neighbors_key: str) -> int:
 
 def graph_metric(adata: AnnData, neighbors_key: str) -> Any:
     """The metric of the graph; Euclidean if it is not recorded."""
-    return adata.uns[neighbors_key].get("params", {}).get("metric", "euclidean")
+    return _params(adata, neighbors_key).get("metric", "euclidean")
+
+
+def graph_source(adata: AnnData, neighbors_key: str) -> tuple[str | None, int | None]:
+    """The arguments `use_rep` and `n_pcs` of `sc.pp.neighbors`; `None` where they were not given, or are not recorded."""
+    params = _params(adata, neighbors_key)
+    # Files of old versions hold arrays of one element in place of numbers.
+    use_rep, n_pcs = (
+        value.item() if np.size(value) == 1 and hasattr(value, "item") else value
+        for value in (params.get("use_rep"), params.get("n_pcs"))
+    )
+    return use_rep if isinstance(use_rep, str) else None, n_pcs if is_integer(n_pcs) and n_pcs >= 0 else None
+
+
+def _params(adata: AnnData, key: str) -> Any:
+    """The parameters of a graph; empty if there are none."""
+    params: Any = adata.uns
+    for name in (key, "params"):
+        params = params.get(name) if hasattr(params, "get") else None
+    return params if hasattr(params, "get") else {}
 
 
 def check_graph(adata: AnnData, neighbors_key: str | None) -> None:

@@ -13,11 +13,6 @@ _MAX_LENGTH = 200
 _DERIVED = ("novelty", "pvalue", "verdict", "label", "certainty", "scores", "proba", "drift", "importance")
 
 
-def keys_read(use_rep: str | None, neighbors_key: str | None = None) -> tuple[str, ...]:
-    """Keys of the representation and of the graph that a tool reads."""
-    return (*(("X_pca", "pca") if use_rep is None else (use_rep,)), neighbors_key or "neighbors")
-
-
 @dataclass(frozen=True)
 class Keys:
     """Keys of the results of one method, by scanpy's convention for `key_added`.

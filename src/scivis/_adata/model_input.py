@@ -21,6 +21,7 @@ from .expression import (
     pack_input,
     with_preparation,
 )
+from .pca import keys_of_pca
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -48,6 +49,8 @@ class ModelInput:
         Whether the rows are an integrated copy of what follows from expression.
     correction
         How the batches of new cells are corrected; `None` unless the rows are a PCA or an integrated copy of it.
+    reason
+        Why it is not known how the rows follow from expression, for a message.
     """
 
     rows: Rows
@@ -55,12 +58,7 @@ class ModelInput:
     representation: Representation
     is_integrated: bool = False
     correction: Correction | None = None
-
-    @property
-    def source(self) -> str:
-        """What new cells must bring, for messages."""
-        corrected = ", corrected toward the reference" if self.is_integrated else ""
-        return f"expression{corrected}" if self.expression else f"obsm[{self.representation.key!r}]"
+    reason: str = ""
 
     def params(self) -> dict[str, Any]:
         """The origin of the rows, as entries of `params`."""
@@ -75,6 +73,19 @@ class ModelInput:
     def pack(self) -> dict[str, Any]:
         """How new cells become the input of the model, as entries of a stored model."""
         return {"expression": pack_input(self.expression), "correction": pack_correction(self.correction)}
+
+
+def report_source(adata: AnnData, cells: ModelInput) -> None:
+    """Say what new cells must bring; with a warning if they cannot bring genes although the model reads a PCA of genes."""
+    from scanpy import logging as logg
+
+    place = "    scivis.tl.ingest will place new cells by their"
+    if cells.expression:
+        logg.hint(f"{place} expression{', corrected toward the reference' if cells.is_integrated else ''}")
+        return
+    key = cells.representation.key
+    report = logg.warning if keys_of_pca(adata, key) else logg.hint
+    report(f"{place} obsm[{key!r}] and not by genes, because {cells.reason}")
 
 
 def model_input(
@@ -114,8 +125,9 @@ def _choose_input(
     if representation.kind == "obsm":
         pca = integrated_pca(adata, representation)
         expression = expression_input(adata, pca or representation)
-        is_integrated = pca is not None and expression is not None
-        return ModelInput(Rows(representation.matrix, name), expression, representation, is_integrated)
+        if isinstance(expression, str):
+            return ModelInput(Rows(representation.matrix, name), None, representation, reason=expression)
+        return ModelInput(Rows(representation.matrix, name), expression, representation, is_integrated=pca is not None)
     genes = gene_mask(adata, mask_var)
     if n_train * int(genes.sum()) > _MAX_VALUES or representation.is_reduced:
         return _projected(adata, representation, mask_var, random_state)

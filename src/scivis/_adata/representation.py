@@ -1,19 +1,17 @@
-"""The matrix of an AnnData object that represents its cells, chosen by the rules of scanpy."""
+"""The matrix of an AnnData object that represents its cells, read from the place that was chosen."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from scivis._checks import is_integer
-from scivis.data._blocks import in_memory
-from scivis.data._streaming import Rows
+from .choice import choose
+from .pca import compute_pca
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Kind = Literal["obsm", "X", "layer"]
+    from .choice import Choice, Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,29 +62,21 @@ def choose_representation(
     layer: str | None = None,
     random_state: int = 0,
 ) -> Representation:
-    """The matrix that `use_rep`, `n_pcs` and `layer` name.
+    """The matrix that `use_rep`, `n_pcs` and `layer` name; see :func:`scivis._adata.choice.choose`."""
+    return read_representation(adata, choose(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer), random_state)
 
-    As in scanpy, the default is `.X` for at most 50 genes or `n_pcs=0`, and the PCA otherwise. A missing PCA is computed
-    and written to `adata`, with a warning. For backed data, principal components of `.X` are computed block by block
-    instead, and not written.
+
+def read_representation(adata: AnnData, choice: Choice, random_state: int = 0) -> Representation:
+    """The matrix that was chosen. A missing PCA is computed and written to `adata`, with a warning, as scanpy does.
+
+    For backed data, principal components of `.X` are computed block by block instead, and not written.
     """
-    if n_pcs is not None and (not is_integer(n_pcs) or n_pcs < 0):
-        msg = f"n_pcs={n_pcs!r} must be an integer: the number of columns to use, or 0 for adata.X."
-        raise ValueError(msg)
-    if layer is not None:
-        if use_rep is not None or n_pcs is not None:
-            msg = f"layer={layer!r} is a representation by itself: leave out use_rep and n_pcs, or leave out layer."
-            raise ValueError(msg)
-        return Representation(_lookup(adata.layers, layer, "layers"), "layer", layer)
-    if use_rep == "X" or (use_rep is None and (n_pcs == 0 or (n_pcs is None and adata.n_vars <= _default_n_pcs()))):
-        if use_rep == "X" and n_pcs:
-            msg = f"use_rep='X' reads all genes: leave out n_pcs={n_pcs}."
-            raise ValueError(msg)
-        return Representation(_x(adata), "X", "X")
-    if use_rep is None and n_pcs is None and pca_key(adata) is None and adata.X is not None and not in_memory(adata.X):
-        return Representation(_x(adata), "X", "X", is_reduced=True)
-    key = use_rep if use_rep is not None else pca_key(adata) or _compute_pca(adata, n_pcs, random_state)
-    return Representation(_columns(_lookup(adata.obsm, key, "obsm"), n_pcs, key), "obsm", key)
+    if choice.kind == "X":
+        return Representation(_x(adata), "X", "X", is_reduced=choice.is_reduced)
+    key = compute_pca(adata, choice.n_pcs, random_state) if choice.key is None else choice.key
+    if choice.kind == "layer":
+        return Representation(_lookup(adata.layers, key, "layers"), "layer", key)
+    return Representation(_columns(_lookup(adata.obsm, key, "obsm"), choice.n_pcs, key), "obsm", key)
 
 
 def check_copy(adata: AnnData, *, copy: bool) -> None:
@@ -130,43 +120,3 @@ def _columns(matrix: Any, n_pcs: int | None, key: str) -> Any:
         msg = f"n_pcs={n_pcs}, but adata.obsm[{key!r}] has {matrix.shape[1]} columns. Use fewer, or compute more."
         raise ValueError(msg)
     return matrix[:, :n_pcs]
-
-
-def _default_n_pcs() -> int:
-    from scanpy import settings
-
-    return int(settings.N_PCS)
-
-
-def pca_key(adata: AnnData) -> str | None:
-    """Key of the PCA, by scanpy's present or its coming convention."""
-    return next((key for key in ("X_pca", "pca") if key in adata.obsm), None)
-
-
-def _compute_pca(adata: AnnData, n_pcs: int | None, random_state: int) -> str:
-    import scanpy as sc
-
-    _check_expression(adata)
-    most = min(adata.shape) - 1
-    if n_pcs is not None and n_pcs > most:
-        msg = f"n_pcs={n_pcs}, but a PCA of {adata.n_obs} cells and {adata.n_vars} genes has at most {most} components."
-        raise ValueError(msg)
-    n_comps = n_pcs or min(_default_n_pcs(), most)
-    message = (
-        f"There is no PCA of these cells yet: computing {n_comps} components, stored in adata.obsm['X_pca']. "
-        "Run `sc.pp.pca` first to choose genes and settings."
-    )
-    warnings.warn(message, UserWarning, stacklevel=4)
-    sc.pp.pca(adata, n_comps=n_comps, random_state=random_state)
-    return pca_key(adata) or "X_pca"
-
-
-def _check_expression(adata: AnnData) -> None:
-    """Raise for NaN and for constant data, for which the messages of the PCA name neither cause nor remedy."""
-    first, varies = None, False
-    for rows in Rows(_x(adata), "adata.X").blocks():
-        first = rows[:1] if first is None else first
-        varies = varies or bool((rows != first).any())
-    if not varies:
-        msg = f"All {adata.n_obs} rows are equal in adata.X: there is nothing to embed. Is this the matrix you meant?"
-        raise ValueError(msg)

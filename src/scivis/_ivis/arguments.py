@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._adata.graph import check_graph, has_graph, stored_neighbors
+from scivis._adata.choice import choose_graph, search_metric
+from scivis._adata.graph import stored_neighbors
 from scivis._adata.labels import read_labels
 from scivis._adata.representation import check_copy
 from scivis._checks import check_callbacks, check_path, check_positive_int, given_settings, is_integer
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scivis._adata.choice import Choice
     from scivis._adata.labels import Labels
     from scivis.data._streaming import Rows
     from scivis.neighbors import Backend, Metric
@@ -116,6 +118,7 @@ class NeighborSource:
 
 def choose_neighbors(
     adata: AnnData,
+    choice: Choice,
     neighbors_key: str | None,
     *,
     k: int,
@@ -124,11 +127,12 @@ def choose_neighbors(
     metric: Metric | None,
     index_path: Any,
 ) -> NeighborSource:
-    """A search if a setting of it is given, or if there is no graph; otherwise the graph of `sc.pp.neighbors`."""
+    """The graph of `sc.pp.neighbors` of the same representation; a search without one, or if a setting of it is given."""
     if index_path is not None:
         check_path("annoy_index_path", index_path)
     search = given_settings(n_neighbors=n_neighbors, backend=backend, metric=metric)
-    source = NeighborSource("", k, backend or "auto", metric or "euclidean", index_path and Path(index_path))
+    metric = search_metric(adata, choice) if metric is None else metric
+    source = NeighborSource("", k, backend or "auto", metric, index_path and Path(index_path))
     check_search(source.backend, source.metric)
     if index_path is not None and backend != "annoy":
         msg = f"annoy_index_path={str(index_path)!r} is for backend='annoy', but backend is {backend!r}."
@@ -138,9 +142,8 @@ def choose_neighbors(
     if neighbors_key is not None and search:
         msg = f"neighbors_key={neighbors_key!r} reuses a graph, but {search} requests a search: leave one of them out."
         raise ValueError(msg)
-    if not search and (neighbors_key is not None or has_graph(adata)):
-        check_graph(adata, neighbors_key)
-        return replace(source, graph=neighbors_key or "neighbors")
+    if not search and (graph := choose_graph(adata, choice, neighbors_key)):
+        return replace(source, graph=graph)
     check_n_neighbors(k, adata.n_obs)
     return source
 

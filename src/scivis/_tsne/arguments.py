@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._adata.graph import graph_metric, graph_width, has_graph, stored_graph
+from scivis._adata.choice import choose_graph, search_metric
+from scivis._adata.graph import graph_metric, graph_width, stored_graph
 from scivis._adata.model_input import model_input
 from scivis._random import seed_of
 from scivis.data._reading import read_rows
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scivis._adata.choice import Choice
     from scivis._adata.model_input import ModelInput
     from scivis._adata.representation import Representation
 
@@ -64,11 +66,16 @@ def check_resumable(given: dict[str, Any], preset: str, **other: Any) -> None:
 
 
 def plan_first(
-    adata: AnnData, given: dict[str, Any], preset: str, key: str | None, random_state: int | np.random.Generator
+    adata: AnnData,
+    choice: Choice,
+    given: dict[str, Any],
+    preset: str,
+    key: str | None,
+    random_state: int | np.random.Generator,
 ) -> Plan:
     """The plan of a first call: a preset with the changes of the caller, and perhaps a neighbor graph by its `key`."""
     unset = {"early_exaggeration_iter": 0} if given.get("n_iter") == 0 else {}
-    changes = preset_settings(preset, adata.n_obs) | unset | given
+    changes = {"metric": search_metric(adata, choice)} | preset_settings(preset, adata.n_obs) | unset | given
     initialization = changes.get("initialization", "pca")
     changes["initialization"] = initialization if isinstance(initialization, str) else "array"
     seed = seed_of(random_state) if isinstance(random_state, np.random.Generator) else int(random_state)
@@ -76,15 +83,17 @@ def plan_first(
     check_settings(settings, adata.n_obs)
     start = _given_coordinates(adata, initialization, settings.n_components)
     is_open = preset == "default" and not {"affinity", "perplexity"} & set(given)
-    return *_with_graph(adata, settings, given, key, allow_uniform=is_open), start
+    return *_with_graph(adata, choice, settings, given, key, allow_uniform=is_open), start
 
 
-def plan_resumed(adata: AnnData, fitted: FittedTsne, given: dict[str, Any], key: str | None) -> Plan:
+def plan_resumed(
+    adata: AnnData, choice: Choice, fitted: FittedTsne, given: dict[str, Any], key: str | None
+) -> Plan:  # fmt: skip
     """The plan of a call that continues an earlier one: the same settings and graph, with the changes of the caller."""
     settings = replace(fitted.settings, **{"early_exaggeration_iter": 0, "n_iter": Settings.n_iter} | given)
     check_settings(settings, adata.n_obs)
     fitted.check_state()
-    return *_with_graph(adata, settings, given, key, fitted), fitted
+    return *_with_graph(adata, choice, settings, given, key, fitted), fitted
 
 
 def _given_coordinates(adata: AnnData, initialization: Any, n_components: int) -> NDArray[np.floating] | None:
@@ -108,6 +117,7 @@ def _given_coordinates(adata: AnnData, initialization: Any, n_components: int) -
 
 def _with_graph(
     adata: AnnData,
+    choice: Choice,
     settings: Settings,
     given: dict[str, Any],
     key: str | None,
@@ -115,7 +125,7 @@ def _with_graph(
     *,
     allow_uniform: bool = False,
 ) -> tuple[Settings, str]:
-    """Resolved settings and the key of the graph: that of the caller, of the fitted model, or of `sc.pp.neighbors`."""
+    """Resolved settings and the key of the graph: that of the caller, of the fitted model, or of the representation."""
     from scanpy import logging as logg
 
     search = {name: given[name] for name in _SEARCH if name in given}
@@ -123,11 +133,12 @@ def _with_graph(
         msg = f"neighbors_key={key!r} reuses a graph, {search} asks for a search: leave one of them out."
         raise ValueError(msg)
     required = resolve(settings, adata.n_obs).n_required or 1
-    if not key and not search:
-        if fitted is not None:
-            key = fitted.graph
-        elif has_graph(adata) and graph_width(adata, "neighbors") >= required:
-            key = "neighbors"
+    if key is None and fitted is not None and not search:
+        key = fitted.graph  # empty for a search
+    is_named, graph = key is not None, ""
+    if not search and key != "":
+        graph = choose_graph(adata, choice, key)
+    key = graph if is_named or (graph and graph_width(adata, graph) >= required) else ""
     if key:
         settings = _adapt_to_graph(adata, key, settings, required, allow_uniform=allow_uniform)
     elif settings.affinity == "connectivities":
@@ -139,7 +150,7 @@ def _with_graph(
             f"{settings.perplexity} is more than a third of the {adata.n_obs} cells: using {resolved.perplexity}"
         )
         logg.warning(f"perplexity={decreased}")
-    return resolved, key or ""
+    return resolved, key
 
 
 def _adapt_to_graph(adata: AnnData, key: str, settings: Settings, required: int, *, allow_uniform: bool) -> Settings:

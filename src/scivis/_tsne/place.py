@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.choice import Choice
 from scivis._adata.correction import is_integrated
 from scivis._adata.expression import fitted_representation, unpack_input
 from scivis._adata.model_input import ModelInput
-from scivis._adata.representation import choose_representation
+from scivis._adata.representation import read_representation
 from scivis._adata.results import Results
 from scivis._store.schema import fail
 from scivis.data._reading import read_rows
@@ -88,11 +89,18 @@ def place(
     return placed | Results(obs={keys.novelty: np.concatenate(scores)}, notes=((keys.novelty, note),))
 
 
+def fitted_choice(entry: Any) -> Choice:
+    """The place of the matrix that a model was fitted on."""
+    kind, key, width = fitted_representation(entry.get("params"))
+    return Choice(
+        "layer" if kind == "layer" else "X" if kind == "X" else "obsm", key, width if kind == "obsm" else None
+    )
+
+
 def stored_input(adata: AnnData, entry: Any, reference: Reference) -> ModelInput:
     """The rows that a model was fitted on, read again and validated with its landmarks, and their origin."""
-    kind, key, width = fitted_representation(entry.get("params"))
-    layer, use_rep = (key, None) if kind == "layer" else (None, key)
-    representation = choose_representation(adata, use_rep=use_rep, layer=layer)
+    *_, width = fitted_representation(entry.get("params"))
+    representation = read_representation(adata, replace(fitted_choice(entry), n_pcs=None))
     name = representation.description
     x = read_rows(representation.matrix, name)[:, :width]
     sample = x[:: max(1, len(x) // _SAMPLE)]

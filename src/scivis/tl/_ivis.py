@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scivis._adata.calibration import calibrate
-from scivis._adata.keys import Keys, keys_read
-from scivis._adata.model_input import model_input
+from scivis._adata.choice import choose
+from scivis._adata.keys import Keys
+from scivis._adata.model_input import model_input, report_source
 from scivis._adata.predictions import pack_predictions, predicted_labels, predictions_of
-from scivis._adata.representation import choose_representation
+from scivis._adata.representation import read_representation
 from scivis._adata.results import Results
 from scivis._ivis import arguments
 from scivis._ivis.estimator import Ivis
@@ -93,11 +94,12 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Number of dimensions of the embedding.
     n_neighbors
         Number of neighbors of a cell, itself excluded. If this, `backend` or `metric` is given, neighbors are searched.
-        Otherwise the graph of `sc.pp.neighbors` is used, if there is one. Default: 25, or 10 above 10,000 cells, where
-        cells lie more densely (`classic`: 150).
+        Otherwise the graph of `sc.pp.neighbors` is used, if there is one of the same representation. Default: 25, or 10
+        above 10,000 cells, where cells lie more densely (`classic`: 150).
     use_rep
-        Representation of the cells: a key of `.obsm`, or `X`. Default: the PCA, or `.X` for at most 50 genes. If there
-        is no PCA, it is computed and written to `adata`, with a warning.
+        Representation of the cells: a key of `.obsm`, or `X`. Default: the one that the graph of `sc.pp.neighbors` was
+        computed from; without a graph the PCA, or `.X` for at most 50 genes. If there is no PCA, it is computed and
+        written to `adata`, with a warning.
     n_pcs
         Number of columns of the representation to use. If 0, `.X` is used.
     layer
@@ -107,12 +109,15 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         genes. If the genes of the training cells need more than 32 MiB, the network reads 50 principal components of
         them, by default those of the highly variable genes if these are marked.
     neighbors_key
-        Neighbor graph to use: the `key_added` of `sc.pp.neighbors`.
+        Neighbor graph to use: the `key_added` of `sc.pp.neighbors`. Default: that of `sc.pp.neighbors` without
+        `key_added`, unless it was computed from another representation. A graph that is named is used in any case, with a
+        warning.
     backend
         Algorithm of the neighbor search: `exact`, `ivf` (an inverted file), `pynndescent`, `annoy`, or `auto` (the
         default), which is `exact` up to 20,000 cells and `ivf` above.
     metric
-        Distance of the neighbor search: `euclidean` (the default), `cosine` or `manhattan`.
+        Distance of the neighbor search: `euclidean`, `cosine` or `manhattan`. Default: that of the graph of the same
+        representation if it is one of these, otherwise `euclidean`.
     preset
         Defaults of `n_neighbors` and of the parameters from `network` to `learning_rate`: `default`, or `classic` for
         those of ivis 2.0.
@@ -220,7 +225,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     start = logg.info("computing ivis")
     random_state = seed_from(random_state, rng)
-    keys = Keys.of("ivis", key_added, reads=keys_read(use_rep, neighbors_key))
+    choice = choose(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, neighbors_key=neighbors_key)
+    keys = Keys.of("ivis", key_added, reads=choice.keys_read(neighbors_key))
     arguments.check_call(adata, max_train_cells, checkpoint, random_state, callbacks, copy=copy)
     n_train = arguments.train_size(adata.n_obs, max_train_cells)
     supervision = arguments.choose_labels(adata, labels, supervision_metric, unlabeled_category)
@@ -231,15 +237,13 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         learning_rate=learning_rate, verbose=int(verbose()),
     )  # fmt: skip
     source = arguments.choose_neighbors(
-        adata, neighbors_key, k=settings.k, n_neighbors=n_neighbors, backend=backend, metric=metric,
+        adata, choice, neighbors_key, k=settings.k, n_neighbors=n_neighbors, backend=backend, metric=metric,
         index_path=annoy_index_path,
     )  # fmt: skip
     search, training, sampling, folds = np.random.default_rng(random_state).spawn(4)
     adata = adata.copy() if copy else adata
 
-    representation = choose_representation(
-        adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=seed_of(search)
-    )
+    representation = read_representation(adata, choice, seed_of(search))
     cells = model_input(adata, representation, mask_var=mask_var, n_train=n_train, random_state=seed_of(sampling))
     logg.info(f"    using {cells.rows.name}")
     rows = arguments.training_rows(cells.rows, n_train, source, sampling)
@@ -257,7 +261,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     call = {"preset": preset, "n_train_cells": n_train, "neighbors": described} | recorded_seed(random_state)
     results = _results(keys, model, cells.with_correction(rows.x), call, rows.all_rows, named)
     written = results.write(adata)
-    logg.hint(f"    scivis.tl.ingest will place new cells by their {cells.source}")
+    report_source(adata, cells)
     logg.info("    finished", time=start, deep=f"added\n{written}")
     return adata if copy else None
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scivis._adata.calibration import calibrate
-from scivis._adata.keys import Keys, keys_read
-from scivis._adata.model_input import model_input
-from scivis._adata.representation import choose_representation
+from scivis._adata.choice import choose
+from scivis._adata.keys import Keys
+from scivis._adata.model_input import model_input, report_source
+from scivis._adata.representation import read_representation
 from scivis._adata.results import Results
 from scivis._progress import verbose
 from scivis._random import recorded_seed, seed_from, seed_of
@@ -78,8 +79,9 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
         Number of neighbors per cell in the manifold learner. Default: 20 for UMAP and 15 for ivis. For t-SNE it is the
         perplexity, by default 30.
     use_rep
-        Representation of the cells: a key of `.obsm`, or `X`. Default: the PCA, or `.X` for at most 50 genes. A missing PCA
-        is computed and written to `adata`, with a warning, as in scanpy.
+        Representation of the cells: a key of `.obsm`, or `X`. Default: the one that the graph of `sc.pp.neighbors` was
+        computed from; without a graph the PCA, or `.X` for at most 50 genes. A missing PCA is computed and written to
+        `adata`, with a warning, as in scanpy.
     n_pcs
         Number of columns of the representation to use; 0 means `.X`. Default: all.
     layer
@@ -157,7 +159,8 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     from scanpy import logging as logg
 
     start = logg.info("computing n2d")
-    keys = Keys.of("n2d", key_added, reads=keys_read(use_rep))
+    choice = choose(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
+    keys = Keys.of("n2d", key_added, reads=choice.keys_read())
     random_state = seed_from(random_state, rng)
     check_call(adata, n_clusters, copy=copy)
     settings = choose_settings(
@@ -169,7 +172,7 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     check_learners(settings, manifold, clusterer)
     adata = adata.copy() if copy else adata
 
-    representation = choose_representation(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=seed_of(pca))
+    representation = read_representation(adata, choice, seed_of(pca))
     cells = model_input(adata, representation, n_train=adata.n_obs, random_state=seed_of(pca))
     logg.info(f"    using {cells.rows.name}")
     x = read_rows(cells.rows.matrix, cells.rows.name)
@@ -181,7 +184,7 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     entry = {keys.uns: _entry(cells.with_correction(x), settings, model, random_state)}
     results = fitted_cells(keys, model) | Results(uns=entry, notes=((keys.uns, "n2d model (adata.uns)"),))
     written = results.write(adata)
-    logg.hint(f"    scivis.tl.ingest will place new cells by their {cells.source}")
+    report_source(adata, cells)
     logg.info("    finished", time=start, deep=f"added\n{written}")
     return adata if copy else None
 

@@ -80,7 +80,8 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
         `X_`.
     use_rep
         Representation to compare with: a key of `.obsm`, or `X`. Use the one that the embeddings were computed from.
-        Default: the PCA, or `.X` for at most 50 genes.
+        Default: the one that the graph of `sc.pp.neighbors` was computed from; without a graph the PCA, or `.X` for at most
+        50 genes.
     n_pcs
         Number of columns of the representation to use; 0 for `.X`.
     layer

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scivis._adata.calibration import calibrate
-from scivis._adata.keys import Keys, keys_read
-from scivis._adata.representation import check_copy, choose_representation
+from scivis._adata.choice import choose
+from scivis._adata.keys import Keys
+from scivis._adata.model_input import report_source
+from scivis._adata.representation import check_copy, read_representation
 from scivis._adata.results import Results
 from scivis._methods import entry_of
 from scivis._progress import bar
@@ -25,7 +27,7 @@ from scivis._tsne.arguments import (
 )
 from scivis._tsne.fit import fit_tsne
 from scivis._tsne.pack import pack_model, unpack_model
-from scivis._tsne.place import stored_input
+from scivis._tsne.place import fitted_choice, stored_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,8 +94,8 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     all cores are used (`n_jobs`), and neighbors are searched exactly up to 100,000 cells. The embedding therefore depends on
     neither the number of cores nor the approximation of a search.
 
-    Without `neighbors_key`, the graph of `sc.pp.neighbors` is reused if it has enough neighbors: three times the perplexity, 90
-    by default, while scanpy computes 14. Run `sc.pp.neighbors(adata, n_neighbors=91)` first to share one search between tools,
+    Without `neighbors_key`, the graph of `sc.pp.neighbors` is reused if it is one of the same representation and has enough
+    neighbors: three times the perplexity, 90 by default, while scanpy computes 14. Run `sc.pp.neighbors(adata, n_neighbors=91)` first to share one search between tools,
     or set ``affinity="uniform"``, for which any number of neighbors is sufficient.
 
     Parameters
@@ -106,14 +108,16 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Effective number of neighbors that attract a cell. Above a third of the cells, it is decreased with a warning. Several
         values give a mixture of Gaussian kernels, or their mean with ``affinity="multiscale"``. Default: 30.
     use_rep
-        Representation of the cells: a key of `.obsm`, or `X`. Default: the PCA, or `.X` for at most 50 genes. A missing PCA is
-        computed and stored, with a warning, as scanpy does.
+        Representation of the cells: a key of `.obsm`, or `X`. Default: the one that the graph of `sc.pp.neighbors` was computed
+        from; without a graph the PCA, or `.X` for at most 50 genes. A missing PCA is computed and stored, with a warning, as
+        scanpy does.
     n_pcs
         Number of columns of the representation; 0 for `.X`. Default: all.
     layer
         Layer that replaces the representation.
     neighbors_key
-        Neighbor graph: the `key_added` of `sc.pp.neighbors`. A graph of other cells raises an error. If it has too few neighbors
+        Neighbor graph: the `key_added` of `sc.pp.neighbors`. A graph of other cells raises an error, and a graph of another
+        representation a warning. If it has too few neighbors
         for a perplexity of 30, and neither `affinity` nor `perplexity` is given, the affinity is `uniform`.
     preset
         Set of settings, which the parameters below replace: `default`; `art`, the recipe of Kobak and Berens ("The art of using
@@ -134,8 +138,8 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         PyNNDescent), or `auto` (`exact` up to 100,000 cells, then `approx`). If given, neighbors are searched even if there is a
         graph. Default: `auto`.
     metric
-        Distance: a name, or a function of two rows. If given, neighbors are searched even if there is a graph. Default:
-        `euclidean`.
+        Distance: a name, or a function of two rows. If given, neighbors are searched even if there is a graph. Default: that
+        of the graph of the same representation if it is `cosine` or `manhattan`, otherwise `euclidean`.
     metric_params, knn_kwargs
         Arguments of the metric, and of the search, such as `n_trees` for Annoy.
     initialization
@@ -218,25 +222,27 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     given = given_settings(locals())
     start = logg.info("computing t-SNE")
-    keys = Keys.of("tsne", key_added, reads=keys_read(use_rep, neighbors_key))
+    if resume:
+        check_resumable(given, preset, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
+        choice = fitted_choice(entry_of(adata, key_added or "tsne"))
+    else:
+        choice = choose(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, neighbors_key=neighbors_key)
+    keys = Keys.of("tsne", key_added, reads=choice.keys_read(neighbors_key))
     functions = list_callbacks(callbacks)
     random_state = seed_from(random_state, rng)
     check_copy(adata, copy=copy)
     if resume:
-        check_resumable(given, preset, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
         # A function is the metric of the stored model, which cannot hold it; a name replaces the metric.
         fitted = unpack_model(entry_of(adata, keys.uns), adata.obsm, metric if callable(metric) else None)
-        settings, graph_key, initial = plan_resumed(adata, fitted, given, neighbors_key)
+        settings, graph_key, initial = plan_resumed(adata, choice, fitted, given, neighbors_key)
     else:
-        settings, graph_key, initial = plan_first(adata, given, preset, neighbors_key, random_state)
+        settings, graph_key, initial = plan_first(adata, choice, given, preset, neighbors_key, random_state)
     adata = adata.copy() if copy else adata
 
     if resume:
         cells = stored_input(adata, adata.uns[keys.uns], fitted.reference)
     else:
-        cells = read_input(adata, choose_representation(
-            adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, random_state=settings.random_state
-        ))  # fmt: skip
+        cells = read_input(adata, read_representation(adata, choice, settings.random_state))
     logg.info(f"    using {cells.rows.name}")
     graph, described = read_graph(adata, graph_key, settings, cells.rows.matrix)
     logg.info(f"    neighbors: {described}")
@@ -247,6 +253,8 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     folds = np.random.default_rng(settings.random_state)
     fitted = replace(fitted, reference=calibrate(fitted.reference, adata, cells, folds))
 
+    if not resume:
+        report_source(adata, cells)
     written = _results(keys, fitted, cells.with_correction(cells.rows.matrix), described).write(adata)
     divergence = f"Kullback-Leibler divergence {fitted.kl_divergence:.3f}"
     logg.info(f"    finished, {divergence}", time=start, deep=f"added\n{written}")
