@@ -199,6 +199,16 @@ def test_a_score_is_bitwise_the_same_in_blocks_of_any_size(points, size):
     np.testing.assert_array_equal(novelty(reference, query[order]), novelty(reference, query)[order])
 
 
+@pytest.mark.parametrize("k", [1, 15])
+def test_few_rows_have_the_nearest_landmarks_of_many_rows(points, k):
+    landmarks, rows = points[:200], points[200:240]
+    distances, found = _novelty.nearest_landmarks(landmarks, rows, k)
+    few = [_novelty.nearest_landmarks(landmarks, rows[i : i + 8], k) for i in range(0, len(rows), 8)]
+    np.testing.assert_array_equal(np.concatenate([each for each, _ in few]), distances)
+    np.testing.assert_array_equal(np.concatenate([each for _, each in few]), found)
+    np.testing.assert_array_equal(found, cdist(rows, landmarks).argsort(axis=1)[:, :k])
+
+
 def test_the_score_of_duplicates_is_finite():
     reference = fit_reference(np.ones((50, 3), np.float32), np.random.default_rng(0))
     assert reference.unit == 1.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +20,8 @@ _N_NEAREST, _N_NEAREST_BEFORE = 15, 5
 _NOVEL = 0.01
 # Part of the mean scale that is added to each local one, so that a few identical cells do not make their surroundings strange.
 _SMOOTHING = 0.3
+# Up to so many rows, a search without threads is faster: starting them takes milliseconds, or many where all cores are busy.
+_FEW_ROWS = 32
 # Rows per block when coordinates of nearest landmarks are gathered.
 _BLOCK = 2048
 _LIMITS = np.finfo(np.float32)
@@ -129,16 +132,24 @@ def nearest_landmarks(
 
     Distances are computed again from the differences, so that those of a row do not depend on the rows beside it.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     k = min(k, len(landmarks) - 1)
-    found = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(landmarks).kneighbors(x, return_distance=False)
+    found = _indices_of_nearest(landmarks, x, k)
     rows, distances = landmarks if x is None else x, np.empty(found.shape)
     for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)
         differences = landmarks[found[block]].astype(np.float64) - rows[block, None]
         distances[block] = np.sqrt(np.einsum("ijk,ijk->ij", differences, differences))
     return distances, found
+
+
+def _indices_of_nearest(landmarks: NDArray[np.float32], x: NDArray[np.float32] | None, k: int) -> NDArray[np.int64]:
+    if x is None or len(x) > _FEW_ROWS:
+        from sklearn.neighbors import NearestNeighbors
+
+        return NearestNeighbors(n_neighbors=k, algorithm="brute").fit(landmarks).kneighbors(x, return_distance=False)
+    distances = cdist(x, landmarks)
+    nearest = np.argpartition(distances, k - 1, axis=1)[:, :k] if k else np.empty((len(x), 0), np.int64)
+    return np.take_along_axis(nearest, np.take_along_axis(distances, nearest, axis=1).argsort(axis=1), axis=1)
 
 
 def _with_scales(landmarks: NDArray[np.float32]) -> Reference:
