@@ -58,9 +58,9 @@ html_theme_options = {
     "navigation_with_keys": False,
     "logo": {"alt_text": "scivis: maps of single cells"},
     "show_toc_level": 2,
+    # The sidebar has the search field. Another one would be alone in a bar at the top.
+    "navbar_persistent": [],
 }
-# The theme has a search button in the top bar; its search field in the sidebar would be a second one.
-html_sidebars = {"**": ["navbar-logo.html", "sbt-sidebar-nav.html"]}
 
 # sphinx-autodoc-typehints calls what Sphinx 10 will lack; nothing to be done about it here.
 warnings.filterwarnings("ignore", message=".*set_application.* is deprecated")
