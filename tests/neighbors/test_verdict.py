@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scivis.neighbors._novelty import fit_reference, novelty, p_values
-from scivis.neighbors._verdict import judge
+from scivis.neighbors._verdict import judge, spread_relative_to
 
 # Centers of five types, far from each other.
 CENTERS = np.eye(6, dtype=np.float32)[:5] * 8
@@ -63,6 +63,34 @@ def test_a_shift_concerns_cells_of_all_types(reference):
     np.testing.assert_allclose(found.difference, [0, 0, 0, 0, 0, 2.5], atol=0.7)
 
 
+def test_a_query_of_a_single_new_type_is_one_group(reference):
+    found = verdict(reference, new_type(np.random.default_rng(1), 300))
+    assert found.kind == "group"
+    assert found.spread < 0.2
+
+
+def test_a_single_type_of_the_reference_in_another_batch_looks_the_same(reference):
+    shifted = cells(np.random.default_rng(1), 300, [2]) + np.float32([0, 0, 0, 0, 0, 6])
+    assert verdict(reference, shifted).kind == "group"
+
+
+def test_a_new_type_that_dominates_a_query_is_a_population_and_no_shift(reference):
+    rng = np.random.default_rng(1)
+    found = verdict(reference, np.concatenate([cells(rng, 60), new_type(rng, 240)]))
+    assert found.shifted > 0.2
+    assert found.kind == "population"
+
+
+def test_the_spread_is_the_covariance_along_that_of_the_reference():
+    rng = np.random.default_rng(0)
+    reference, query = rng.normal(size=(300, 4)) * [4, 2, 1, 1], rng.normal(size=(200, 4)) * [1, 2, 3, 1]
+    r, x = np.cov(reference.T, bias=True), np.cov(query.T, bias=True)
+    expected = np.trace(r @ x) / np.trace(r @ r)
+    assert spread_relative_to(reference, query) == pytest.approx(expected, rel=1e-6)
+    assert spread_relative_to(reference, query + 100) == pytest.approx(expected, rel=1e-6)
+    assert spread_relative_to(reference, query[:1]) == spread_relative_to(np.ones((5, 4)), query) == 1
+
+
 def test_doublets_are_scattered(reference):
     rng = np.random.default_rng(1)
     far = rng.uniform(-12, 12, size=(40, 6)).astype(np.float32)
@@ -90,5 +118,5 @@ def test_few_cells_are_judged(reference, n):
     rng = np.random.default_rng(0)
     assert verdict(reference, cells(rng, n)).kind == "none"
     found = verdict(reference, cells(rng, n) + 100)
-    assert found.kind == ("shift" if n > 1 else "scattered")
+    assert found.kind in (("shift", "group") if n > 1 else ("scattered",))
     assert np.isfinite(found.difference).all()

@@ -37,9 +37,14 @@ _MEANING = {
         "They lie together, as cells of a type or state do that the reference lacks. Their coordinates and predicted labels "
         "mean little. Next: cluster these cells and look at their markers."
     ),
+    "group": (
+        "The query is one group of cells, which is unlike the reference as a whole: cells of a type or state that the reference "
+        "lacks, or of one of its types in another batch or preparation. These cells alone do not tell which. Next: look at "
+        "their markers; if they show a type of the reference, prepare the query as the reference was."
+    ),
     "shift": (
         "Cells of all kinds are unlike the reference, as those of another batch or preparation are. Next: prepare the query "
-        "as the reference was; if it was, try scivis.tl.ingest(..., correct=True). New types cannot be told from the shift."
+        "as the reference was; if it was, try scivis.tl.ingest(..., correct=True). Several new types without any known one look the same."
     ),
     "scattered": (
         "They are spread over the query, as doublets and damaged cells are. Next: look at their counts, mitochondrial "
@@ -122,6 +127,7 @@ def _entry(verdict: Verdict, n_cells: int, expression: ExpressionInput | None) -
         "excess": verdict.excess,
         "gathered": verdict.gathered,
         "shifted": verdict.shifted,
+        "spread": verdict.spread,
         "genes": np.array(genes, dtype=object),
         "differences": differences,
     }

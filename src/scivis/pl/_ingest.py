@@ -23,6 +23,7 @@ _QUERY, _STRANGERS = "#0072b2", "#d55e00"
 _TITLES = {
     "none": "nothing unusual",
     "population": "a population that the reference lacks",
+    "group": "one group, unlike the reference",
     "shift": "the whole query is shifted",
     "scattered": "scattered strangers",
 }

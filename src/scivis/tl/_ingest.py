@@ -130,11 +130,12 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
         of at most α. Models of earlier versions have no p-values.
     `adata_new.uns['ivis_verdict' | key + '_verdict']` : :class:`dict`
         Verdict on the query as a whole: `text`, the sentences of the message; `kind`, which is `none`, `population` (cells
-        of a type that the reference lacks), `shift` (all cells differ, as in another batch) or `scattered` (as doublets);
+        of a type that the reference lacks), `group` (all cells are of one kind and differ: a new type, or a type in another
+        batch), `shift` (cells of all kinds differ, as in another batch) or `scattered` (as doublets);
         `share` of the cells with p ≤ 0.01 and `excess`, an estimate of the share that does not belong to the reference;
         `gathered`, the share of such cells among the nearest cells of such a cell; `shifted`, the share of cells with
-        p ≤ 0.1 that is exceeded around three quarters of the cells; and `genes` with `differences`, in which these cells differ most from
-        the nearest reference cells.
+        p ≤ 0.1 that is exceeded around three quarters of the cells; `spread` of the query relative to the reference; and
+        `genes` with `differences`, in which these cells differ most from the nearest reference cells.
 
     If the reference learned labels, the predictions for the query are written as by :func:`scivis.tl.ivis`, with the
     colors of the reference.
