@@ -263,7 +263,7 @@ def test_bad_options_are_errors_of_one_line_and_nothing_is_written(
 def test_a_reference_without_a_model_is_an_error(cells, tmp_path, capsys):
     line = fails(capsys, "ingest", cells, cells, tmp_path / "out.h5ad", "--quiet")
     assert line.startswith(f"scivis: {cells} on {cells}: ")
-    assert "adata.uns['ivis'] holds no model" in line
+    assert "adata_ref.uns['ivis'] holds no model" in line
 
 
 # Files that are in the way

@@ -91,7 +91,7 @@ def test_key_selects_the_model(adata):
 def test_a_missing_model_is_rejected_with_the_existing_ones(adata, key):
     scivis.tl.ivis(adata, key_added="mine", **TINY)
     with pytest.raises(
-        KeyError, match=rf"uns\['{key}'\] holds no model; there are models under \['mine'\]. Run `scivis.tl.ivis"
+        KeyError, match=rf"uns\['{key}'\] holds no model of scivis; it has models under \['mine'\]: name one with key"
     ):
         scivis.get.model(adata, key)
 

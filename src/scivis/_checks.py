@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,15 @@ def check_flag(name: str, value: object) -> None:
     if not isinstance(value, bool | int | np.bool_ | np.integer) or value not in (0, 1):
         msg = f"{name}={value!r} must be True or False."
         raise ValueError(msg)
+
+
+def copy_or_inplace(*, copy: bool, inplace: bool | None) -> bool:
+    """Whether a tool returns a copy: `copy`, or the opposite of `inplace`, the former name, with a warning."""
+    if inplace is None:
+        return copy
+    msg = f"inplace={inplace!r} is deprecated, use copy={not inplace}."
+    warnings.warn(msg, FutureWarning, stacklevel=3)
+    return not inplace
 
 
 def check_callbacks(callbacks: Any) -> None:

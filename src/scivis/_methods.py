@@ -21,14 +21,35 @@ if TYPE_CHECKING:
 METHODS: dict[str, ModuleType] = {"ivis": ivis, "n2d": n2d, "tsne": tsne}
 
 
-def entry_of(adata: AnnData, key: str) -> dict[str, Any]:
-    """The entry of `.uns` with a model, unchanged since it was written; `KeyError` if there is no model under `key`."""
-    models = {name: entry for name, entry in adata.uns.items() if hasattr(entry, "keys") and "model" in entry}
+def entry_of(adata: AnnData, key: str, name: str = "adata") -> dict[str, Any]:
+    """The entry of `.uns` with a model, unchanged since it was written.
+
+    `KeyError` if there is no model under `key`, in which `name` is that of the argument `adata`.
+    """
+    models = _models(adata)
     if key not in models:
-        msg = f"adata.uns[{key!r}] holds no model; there are models under {sorted(models)}. Run `scivis.tl.ivis` first."
+        tool = key if key in METHODS else "ivis"
+        has = f"it has models under {sorted(models)}: name one with key" if models else f"run `scivis.tl.{tool}` first"
+        msg = f"{name}.uns[{key!r}] holds no model of scivis; {has}."
         raise KeyError(msg)
     check_seal(models[key])
     return cast("dict[str, Any]", models[key])
+
+
+def reference_entry(adata_new: AnnData, adata_ref: AnnData, key: str) -> dict[str, Any]:
+    """The entry of a reference; see :func:`entry_of`. The message says if the model is in the query instead."""
+    if key not in _models(adata_ref) and key in _models(adata_new):
+        msg = (
+            f"adata_ref, the second argument, has no model under {key!r}, but adata_new, the first, has one. The new cells "
+            "come first, then the reference: exchange the two."
+        )
+        raise KeyError(msg)
+    return entry_of(adata_ref, key, "adata_ref")
+
+
+def _models(adata: AnnData) -> dict[str, Any]:
+    """All entries of `.uns` with a model."""
+    return {name: entry for name, entry in adata.uns.items() if hasattr(entry, "keys") and "model" in entry}
 
 
 def method_name(entry: dict[str, Any]) -> str:

@@ -172,6 +172,25 @@ def test_what_new_cells_must_bring_is_said_with_the_reason(expressed, said):
     assert "by their obsm['X_pca'] and not by genes, because adata.obsm['X_pca'] is not the PCA of adata.X" in warned
 
 
+def test_a_pca_of_counts_is_warned_of_with_the_remedy(counted, said):
+    def report(**named):
+        chosen = choose_representation(counted, **named)
+        report_source(counted, model_input(counted, chosen, n_train=10, random_state=0))
+        return said()
+
+    counted.layers["counts"] = counted.X.copy()
+    sc.pp.pca(counted, n_comps=5, layer="counts")
+    assert report() == ""
+    sc.pp.pca(counted, n_comps=5)
+    assert "the PCA is one of raw counts" in (warned := report())
+    assert "run `sc.pp.normalize_total`, `sc.pp.log1p`, `sc.pp.pca`" in warned
+    assert report(use_rep="X") == ""
+    sc.pp.normalize_total(counted, target_sum=1e4)
+    sc.pp.log1p(counted)
+    sc.pp.pca(counted, n_comps=5)
+    assert report() == ""
+
+
 def test_a_part_of_the_cells_keeps_its_projection(expressed):
     part = expressed[30:90].copy()
     check_projection(part, expression_input(part, pca(part)))

@@ -10,7 +10,9 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 
 from scivis._adata.keys import Keys
-from scivis._adata.labels import read_labels
+from scivis._adata.labels import read_classes, read_labels
+from scivis._adata.predictions import predictions_of
+from scivis._ivis.arguments import choose_labels
 from scivis.nn import make_targets
 
 SOFTMAX = "sparse_categorical_crossentropy"
@@ -214,3 +216,44 @@ def test_a_sparse_matrix_of_labels_is_read():
 def test_a_table_of_texts_is_rejected():
     with pytest.raises(ValueError, match=r"obsm\['m'\].*numbers"):
         read_labels(cells(m=pd.DataFrame({"a": ["x", "y"]})), "m", None, None)
+
+
+# A column in place of its name
+
+
+def test_a_column_of_the_cells_is_taken():
+    adata = cells(["B", "A", None, "B"])
+    for column in (adata.obs["type"], adata.obs["type"].astype("category")):
+        labels = read_labels(adata, column, None, None)
+        assert (labels.key, labels.categories) == ("type", ("A", "B"))
+        assert_array_equal(labels.values, [1, 0, -1, 1])
+    other = pd.Series([1.5, 2, 3, 4], index=adata.obs_names)
+    assert (read_labels(adata, other, None, None).key, read_classes(adata, adata.obs["type"]).key) == ("labels", "type")
+
+
+def test_a_column_of_other_cells_is_rejected():
+    adata = cells(["B", "A", "B"])
+    for column in (pd.Series(["B", "A", "B"]), adata.obs["type"][::-1], adata.obs["type"][:2]):
+        with pytest.raises(ValueError, match=r"index of labels.*is not adata\.obs_names: name a column of adata\.obs"):
+            read_labels(adata, column, None, None)
+
+
+def test_predictions_of_a_column_have_the_colors_of_its_name_if_it_has_its_categories():
+    adata = cells(["B", "A", "B"])
+    adata.uns["type_colors"] = ["red", "blue"]
+    assert predictions_of(read_labels(adata, adata.obs["type"], None, None), adata).colors == ("red", "blue")
+    for column in (adata.obs["type"].str.lower(), adata.obs["type"].rename("mine")):
+        assert predictions_of(read_labels(adata, column, None, None), adata).colors == ()
+
+
+@pytest.mark.parametrize("metric", [None, "categorical_hinge"])
+@pytest.mark.parametrize("column", [["a", "a", None], [True, True, True]], ids=str)
+def test_labels_of_one_class_are_rejected_by_their_name(column, metric):
+    with pytest.raises(ValueError, match=rf"All labels in 'type' are '{column[0]}': labels of at least two classes"):
+        read_labels(cells(column), "type", metric, None)
+
+
+@pytest.mark.parametrize(("column", "warned"), [(["a", "b", "c"], True), (["a", "a", "b", "b"], False)], ids=str)
+def test_a_class_for_each_cell_is_warned_of(column, warned, said):
+    choose_labels(cells(column), "type", None, None)
+    assert ("labels='type' has 3 classes for 3 labeled cells" in said()) == warned

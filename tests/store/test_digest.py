@@ -168,5 +168,5 @@ def test_entries_without_a_digest_are_those_of_earlier_versions(reference: AnnDa
     old = reference.copy()
     old.uns = {"ivis": dict(reference.uns["ivis"])}
     del old.uns["ivis"]["digest"]
-    placed = [scivis.tl.ingest(query, cells, inplace=False) for cells in (reference, old)]
+    placed = [scivis.tl.ingest(query, cells, copy=True) for cells in (reference, old)]
     np.testing.assert_array_equal(*(cells.obsm["X_ivis"] for cells in placed))

@@ -39,7 +39,7 @@ def place(reference: AnnData, query: AnnData, method: str, change: Callable[[dic
     scivis.get.model(forged, method)
     # Iterations of t-SNE take the time that networks do not.
     options = {"n_iter": 5} if method == "tsne" else {}
-    placed = scivis.tl.ingest(query, forged, key=method, inplace=False, **options)
+    placed = scivis.tl.ingest(query, forged, key=method, copy=True, **options)
     assert placed is not None
     return placed
 

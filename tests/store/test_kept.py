@@ -80,10 +80,10 @@ def test_a_forked_process_keeps_nothing_and_waits_for_no_lock() -> None:
 def test_the_network_of_an_unchanged_entry_is_built_once(
     method: str, reference: AnnData, query: AnnData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = scivis.tl.ingest(query, reference, key=method, inplace=False)
+    first = scivis.tl.ingest(query, reference, key=method, copy=True)
     monkeypatch.setattr("scivis.nn.build_encoder", lambda *_, **__: pytest.fail("a network was built"))
     monkeypatch.setattr("scivis.n2d._network.build", lambda *_, **__: pytest.fail("a network was built"))
-    again = scivis.tl.ingest(query, reference.copy(), key=method, inplace=False)
+    again = scivis.tl.ingest(query, reference.copy(), key=method, copy=True)
     for name in first.obsm:
         np.testing.assert_array_equal(first.obsm[name], again.obsm[name])
 
@@ -100,27 +100,27 @@ def test_a_changed_entry_is_not_served_by_the_model_of_the_old_one(
 ) -> None:
     changed = reference.copy()
     changed.uns = {method: copy.deepcopy(dict(reference.uns[method]))}
-    before = scivis.tl.ingest(query, changed, key=method, inplace=False)
+    before = scivis.tl.ingest(query, changed, key=method, copy=True)
     halved(changed.uns[method])  # in place
-    after = scivis.tl.ingest(query, changed, key=method, inplace=False)
+    after = scivis.tl.ingest(query, changed, key=method, copy=True)
     assert np.abs(before.obsm[f"X_{method}"] - after.obsm[f"X_{method}"]).max() > 1e-3
     give_up_all()
-    anew = scivis.tl.ingest(query, changed, key=method, inplace=False)
+    anew = scivis.tl.ingest(query, changed, key=method, copy=True)
     np.testing.assert_array_equal(after.obsm[f"X_{method}"], anew.obsm[f"X_{method}"])
 
 
 def test_a_model_that_was_asked_for_is_independent(reference: AnnData, query: AnnData) -> None:
-    before = scivis.tl.ingest(query, reference, inplace=False)
+    before = scivis.tl.ingest(query, reference, copy=True)
     mine = scivis.get.model(reference)
     mine.encoder_.set_weights([0 * weight for weight in mine.encoder_.get_weights()])
-    after = scivis.tl.ingest(query, reference, inplace=False)
+    after = scivis.tl.ingest(query, reference, copy=True)
     np.testing.assert_array_equal(before.obsm["X_ivis"], after.obsm["X_ivis"])
     assert scivis.get.model(reference).encoder_ is not mine.encoder_
 
 
 @pytest.mark.parametrize("method", ["ivis", "n2d"])
 def test_threads_place_the_same_cells(method: str, reference: AnnData, query: AnnData) -> None:
-    first = scivis.tl.ingest(query, reference, key=method, inplace=False)
+    first = scivis.tl.ingest(query, reference, key=method, copy=True)
     queries = [query.copy() for _ in range(8)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda cells: scivis.tl.ingest(cells, reference, key=method), queries))

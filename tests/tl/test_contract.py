@@ -233,7 +233,7 @@ def test_messages_name_what_is_used_and_written(
 def test_a_copy_of_backed_data_is_refused(tool: Tool, cells: AnnData, tmp_path: Path) -> None:
     cells.write_h5ad(tmp_path / "cells.h5ad")
     backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
-    with pytest.raises(ValueError, match=r"copy=True needs adata in memory: run it on adata.to_memory\(\)"):
+    with pytest.raises(ValueError, match=r"copy=True needs the cells in memory: run it on adata.to_memory\(\)"):
         tool(backed, copy=True)
 
 

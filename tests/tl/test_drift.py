@@ -30,7 +30,7 @@ def test_statistics_are_those_of_scipy_for_each_dimension(halves):
     tests = [ks_2samp(query.obsm["X_ivis"][:, axis], reference.obsm["X_ivis"][:, axis]) for axis in range(2)]
     assert_allclose(found["statistic"], [test.statistic for test in tests])
     assert_allclose(found["pvalue"], [test.pvalue for test in tests])
-    copy = scivis.tl.drift(query[:100].copy(), reference, inplace=False)
+    copy = scivis.tl.drift(query[:100].copy(), reference, copy=True)
     assert copy.uns["ivis_drift"]["statistic"].tolist() != found["statistic"].tolist()
     assert found["pvalue_any"] == pytest.approx(min(1, 2 * found["pvalue"].min()))
 

@@ -170,7 +170,7 @@ def test_expression_that_was_changed_after_the_pca_is_not_read(query, reference)
     reference.X = dense(reference.X) ** 2
     scivis.tl.ivis(reference, **TINY)
     assert reference.uns["ivis"]["expression"] == {}
-    with pytest.raises(KeyError, match="Did not find 'X_pca' in adata"):
+    with pytest.raises(KeyError, match=r"reads obsm\['X_pca'\], which adata_new lacks.*Genes do not"):
         scivis.tl.ingest(query, reference)
 
 
@@ -306,7 +306,7 @@ def test_use_rep_selects_another_key_whose_additional_columns_are_ignored(query,
 
 
 def test_a_missing_or_too_narrow_representation_is_rejected(query, fitted_on_latent):
-    with pytest.raises(KeyError, match="Did not find 'X_latent' in adata"):
+    with pytest.raises(KeyError, match=r"reads obsm\['X_latent'\], which adata_new lacks"):
         scivis.tl.ingest(query, fitted_on_latent)
     query.obsm["X_latent"] = np.zeros((query.n_obs, 5))
     with pytest.raises(ValueError, match=r"obsm\['X_latent'\] has 5 columns, but the model reads 6"):
@@ -337,18 +337,37 @@ def test_everything_else_is_unchanged(query, reference, contents):
 
 def test_a_copy_leaves_the_query_unchanged(query, reference, contents):
     before = contents(query)
-    placed = scivis.tl.ingest(query, reference, inplace=False)
+    placed = scivis.tl.ingest(query, reference, copy=True)
     assert contents(query) == before
     assert placed is not query
     scivis.tl.ingest(query, reference)
     assert_array_equal(placed.obsm["X_ivis"], query.obsm["X_ivis"])
 
 
+def test_inplace_is_the_former_name_of_the_opposite_of_copy(query, reference):
+    with pytest.warns(FutureWarning, match="inplace=False is deprecated, use copy=True"):
+        placed = scivis.tl.ingest(query, reference, inplace=False)
+    assert "X_ivis" not in query.obsm
+    with pytest.warns(FutureWarning, match="inplace=True is deprecated, use copy=False"):
+        assert scivis.tl.ingest(query, reference, inplace=True) is None
+    assert_array_equal(placed.obsm["X_ivis"], query.obsm["X_ivis"])
+    with pytest.warns(FutureWarning, match="use copy=True"):
+        assert "ivis_drift" in scivis.tl.drift(query, reference, inplace=False).uns
+    assert "ivis_drift" not in query.uns
+
+
+def test_exchanged_arguments_are_recognized(query, reference):
+    with pytest.raises(KeyError, match=r"adata_ref, the second argument, has no model.*adata_new.*exchange the two"):
+        scivis.tl.ingest(reference, query)
+    with pytest.raises(KeyError, match="exchange the two"):
+        scivis.tl.drift(reference, query)
+
+
 def test_a_copy_of_a_backed_query_is_rejected(query, reference, tmp_path):
     query.write_h5ad(tmp_path / "q.h5ad")
     backed = ad.read_h5ad(tmp_path / "q.h5ad", backed="r")
-    with pytest.raises(ValueError, match="inplace=False needs adata_new in memory"):
-        scivis.tl.ingest(backed, reference, inplace=False)
+    with pytest.raises(ValueError, match="copy=True needs the cells in memory"):
+        scivis.tl.ingest(backed, reference, copy=True)
     backed.file.close()
 
 
@@ -468,12 +487,18 @@ def rejects(contents):
 def test_too_few_genes_are_rejected_with_names_of_both_kinds(query, reference, rejects):
     genes = list(reference.var_names[:3])
     query.var_names = [f"ENSG{i:05d}" for i in range(N_GENES)]
-    rejects(query, reference, ValueError, rf"only 0% of the 120 genes.*min_genes=0.5.*{genes[0]}.*ENSG00000")
+    rejects(query, reference, ValueError, rf"has 0 of the 120 genes.*min_genes=0.5 requires 60.*{genes[0]}.*ENSG00000")
 
 
 def test_min_genes_is_the_minimum_fraction(query, reference, rejects):
     narrower = query[:, :60].copy()
-    rejects(narrower, reference, ValueError, "only 50% of the 120 genes", min_genes=0.51)
+    rejects(
+        narrower,
+        reference,
+        ValueError,
+        "has 60 of the 120 genes that the model reads, but min_genes=0.51 requires 62",
+        min_genes=0.51,
+    )
     scivis.tl.ingest(narrower, reference, min_genes=0.5)
     assert "X_ivis" in narrower.obsm
 
@@ -504,9 +529,22 @@ def test_rows_are_counted_over_all_blocks(reference, rejects):
 
 
 def test_a_missing_model_is_rejected_with_the_existing_ones(query, reference, rejects):
-    rejects(query, reference, KeyError, r"uns\['mine'\] holds no model; there are models under \['ivis'\]", key="mine")
+    rejects(
+        query,
+        reference,
+        KeyError,
+        r"uns\['mine'\] holds no model of scivis; it has models under \['ivis'\]",
+        key="mine",
+    )
     del reference.uns["ivis"]
-    rejects(query, reference, KeyError, r"there are models under \[\].*scivis.tl.ivis", key="ivis")
+    rejects(
+        query,
+        reference,
+        KeyError,
+        r"adata_ref.uns\['ivis'\] holds no model of scivis; run `scivis.tl.ivis`",
+        key="ivis",
+    )
+    rejects(query, reference, KeyError, r"run `scivis.tl.tsne` first", key="tsne")
 
 
 def test_keys_that_the_query_lacks_are_rejected(query, reference, rejects):

@@ -99,7 +99,7 @@ def quick(method):
 def test_expression_is_corrected_for_an_integrated_reference(query, reference, method):
     scivis.tl.ingest(query, reference, key=method, **quick(method))
     query.obsm["by hand"] = moved(query, reference, method, np.zeros(query.n_obs, int))
-    by_hand = scivis.tl.ingest(query, reference, key=method, use_rep="by hand", inplace=False, **quick(method))
+    by_hand = scivis.tl.ingest(query, reference, key=method, use_rep="by hand", copy=True, **quick(method))
     assert_allclose(query.obsm[f"X_{method}"], by_hand.obsm[f"X_{method}"], atol=1e-3)
     assert_allclose(query.obs[f"{method}_novelty"], by_hand.obs[f"{method}_novelty"], rtol=1e-3)
 
@@ -108,7 +108,7 @@ def test_expression_is_corrected_for_an_integrated_reference(query, reference, m
 def test_each_batch_is_corrected_by_itself(query, reference, method):
     scivis.tl.ingest(query, reference, key=method, batch_key="batch", **quick(method))
     query.obsm["by hand"] = moved(query, reference, method, (query.obs["batch"] == "z").to_numpy().astype(int))
-    by_hand = scivis.tl.ingest(query, reference, key=method, use_rep="by hand", inplace=False, **quick(method))
+    by_hand = scivis.tl.ingest(query, reference, key=method, use_rep="by hand", copy=True, **quick(method))
     assert_allclose(query.obsm[f"X_{method}"], by_hand.obsm[f"X_{method}"], atol=1e-3)
 
 
@@ -137,29 +137,29 @@ def test_the_reference_is_integrated_again_from_its_expression(reference):
 
 
 def test_correct_false_places_the_cells_as_they_are(query, reference):
-    plain = scivis.tl.ingest(query, reference, correct=False, inplace=False)
+    plain = scivis.tl.ingest(query, reference, correct=False, copy=True)
     query.obsm["pca"] = projected(query, reference)
-    by_hand = scivis.tl.ingest(query, reference, use_rep="pca", inplace=False)
+    by_hand = scivis.tl.ingest(query, reference, use_rep="pca", copy=True)
     assert_allclose(plain.obsm["X_ivis"], by_hand.obsm["X_ivis"], atol=1e-4)
-    corrected = scivis.tl.ingest(query, reference, inplace=False)
+    corrected = scivis.tl.ingest(query, reference, copy=True)
     assert (cdist(plain.obsm["X_ivis"], corrected.obsm["X_ivis"]).diagonal() > 0.1).mean() > 0.5
 
 
 def test_a_representation_of_the_query_is_corrected_on_request_only(query, reference):
     query.obsm["pca"] = projected(query, reference)
-    corrected = scivis.tl.ingest(query, reference, use_rep="pca", correct=True, inplace=False)
+    corrected = scivis.tl.ingest(query, reference, use_rep="pca", correct=True, copy=True)
     scivis.tl.ingest(query, reference)
     assert_allclose(corrected.obsm["X_ivis"], query.obsm["X_ivis"], atol=1e-3)
 
 
 def test_a_plain_reference_is_corrected_on_request_only(query, reference):
-    plain = scivis.tl.ingest(query, reference, key="plain", inplace=False)
+    plain = scivis.tl.ingest(query, reference, key="plain", copy=True)
     query.obsm["pca"] = projected(query, reference)
-    as_is = scivis.tl.ingest(query, reference, key="plain", use_rep="pca", inplace=False)
+    as_is = scivis.tl.ingest(query, reference, key="plain", use_rep="pca", copy=True)
     assert_allclose(plain.obsm["plain"], as_is.obsm["plain"], atol=1e-4)
-    corrected = scivis.tl.ingest(query, reference, key="plain", correct=True, inplace=False)
+    corrected = scivis.tl.ingest(query, reference, key="plain", correct=True, copy=True)
     query.obsm["moved"] = moved(query, reference, "plain", np.zeros(query.n_obs, int))
-    by_hand = scivis.tl.ingest(query, reference, key="plain", use_rep="moved", inplace=False)
+    by_hand = scivis.tl.ingest(query, reference, key="plain", use_rep="moved", copy=True)
     assert_allclose(corrected.obsm["plain"], by_hand.obsm["plain"], atol=1e-3)
 
 
@@ -221,7 +221,7 @@ def test_t_sne_that_is_continued_stays_integrated(query, reference):
     assert reference.uns["tsne"]["correction"]["is_integrated"]
     scivis.tl.ingest(query, reference, key="tsne", n_iter=0)
     query.obsm["by hand"] = moved(query, reference, "tsne", np.zeros(query.n_obs, int))
-    by_hand = scivis.tl.ingest(query, reference, key="tsne", use_rep="by hand", inplace=False, n_iter=0)
+    by_hand = scivis.tl.ingest(query, reference, key="tsne", use_rep="by hand", copy=True, n_iter=0)
     assert_allclose(query.obsm["X_tsne"], by_hand.obsm["X_tsne"], atol=1e-3)
 
 
@@ -276,7 +276,7 @@ def test_many_genes_that_are_read_through_components_can_be_corrected(query, ref
     backed = ad.read_h5ad(tmp_path / "bare.h5ad", backed="r")  # whose components are computed block by block
     scivis.tl.ivis(backed, **FITS["ivis"])
     assert not backed.uns["ivis"]["correction"]["is_integrated"]
-    plain = scivis.tl.ingest(query, backed, inplace=False)
-    corrected = scivis.tl.ingest(query, backed, correct=True, inplace=False)
+    plain = scivis.tl.ingest(query, backed, copy=True)
+    corrected = scivis.tl.ingest(query, backed, correct=True, copy=True)
     assert not np.allclose(plain.obsm["X_ivis"], corrected.obsm["X_ivis"], atol=0.1)
     backed.file.close()

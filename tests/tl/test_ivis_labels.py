@@ -222,7 +222,7 @@ def test_labels_have_epochs_of_their_own_but_not_at_weight_zero(cells, monkeypat
         ({"labels": KEY, "supervision_metric": "bce"}, ValueError, "write that"),
         ({"labels": KEY, "supervision_weight": 1.5}, ValueError, "supervision_weight=1.5 must be .*between 0 and 1"),
         ({"labels": KEY, "supervision_weight": np.nan}, ValueError, "supervision_weight=nan"),
-        ({"labels": "one"}, ValueError, "nothing to tell apart"),
+        ({"labels": "one"}, ValueError, "All labels in .one. are .B cell."),
         ({"labels": "none"}, ValueError, "All 500 labels are missing"),
         ({"labels": "infinite"}, ValueError, "infinite values"),
         ({"labels": "texts"}, ValueError, "does not hold numbers"),
@@ -282,7 +282,7 @@ def test_cells_of_the_reference_get_the_same_labels_again(learned):
 
 def test_ingest_changes_neither_the_reference_nor_the_original_of_a_copy(query, learned, contents):
     before = contents(learned), contents(query)
-    changed = scivis.tl.ingest(query, learned, inplace=False)
+    changed = scivis.tl.ingest(query, learned, copy=True)
     assert (contents(learned), contents(query)) == before
     assert len(changed.obs["ivis_label"]) == 200
     for added in ("label", "certainty", "novelty", "pvalue"):

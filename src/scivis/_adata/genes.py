@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +78,9 @@ def align_genes(
     share = (positions >= 0).mean() if len(positions) else 0.0
     if share < min_share:
         msg = (
-            f"adata_new has only {share:.0%} of the {len(positions)} genes that the model reads (min_genes={min_share}). "
-            f"Gene names of the model look like {list(model[:3])}, those of the query like {list(names[:3])}. Convert the "
-            "names if they are of different kinds."
+            f"adata_new has {int((positions >= 0).sum())} of the {len(positions)} genes that the model reads, but min_genes="
+            f"{min_share} requires {math.ceil(min_share * len(positions))}. Gene names of the model look like "
+            f"{list(model[:3])}, those of the query like {list(names[:3])}. Convert the names if they are of different kinds."
         )
         raise ValueError(msg)
     return GeneAlignment(positions, fill)

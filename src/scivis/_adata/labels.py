@@ -28,7 +28,7 @@ class Labels:
     Parameters
     ----------
     key
-        Key in `.obs` or `.obsm`.
+        Key in `.obs` or `.obsm`, or the name of a given column.
     values
         Codes, shape (n,), indicators or numbers, shape (n, n_outputs). Missing labels are NaN, missing codes −1.
     metric
@@ -50,8 +50,10 @@ class Labels:
         return make_targets(self.values, self.metric, len(self.values))
 
 
-def read_labels(adata: AnnData, key: str, metric: str | None, unlabeled_category: str | None) -> Labels:
-    """Labels of the cells, from `.obs` or `.obsm`.
+def read_labels(
+    adata: AnnData, labels: str | pd.Series, metric: str | None, unlabeled_category: str | None
+) -> Labels:  # fmt: skip
+    """Labels of the cells, from `.obs` or `.obsm`, or from a column that is given.
 
     Categories, strings, booleans and integers are classes. Other numbers are values to predict, with the mean absolute
     error as loss. A matrix of zeros and ones holds several labels per cell.
@@ -59,27 +61,26 @@ def read_labels(adata: AnnData, key: str, metric: str | None, unlabeled_category
     Raises
     ------
     KeyError
-        If `key` is neither in `.obs` nor in `.obsm`, or `unlabeled_category` is not among the labels.
+        If the name is neither in `.obs` nor in `.obsm`, or `unlabeled_category` is not among the labels.
     ValueError
         If `unlabeled_category` is given for labels that are not classes, or integers could be classes or values.
     """
-    _check_name(key)
-    if key in adata.obsm:
-        _check_no_category(key, unlabeled_category)
-        return _matrix(key, adata.obsm[key], metric)
-    if key not in adata.obs:
-        msg = f"labels={key!r} is in neither adata.obs nor adata.obsm. In .obs: {sorted(adata.obs.columns)}."
-        raise KeyError(msg)
-    column = adata.obs[key]
-    _check_single(key, column)
+    if isinstance(labels, str) and labels in adata.obsm:
+        _check_no_category(labels, unlabeled_category)
+        return _matrix(labels, adata.obsm[labels], metric)
+    key, column = _column(adata, labels, "in neither adata.obs nor adata.obsm")
     if _are_values(column, metric):
         _check_no_category(key, unlabeled_category)
         return Labels(key, column.to_numpy(np.float64, na_value=np.nan), metric or "mae", ())
-    return _classes(key, column, metric or _SOFTMAX, unlabeled_category)
+    classes = _classes(key, column, metric or _SOFTMAX, unlabeled_category)
+    if len(classes.categories) == 1:
+        msg = f"All labels in {key!r} are {classes.categories[0]!r}: labels of at least two classes are needed."
+        raise ValueError(msg)
+    return classes
 
 
-def read_classes(adata: AnnData, key: str) -> tuple[NDArray[np.integer], tuple[str, ...]]:
-    """Codes of the classes in a column of `.obs`, shape (n,), −1 for unlabeled cells, and the names of the classes.
+def read_classes(adata: AnnData, labels: str | pd.Series) -> Labels:
+    """Codes of the classes in a column of `.obs`, or in one that is given: −1 for unlabeled cells.
 
     Raises
     ------
@@ -88,24 +89,31 @@ def read_classes(adata: AnnData, key: str) -> tuple[NDArray[np.integer], tuple[s
     ValueError
         If it holds continuous values.
     """
-    _check_name(key)
-    if key not in adata.obs:
-        msg = f"labels={key!r} is not in adata.obs, which holds {sorted(adata.obs.columns)}."
-        raise KeyError(msg)
-    column = adata.obs[key]
-    _check_single(key, column)
+    key, column = _column(adata, labels, "not in adata.obs")
     if pd.api.types.is_float_dtype(column) and not (column.dropna() == column.dropna().round()).all():
         msg = f"labels={key!r} holds continuous values, but classes are needed. Bin them, for instance with pd.cut."
         raise ValueError(msg)
-    labels = _classes(key, column, _SOFTMAX, None)
-    return labels.values, labels.categories
+    return _classes(key, column, _SOFTMAX, None)
 
 
-def _check_name(key: object) -> None:
-    if not isinstance(key, str):
-        value = repr(key) if np.ndim(key) == 0 else f"of type {type(key).__name__}"  # type: ignore[arg-type]  # any object
+def _column(adata: AnnData, labels: Any, places: str) -> tuple[str, pd.Series]:
+    """Name and values of a column of `.obs`, or of a column that is given and belongs to the cells."""
+    if isinstance(labels, pd.Series):
+        key, column = "labels" if labels.name is None else str(labels.name), labels
+        if not column.index.equals(adata.obs_names):
+            msg = f"The index of labels, a column named {key!r}, is not adata.obs_names: name a column of adata.obs instead."
+            raise ValueError(msg)
+    elif not isinstance(labels, str):
+        value = repr(labels) if np.ndim(labels) == 0 else f"of type {type(labels).__name__}"
         msg = f"labels {value} must be a name: store the labels in a column of adata.obs, and name it."
         raise ValueError(msg)
+    elif labels not in adata.obs:
+        msg = f"labels={labels!r} is {places}. In .obs: {sorted(adata.obs.columns)}."
+        raise KeyError(msg)
+    else:
+        key, column = labels, adata.obs[labels]
+    _check_single(key, column)
+    return key, column
 
 
 def _check_single(key: str, column: pd.Series) -> None:

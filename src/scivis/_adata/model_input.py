@@ -76,9 +76,17 @@ class ModelInput:
 
 
 def report_source(adata: AnnData, cells: ModelInput) -> None:
-    """Say what new cells must bring; with a warning if they cannot bring genes although the model reads a PCA of genes."""
+    """Say what new cells must bring, with a warning if they cannot bring genes although the model reads a PCA of genes.
+
+    And warn of a PCA of counts, in which the number of counts of a cell outweighs its type.
+    """
     from scanpy import logging as logg
 
+    if _is_pca_of_counts(cells.expression):
+        logg.warning(
+            "    the PCA is one of raw counts (adata.X holds integers, which were not log-transformed). If they are counts of "
+            "genes, run `sc.pp.normalize_total`, `sc.pp.log1p`, `sc.pp.pca` and `sc.pp.neighbors` first"
+        )
     place = "    scivis.tl.ingest will place new cells by their"
     if cells.expression:
         logg.hint(f"{place} expression{', corrected toward the reference' if cells.is_integrated else ''}")
@@ -86,6 +94,14 @@ def report_source(adata: AnnData, cells: ModelInput) -> None:
     key = cells.representation.key
     report = logg.warning if keys_of_pca(adata, key) else logg.hint
     report(f"{place} obsm[{key!r}] and not by genes, because {cells.reason}")
+
+
+def _is_pca_of_counts(source: ExpressionInput | None) -> bool:
+    """Whether principal components of `.X` were computed from counts. A layer of counts is named on purpose."""
+    if source is None or source.layer or not source.loadings.size or source.preparation is None:
+        return False
+    units = source.preparation.units
+    return units.kind == "counts" and not units.log_base and source.preparation.scaling is None
 
 
 def model_input(

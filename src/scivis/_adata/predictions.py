@@ -54,10 +54,13 @@ def predictions_of(labels: Labels, adata: AnnData) -> Predictions:
 def _colors(labels: Labels, adata: AnnData) -> tuple[str, ...]:
     """Colors of the classes, which scanpy stores for all categories of the column."""
     colors = adata.uns.get(f"{labels.key}_colors")
-    if colors is None or labels.key in adata.obsm or not labels.categories:
+    if colors is None or labels.key in adata.obsm or labels.key not in adata.obs or not labels.categories:
         return ()
     names = list(map(str, as_categorical(adata.obs[labels.key]).cat.categories))
-    return tuple(str(colors[names.index(name)]) for name in labels.categories) if len(colors) >= len(names) else ()
+    # A column that was given may have other categories than the one of this name.
+    if len(colors) < len(names) or not set(labels.categories) <= set(names):
+        return ()
+    return tuple(str(colors[names.index(name)]) for name in labels.categories)
 
 
 def check_predictions(named: Predictions, n_outputs: int) -> None:

@@ -82,7 +82,7 @@ def read_representation(adata: AnnData, choice: Choice, random_state: int = 0) -
 def check_copy(adata: AnnData, *, copy: bool) -> None:
     """Raise if a copy is wanted of data that are in a file."""
     if copy and adata.isbacked:
-        msg = "copy=True needs adata in memory: run it on adata.to_memory(), or leave copy out."
+        msg = "copy=True needs the cells in memory: run it on adata.to_memory(), or leave copy out."
         raise ValueError(msg)
 
 

@@ -29,6 +29,7 @@ from .presets import preset_params
 from .settings import Settings, check_settings
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -74,20 +75,29 @@ def train_size(n_cells: int, max_train_cells: int | str | None) -> int:
     return n_cells if max_train_cells is None else min(n_cells, int(max_train_cells))
 
 
-def choose_labels(adata: AnnData, key: str | None, metric: str | None, unlabeled_category: str | None) -> Labels | None:
-    """The labels to learn; `None` without a key."""
+def choose_labels(
+    adata: AnnData, given: str | pd.Series | None, metric: str | None, unlabeled_category: str | None
+) -> Labels | None:  # fmt: skip
+    """The labels to learn; `None` without any."""
+    from scanpy import logging as logg
+
     from scivis.nn.supervision import check_metric
 
     unused = list(given_settings(supervision_metric=metric, unlabeled_category=unlabeled_category))
-    if key is None and unused:
+    if given is None and unused:
         msg = f"{unused} apply to labels, but there are none: name them with labels=."
         raise ValueError(msg)
     if metric is not None:
         check_metric(metric)
-    if key is None:
+    if given is None:
         return None
-    labels = read_labels(adata, key, metric, unlabeled_category)
-    _ = labels.targets  # raises, before any work, if the labels cannot be learned
+    labels = read_labels(adata, given, metric, unlabeled_category)
+    n_labeled = int(labels.targets.labelled.sum())  # raises, before any work, if the labels cannot be learned
+    if len(labels.categories) > n_labeled / 2:
+        logg.warning(
+            f"    labels={labels.key!r} has {len(labels.categories)} classes for {n_labeled} labeled cells: is it the column "
+            "that you meant? Predictions need several cells of each class"
+        )
     return labels
 
 

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scivis._adata.keys import Keys
-from scivis._methods import entry_of, method_name
+from scivis._adata.representation import check_copy
+from scivis._checks import copy_or_inplace
+from scivis._methods import method_name, reference_entry
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
 
-def drift(adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", inplace: bool = True) -> AnnData | None:
+def drift(
+    adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", copy: bool = False, inplace: bool | None = None
+) -> AnnData | None:
     """Test whether new cells (the query) are distributed in the embedding as the cells of the reference.
 
     The coordinates of query and reference are compared for each dimension with the two-sample Kolmogorov-Smirnov test,
@@ -30,12 +34,14 @@ def drift(adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", inplace:
         Reference, with the model.
     key
         Name of the method, or the `key_added` of its call.
+    copy
+        Whether to return a modified copy instead of writing to `adata_new`.
     inplace
-        Whether to write to `adata_new`, or to return a modified copy.
+        Deprecated: the opposite of `copy`.
 
     Returns
     -------
-    Returns `None` if `inplace=True`, else an `AnnData` object. Sets the following field:
+    Returns `None` if `copy=False`, else an `AnnData` object. Sets the following field:
 
     `adata_new.uns['ivis_drift' | key + '_drift']` : :class:`dict`
         `statistic`, the maximum difference of the cumulative distributions, between 0 and 1, and `pvalue`, both for
@@ -62,19 +68,21 @@ def drift(adata_new: AnnData, adata_ref: AnnData, *, key: str = "ivis", inplace:
     from scanpy import logging as logg
     from scipy.stats import ks_2samp
 
-    keys = Keys.of(method_name(entry_of(adata_ref, key)), key)
+    copy = copy_or_inplace(copy=copy, inplace=inplace)
+    check_copy(adata_new, copy=copy)
+    keys = Keys.of(method_name(reference_entry(adata_new, adata_ref, key)), key)
     new, reference = _coordinates(adata_new, adata_ref, keys.obsm)
     tests = ks_2samp(new, reference)
     statistic, pvalue = tests.statistic, tests.pvalue
     pvalue_any = float(min(1.0, len(pvalue) * pvalue.min()))
 
-    adata_new = adata_new if inplace else adata_new.copy()
+    adata_new = adata_new.copy() if copy else adata_new
     adata_new.uns[keys.drift] = {"statistic": statistic, "pvalue": pvalue, "pvalue_any": pvalue_any}
     logg.info(
         f"drift of the query: statistic up to {statistic.max():.2f}, p = {pvalue_any:.2g}",
         deep=f"added\n    {keys.drift!r}, Kolmogorov-Smirnov tests of query and reference (adata_new.uns)",
     )
-    return None if inplace else adata_new
+    return adata_new if copy else None
 
 
 def _coordinates(adata_new: AnnData, adata_ref: AnnData, key: str) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -12,11 +12,11 @@ from scivis._adata.expression import fitted_on, unpack_input
 from scivis._adata.genes import align_genes
 from scivis._adata.keys import Keys
 from scivis._adata.query import Prepare, read_query
-from scivis._adata.representation import choose_representation
+from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
 from scivis._adata.strangers import Strangers, find_strangers, unknown_labels
-from scivis._checks import check_choice, check_fraction
-from scivis._methods import METHODS, entry_of, method_name
+from scivis._checks import check_choice, check_fraction, copy_or_inplace
+from scivis._methods import METHODS, method_name, reference_entry
 from scivis.data._streaming import Rows
 from scivis.neighbors._stored_reference import unpack_reference
 
@@ -42,7 +42,8 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     correct: bool | None = None,
     batch_key: str | None = None,
     unknown: float | None = None,
-    inplace: bool = True,
+    copy: bool = False,
+    inplace: bool | None = None,
     **options: Any,
 ) -> AnnData | None:
     """Map new cells (the query) to the embedding of a reference, with the model of the reference.
@@ -96,8 +97,10 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     unknown
         Cells with a p-value of at most this get the label `unknown` in place of the most likely class, for example 0.01. The
         label head knows only the classes of the reference, and can be certain of a wrong one. Default: no cell is unknown.
+    copy
+        Whether to return a modified copy instead of writing to `adata_new`.
     inplace
-        Whether to write to `adata_new`, or to return a modified copy.
+        Deprecated: the opposite of `copy`.
     options
         Further options of the method of the reference.
 
@@ -114,7 +117,7 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
 
     Returns
     -------
-    Returns `None` if `inplace=True`, else an `AnnData` object. Sets the following fields:
+    Returns `None` if `copy=False`, else an `AnnData` object. Sets the following fields:
 
     `adata_new.obsm['X_ivis' | key]` : :class:`numpy.ndarray` (float32, cells × n_components)
         Coordinates in the embedding of the reference.
@@ -161,10 +164,12 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     from scanpy import logging as logg
 
     start = logg.info("mapping new cells to the reference")
-    _check_call(adata_new, use_rep, layer, min_genes, prepare, inplace=inplace)
+    copy = copy_or_inplace(copy=copy, inplace=inplace)
+    check_copy(adata_new, copy=copy)
+    _check_call(use_rep, layer, min_genes, prepare)
     if unknown is not None:
         check_fraction("unknown", unknown)
-    entry = entry_of(adata_ref, key)
+    entry = reference_entry(adata_new, adata_ref, key)
     method = method_name(entry)
     keys = Keys.of(method, key)
     # Distances to the reference cells replace the input of the model.
@@ -185,15 +190,13 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     if unknown is not None:
         results |= unknown_labels(keys, results, unknown)
 
-    adata_new = adata_new if inplace else adata_new.copy()
+    adata_new = adata_new.copy() if copy else adata_new
     written = results.write(adata_new)
     logg.info(f"    finished{strangers.message}", time=start, deep=f"added\n{written}")
-    return None if inplace else adata_new
+    return adata_new if copy else None
 
 
-def _check_call(
-    adata: AnnData, use_rep: str | None, layer: str | None, min_genes: float, prepare: str, *, inplace: bool
-) -> None:
+def _check_call(use_rep: str | None, layer: str | None, min_genes: float, prepare: str) -> None:
     if use_rep is not None and layer is not None:
         msg = f"use_rep={use_rep!r} and layer={layer!r} are two inputs. Pass only one of them."
         raise ValueError(msg)
@@ -201,9 +204,6 @@ def _check_call(
     check_choice("prepare", prepare, get_args(Prepare))
     if use_rep is not None and prepare not in ("auto", "none"):
         msg = f"prepare={prepare!r} is about expression, but use_rep={use_rep!r} is read. Pass only one of them."
-        raise ValueError(msg)
-    if not inplace and adata.isbacked:
-        msg = "inplace=False needs adata_new in memory: pass adata_new.to_memory(), or leave inplace out."
         raise ValueError(msg)
 
 
@@ -219,6 +219,12 @@ def _query_rows(
     if expression is not None:
         return _expression_rows(adata, expression, min_genes, read)
     key, width = fitted_on(entry.get("params"), use_rep)
+    if use_rep is None and key not in adata.obsm:
+        msg = (
+            f"The model reads obsm[{key!r}], which adata_new lacks; it holds {sorted(adata.obsm)}. Compute it as that of the "
+            "reference. Genes do not replace it: the model was not fitted on genes, nor on a PCA with loadings."
+        )
+        raise KeyError(msg)
     matrix = choose_representation(adata, use_rep=key).matrix
     if matrix.shape[1] < width:
         msg = f"adata_new.obsm[{key!r}] has {matrix.shape[1]} columns, but the model reads {width}."

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import keras
+    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -62,7 +63,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     epochs: int | None = None,
     patience: int | None = None,
     learning_rate: float | None = None,
-    labels: str | None = None,
+    labels: str | pd.Series | None = None,
     supervision_metric: str | None = None,
     supervision_weight: float = 0.5,
     unlabeled_category: str | None = None,
@@ -152,8 +153,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         above (`classic`: 0.001, constant, of Adam).
     labels
         Labels to learn as well: a key of `.obs` (categories, strings, booleans and integers are classes, other numbers
-        are values to predict) or of `.obsm` (a matrix of zeros and ones holds several labels per cell, other numbers
-        are values). Cells whose label is missing, that is, NaN or −1, are trained without it.
+        are values to predict), a column with the index of `.obs`, or a key of `.obsm` (a matrix of zeros and ones holds
+        several labels per cell, other numbers are values). Cells whose label is missing, that is, NaN or −1, are trained without it.
     supervision_metric
         Keras loss of the labels. Default: `sparse_categorical_crossentropy` for classes, `binary_crossentropy` for
         several labels per cell, `mae` for values. `categorical_hinge` is a linear support-vector machine.

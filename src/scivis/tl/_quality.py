@@ -21,6 +21,7 @@ from scivis.data._reading import read_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -37,7 +38,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     use_rep: str | None = None,
     n_pcs: int | None = None,
     layer: str | None = None,
-    labels: str | None = None,
+    labels: str | pd.Series | None = None,
     n_neighbors: Sequence[int] | None = None,
     n_cells: int = 2000,
     random_state: RandomState = 0,
@@ -87,7 +88,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     layer
         Layer to use as representation.
     labels
-        Key of `.obs` with classes, for the measures of labels, which leave out unlabeled cells (NaN, −1). Distances
+        Key of `.obs` with classes, or a column with the index of `.obs`, for the measures of labels, which leave out unlabeled cells (NaN, −1). Distances
         between classes are measured for at least four classes. Default: no measures of labels.
     n_neighbors
         Numbers of neighbors k, each below half of the number of cells. Default: those of 15, 50 and 150 that are.
@@ -148,7 +149,8 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     key = "quality" if key_added is None else key_added
     check_key(key)
     ks = _neighbor_numbers(n_neighbors, adata.n_obs)
-    codes, classes = read_classes(adata, labels) if labels else (np.full(adata.n_obs, -1), ())
+    classes = None if labels is None else read_classes(adata, labels)
+    codes = np.full(adata.n_obs, -1) if classes is None else classes.values
     embeddings = _read_embeddings(adata, basis)
     adata = adata.copy() if copy else adata
 
@@ -162,7 +164,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
 
     params = representation.params() | {"n_features": x.shape[1], "n_neighbors": np.array(ks)}
     params |= {"n_cells": min(n_cells, adata.n_obs)} | recorded_seed(random_state)
-    params |= {"labels": labels, "n_classes": len(classes)} if labels else {}
+    params |= {"labels": classes.key, "n_classes": len(classes.categories)} if classes else {}
     columns = {trust_key(key, name): values for name, values in trust.items()}
     notes = ((key, "quality card (adata.uns)"), *((name, "trust of each cell (adata.obs)") for name in columns))
     results = Results(uns={key: {"params": params, **pack_card(measures, bins)}}, obs=columns, notes=notes)
