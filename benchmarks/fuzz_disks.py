@@ -7,6 +7,7 @@ what to do; what was there before is as it was, nothing else is left, and the sa
 from __future__ import annotations
 
 import contextlib
+import io
 import random
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from fuzz_entries import cells
 
 import scivis
+from scivis import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,11 +64,12 @@ def calls_in(folder: Path) -> dict[str, Call]:
 
 
 def embed(*arguments: object) -> None:
-    """Run the command in a process of its own: after a full disk, the HDF5 library may not survive its next file."""
-    command = [sys.executable, "-m", "scivis", "embed", *map(str, arguments), "--epochs", "1", "--force", "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(done.stderr.strip().splitlines()[-1])
+    """Run the command in this process, which must survive a full disk."""
+    messages = io.StringIO()
+    with contextlib.redirect_stderr(messages):
+        status = cli.main(["embed", *map(str, arguments), "--epochs", "1", "--force", "--quiet"])
+    if status:
+        raise OSError(messages.getvalue().strip().splitlines()[-1])
 
 
 def tried(call: Call, disk: Path, limit: Callable[[], contextlib.AbstractContextManager[None]]) -> str | None:

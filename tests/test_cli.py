@@ -365,6 +365,41 @@ def test_a_disk_that_fills_up_while_results_are_written(cells, disk, capsys, mon
     assert ad.read_h5ad(folder / "out.h5ad").obsm["X_ivis"].shape == (200, 500)
 
 
+@pytest.mark.slow
+def test_a_process_goes_on_after_its_commands_filled_a_disk(cells, disk, fresh_process):
+    """HDF5 must not write to the disk: it could not close its file, and would end the process at a later one."""
+    folder = disk(4)
+    printed = fresh_process(f"""
+        import shutil
+        from pathlib import Path
+        import anndata as ad, numpy as np
+        import scivis
+        from scivis.cli import main
+
+        def ivis(adata, **_):
+            adata.obsm["X_ivis"] = np.zeros((adata.n_obs, 100), np.float32)
+            adata.uns["ivis"] = {{f"{{i:03}}": np.ones((20, 30)) for i in range(20)}}
+
+        scivis.tl.ivis = ivis
+        cells, out = Path({str(cells)!r}), Path({str(folder)!r}) / "out.h5ad"
+        free = shutil.disk_usage(out.parent).free - cells.stat().st_size
+        for spare in range(0, 300_000, 30_000):
+            ballast = out.with_name("ballast")
+            ballast.write_bytes(bytes(free - spare))
+            status = main(["embed", str(cells), str(out), "--quiet"])
+            ballast.unlink()
+            print(status, [path.name for path in out.parent.iterdir()])
+            out.unlink(missing_ok=True)
+        main(["embed", str(cells), str(out), "--quiet"])
+        print(ad.read_h5ad(out).obsm["X_ivis"].shape)
+    """)
+    *full, last = printed.splitlines()
+    assert full[0] == "1 []"
+    assert full[-1] == "0 ['out.h5ad']"
+    assert set(full) == {full[0], full[-1]}
+    assert last == "(200, 100)"
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["draw"], ["embed"], ["embed", "a", "b", "--n-pcs", "x"], ["ingest", "a", "b"]]
 )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from scivis._progress import verbose
 from scivis._store.files import replacing
+from scivis._store.overlay import Overlay
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,16 +43,26 @@ def write_added(adata: AnnData, before: Entries, source: Path, target: Path) -> 
 
     The target is replaced as a whole: after a crash it is the old file, or missing. The source is never changed.
     """
+    with source.open("rb") as file, replacing(target) as unfinished:
+        changes = Overlay(file)
+        # Signals are handled in the main thread: none of them interrupts HDF5.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(_add, adata, before, changes).result()
+        _copy(source, unfinished)
+        with unfinished.open("r+b") as copy:
+            changes.apply(copy)
+
+
+def _add(adata: AnnData, before: Entries, content: BinaryIO) -> None:
+    """Write `.obs` and the new entries to the content of an h5ad file."""
     import h5py
     from anndata.io import write_elem
 
-    with replacing(target) as unfinished:
-        _copy(source, unfinished)
-        with h5py.File(unfinished, "r+") as file:
-            write_elem(file, "obs", adata.obs)
-            for (group, key), value in entries(adata).items():
-                if before.get((group, key)) is not value:
-                    write_elem(file.require_group(group), key, value)
+    with h5py.File(content, "r+") as file:
+        write_elem(file, "obs", adata.obs)
+        for (group, key), value in entries(adata).items():
+            if before.get((group, key)) is not value:
+                write_elem(file.require_group(group), key, value)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -67,6 +80,12 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def write(adata: AnnData, target: Path) -> None:
-    """Write an AnnData object to a file, which is replaced as a whole."""
+    """Write a small AnnData object to a file, which is replaced as a whole."""
+    import h5py
+    from anndata.io import write_elem
+
+    content = BytesIO()  # for the same reason as `Overlay`
+    with h5py.File(content, "w") as file:
+        write_elem(file, "/", adata)
     with replacing(target) as unfinished:
-        adata.write_h5ad(unfinished)
+        unfinished.write_bytes(content.getbuffer())
