@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from scivis.nn.networks import Network
     from scivis.nn.pairs import Shuffle
 
+_MAX_LEARNING_RATE = 10
+
 
 @dataclass(frozen=True, eq=False)
 class Settings:
@@ -123,10 +125,20 @@ def check_settings(settings: Settings, n_anchors: int) -> None:
         raise ValueError(msg)
     check_choice("knn_distance_metric", settings.knn_distance_metric, get_args(AnnoyMetric))
     check_choice("optimizer", settings.optimizer, OPTIMIZERS)
-    check_positive("learning_rate", settings.learning_rate)
+    _check_learning_rate(settings.learning_rate)
     check_fraction("supervision_weight", settings.supervision_weight)
     check_real("input_noise", settings.input_noise, at_least=0)
     check_real("global_weight", settings.global_weight, at_least=0)
+
+
+def _check_learning_rate(rate: object) -> None:
+    check_positive("learning_rate", rate)
+    if rate > _MAX_LEARNING_RATE:  # type: ignore[operator]  # a number by then
+        msg = (
+            f"learning_rate={rate!r} must be at most {_MAX_LEARNING_RATE}: each step changes a weight by about the learning "
+            "rate, and weights are rarely larger than 1."
+        )
+        raise ValueError(msg)
 
 
 def _check_network(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scivis.nn import keras
-from scivis.nn._epochs import EarlyStopping
+from scivis.nn._epochs import Divergence, EarlyStopping
 from scivis.nn._feeding import feed
 from scivis.nn._progress import EpochBar, closing_bars
 
@@ -31,6 +31,9 @@ def train(
     """
     # Compilation with XLA takes longer than it saves for matrix products of this size; JAX requires it.
     model.compile(_new_optimizer(settings.optimizer), settings.loss, jit_compile=keras.backend.backend() == "jax")
+    divergence = Divergence(
+        f"Scale the data, or use an optimizer with a lower learning rate than {settings.optimizer!r}."
+    )
     bar = [EpochBar(settings.epochs)] if settings.verbose else []
     with closing_bars(bar):
         history = model.fit(
@@ -39,16 +42,9 @@ def train(
             steps_per_epoch=-(-len(x) // settings.batch_size),
             shuffle=False,
             verbose=0,
-            callbacks=[EarlyStopping(settings.patience, [model]), *settings.callbacks, *bar],
+            callbacks=[divergence, EarlyStopping(settings.patience, [model]), *settings.callbacks, *bar],
         )
-    losses = [float(loss) for loss in history.history["loss"]]
-    if not np.isfinite(losses).all():
-        msg = (
-            f"Training diverged: the loss became {losses[-1]}. Scale the data, or use an optimizer with a lower learning "
-            f"rate than {settings.optimizer!r}."
-        )
-        raise ValueError(msg)
-    return losses
+    return [float(loss) for loss in history.history["loss"]]
 
 
 def _new_optimizer(given: Any) -> keras.optimizers.Optimizer:

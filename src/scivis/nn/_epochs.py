@@ -113,6 +113,20 @@ def _fill(variable: keras.Variable, values: NDArray[Any]) -> None:
     variable.assign(padded)
 
 
+class Divergence(keras.callbacks.Callback):
+    """Raises an error after the first epoch whose loss is infinite or NaN, before anything of that epoch is kept."""
+
+    def __init__(self, remedy: str) -> None:
+        super().__init__()
+        self.remedy = remedy
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {})["loss"]
+        if not np.isfinite(loss):
+            msg = f"Training diverged: the loss of epoch {epoch + 1} is {loss}. {self.remedy}"
+            raise ValueError(msg)
+
+
 class EarlyStopping(keras.callbacks.Callback):
     """Stops after `patience` epochs without a lower loss, and restores the weights of the epoch with the lowest loss.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._backend import check_process
 from ._batches import Batch
-from ._epochs import EarlyStopping, EpochLayout, EpochSampler
+from ._epochs import Divergence, EarlyStopping, EpochLayout, EpochSampler
 from ._feeding import feed
 from ._gradients import released_gradients
 from ._optimizer import build_optimizer, restore_state, state_values
@@ -96,6 +96,7 @@ def train(
             rule.restore()
         return resumed
     sampler = EpochSampler(x, neighbors, layout, batch, schedule, rng, supervision, anchors)
+    divergence = Divergence(f"Use a smaller learning_rate than {schedule.learning_rate}.")
     reporter = [_reporter(report, model, losses, stopping)] if report else []
     # One stream for all epochs: starting another takes Keras a tenth of a second.
     indices = ((np.array([i], np.int32),) for i in cycle(range(layout.n_batches)))
@@ -107,14 +108,9 @@ def train(
             steps_per_epoch=layout.n_steps,
             shuffle=False,
             verbose=0,
-            callbacks=[sampler, *stopping, *reporter, *callbacks],
+            callbacks=[sampler, divergence, *stopping, *reporter, *callbacks],
         )
     new = [float(loss) for loss in history.history["loss"]]
-    if not np.isfinite(new).all():
-        msg = (
-            f"Training diverged: the loss became {new[-1]}. Use a smaller learning_rate than {schedule.learning_rate}."
-        )
-        raise ValueError(msg)
     return TrainingState([*losses, *new], state_values(model.optimizer))
 
 
