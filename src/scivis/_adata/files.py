@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from scivis._progress import verbose
 from scivis._store.files import replacing
@@ -53,7 +53,7 @@ def write_added(adata: AnnData, before: Entries, source: Path, target: Path) -> 
             changes.apply(copy)
 
 
-def _add(adata: AnnData, before: Entries, content: BinaryIO) -> None:
+def _add(adata: AnnData, before: Entries, content: Overlay) -> None:
     """Write `.obs` and the new entries to the content of an h5ad file."""
     import h5py
     from anndata.io import write_elem
