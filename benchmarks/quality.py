@@ -58,9 +58,9 @@ def draw(adata: AnnData, name: str, to: Path) -> None:
     """The card, the distances, the trust and the maps themselves."""
     card = scivis.pl.quality(adata, show=False)
     save(card.figure, to / f"quality_{name}.png")
-    save(scivis.pl.distances(adata, show=False)[0].figure, to / f"distances_{name}.png")
-    save(scivis.pl.trust(adata, show=False)[0].figure, to / f"trust_{name}.png")
-    save(scivis.pl.compare(adata, color="label", show=False)[0].figure, to / f"maps_{name}.png")
+    save(scivis.pl.distances(adata, return_fig=True), to / f"distances_{name}.png")
+    save(scivis.pl.trust(adata, return_fig=True), to / f"trust_{name}.png")
+    save(scivis.pl.compare(adata, color="label", return_fig=True), to / f"maps_{name}.png")
 
 
 def main() -> None:

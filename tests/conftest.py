@@ -38,7 +38,7 @@ settings.load_profile("scivis")
 @pytest.fixture(autouse=True)
 def clean_settings() -> Iterator[None]:
     """Whatever a test does to scanpy's settings or to matplotlib ends with the test."""
-    names = ("verbosity", "logfile", "N_PCS", "autoshow", "autosave", "n_jobs", "figdir")
+    names = ("verbosity", "logfile", "N_PCS", "autoshow", "autosave", "n_jobs", "figdir", "file_format_figs")
     before = {name: getattr(sc.settings, name) for name in names}
     style = dict(mpl.rcParams)
     yield

@@ -11,19 +11,26 @@ import scivis
 GRAY = "#d9d9d9"
 
 
+def layers(axes):
+    """The dots of the reference, and those of the query."""
+    dots = [part for part in axes.collections if len(part.get_offsets())]
+    return sorted(dots, key=lambda part: part.get_zorder())
+
+
 def test_the_query_is_plotted_over_the_reference_in_gray(query, embedded):
     axes = scivis.pl.ingest(query, embedded, show=False)
     assert isinstance(axes, Axes)
-    below, above = axes.collections
+    below, above = layers(axes)
     assert_array_equal(below.get_offsets(), embedded.obsm["X_ivis"])
     assert {to_hex(color) for color in below.get_facecolors()} == {GRAY}
-    assert below.get_zorder() <= above.get_zorder()
+    assert below.get_zorder() < above.get_zorder()
     plotted = np.asarray(above.get_offsets())
     order = np.argsort(query.obs["ivis_novelty"], kind="stable")  # scanpy plots high values last
     assert_array_equal(plotted, query.obsm["X_ivis"][order])
     assert_allclose(above.get_array(), query.obs["ivis_novelty"].to_numpy()[order])
     assert axes.get_title() == "ivis_novelty"
     assert axes.get_xlabel() == "ivis1"
+    assert above.colorbar.ax.get_ylabel() == "novelty (99 % of the reference lie below 1)"
 
 
 def test_strangers_stand_out_and_the_title_is_the_verdict(query, embedded):
@@ -33,9 +40,11 @@ def test_strangers_stand_out_and_the_title_is_the_verdict(query, embedded):
     assert axes.get_title() == "query: a population that the reference lacks"
     legend = [text.get_text() for text in axes.get_legend().get_texts()]
     assert legend == ["p > 0.01 (40 cells)", "p ≤ 0.01 (10 cells)"]
-    colors = [to_hex(color) for color in axes.collections[1].get_facecolors()]
-    assert colors == ["#0072b2"] * 40 + ["#d55e00"] * 10  # strangers are drawn last
-    assert_array_equal(axes.collections[1].get_offsets()[40:], query.obsm["X_ivis"][:10])
+    colors = [to_hex(color) for color in layers(axes)[1].get_facecolors()]
+    assert colors == ["#56b4e9"] * 40 + ["#d55e00"] * 10  # strangers are drawn last
+    assert len(set(layers(axes)[1].get_sizes()[:40])) == 1
+    assert (layers(axes)[1].get_sizes()[40:] > layers(axes)[1].get_sizes()[0]).all()
+    assert_array_equal(layers(axes)[1].get_offsets()[40:], query.obsm["X_ivis"][:10])
     assert set(query.uns) >= {"ivis_verdict"}
     assert "query: a population that the reference lacks" not in query.obs
 
@@ -44,7 +53,7 @@ def test_a_query_without_strangers_and_without_a_verdict(query, embedded):
     query.obs["ivis_pvalue"] = 0.5
     axes = scivis.pl.ingest(query, embedded, show=False)
     assert axes.get_title() == "query"
-    assert {to_hex(color) for color in axes.collections[1].get_facecolors()} == {"#0072b2"}
+    assert {to_hex(color) for color in layers(axes)[1].get_facecolors()} == {"#56b4e9"}
 
 
 def test_all_cells_are_within_the_limits(query, embedded):
@@ -59,17 +68,33 @@ def test_all_cells_are_within_the_limits(query, embedded):
 def test_colors_are_by_a_column_or_a_gene(query, embedded):
     axes = scivis.pl.ingest(query, embedded, color="bulk_labels", show=False)
     assert axes.get_title() == "bulk_labels"
-    shown = {to_hex(c) for dots in axes.collections[1:] for c in dots.get_facecolors()}
+    shown = {to_hex(c) for dots in layers(axes)[1:] for c in dots.get_facecolors()}
     palette = dict(zip(query.obs["bulk_labels"].cat.categories, query.uns["bulk_labels_colors"], strict=True))
     assert shown == {to_hex(palette[label]) for label in query.obs["bulk_labels"]}
     gene = query.var_names[0]
     assert scivis.pl.ingest(query, embedded, color=gene, show=False).get_title() == gene
 
 
+def test_a_list_of_colors_has_a_panel_each_over_the_reference(query, embedded):
+    axes = scivis.pl.ingest(query, embedded, color=["bulk_labels", "n_genes"], show=False)
+    assert [panel.get_title() for panel in axes] == ["bulk_labels", "n_genes"]
+    for panel in axes:
+        assert_array_equal(layers(panel)[0].get_offsets(), embedded.obsm["X_ivis"])
+
+
+def test_categories_have_the_colors_of_the_reference(query, embedded):
+    embedded.uns["bulk_labels_colors"] = [f"#0000{i:02x}" for i in range(10)]
+    del query.uns["bulk_labels_colors"]
+    query.obs["bulk_labels"] = query.obs["bulk_labels"].cat.remove_unused_categories()
+    scivis.pl.ingest(query, embedded, color="bulk_labels", show=False)
+    known = dict(zip(embedded.obs["bulk_labels"].cat.categories, embedded.uns["bulk_labels_colors"], strict=True))
+    assert list(query.uns["bulk_labels_colors"]) == [known[name] for name in query.obs["bulk_labels"].cat.categories]
+
+
 def test_arguments_are_passed_to_scanpy(query, embedded):
     axes = scivis.pl.ingest(query, embedded, size=9, title="new cells", show=False)
     assert axes.get_title() == "new cells"
-    assert set(axes.collections[1].get_sizes()) == {9}
+    assert set(layers(axes)[1].get_sizes()) == {9}
 
 
 def test_an_embedding_of_another_key(adata, add_embedding):
@@ -78,7 +103,7 @@ def test_an_embedding_of_another_key(adata, add_embedding):
     cells.obs["mine_novelty"] = 0.5
     axes = scivis.pl.ingest(cells, reference, key="mine", show=False)
     assert axes.get_title() == "mine_novelty"
-    assert_array_equal(axes.collections[0].get_offsets(), reference.obsm["mine"][:, :2])
+    assert_array_equal(layers(axes)[0].get_offsets(), reference.obsm["mine"][:, :2])
 
 
 def test_missing_embeddings_and_colors_are_named(query, embedded):
@@ -101,4 +126,4 @@ def test_embeddings_of_one_axis_are_rejected(adata, add_embedding):
 
 def test_a_query_without_cells_shows_the_reference(query, embedded):
     axes = scivis.pl.ingest(query[:0].copy(), embedded, show=False)
-    assert_array_equal(axes.collections[0].get_offsets(), embedded.obsm["X_ivis"])
+    assert_array_equal(layers(axes)[0].get_offsets(), embedded.obsm["X_ivis"])

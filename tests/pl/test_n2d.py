@@ -6,6 +6,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex, to_rgb
 from sklearn.decomposition import PCA
 
 import scivis
@@ -41,7 +42,28 @@ def test_clusters_have_the_colors_of_their_labels_and_every_cell_is_shown(cluste
     assert clusters.get_title() == "n2d: 100.0% as in type"
     legend = [text.get_text() for text in clusters.get_legend().get_texts()]
     assert legend[:3] == ["0: b", "1: c", "2: a"]
-    assert "n2d_colors" not in clustered.uns
+    stored = dict(zip(clustered.obs["type"].cat.categories, clustered.uns["type_colors"], strict=True))
+    drawn = {kind: right[place][:3] for kind, place in zip(clustered.obs["type"], places, strict=True)}
+    assert drawn == {kind: tuple(np.round(to_rgb(color), 3)) for kind, color in stored.items()}
+
+
+def test_labels_keep_the_colors_that_they_have_in_other_plots(clustered):
+    clustered.uns["type_colors"] = ["#102030", "#405060", "#708090"]
+    clustered.obs["n2d"] = pd.Categorical(["2"] * 4 + ["0"] * 3 + ["1", "3", "4"])
+    clusters, _ = scivis.pl.n2d(clustered, truth="type", show=False)
+    shown = [colors_by_position(clusters)[tuple(np.round(xy, 4))] for xy in clustered.obsm["X_n2d"].astype(float)]
+    named = [to_hex(color) for color in shown]
+    assert named[:7] == ["#102030"] * 4 + ["#405060"] * 3
+    assert "#708090" in named[7:]
+    assert len(set(named)) == 5
+
+
+def test_color_replaces_the_clusters(clustered):
+    clustered.obs["age"] = np.arange(10.0)
+    axes = scivis.pl.n2d(clustered, color=["type", "age"], show=False)
+    assert [ax.get_title() for ax in axes] == ["type", "age"]
+    with pytest.raises(ValueError, match="are two plots"):
+        scivis.pl.n2d(clustered, color="type", truth="type", show=False)
 
 
 def test_without_truth_there_is_one_panel(clustered):

@@ -28,6 +28,15 @@ def test_arguments_are_passed_to_scanpy(predicted):
     assert scivis.pl.probability(predicted, vmin=0.3, show=False).collections[0].get_clim() == (0.3, 1)
 
 
+def test_further_colors_have_their_own_panels_and_scales(predicted):
+    axes = scivis.pl.probability(predicted, classes="y", color=["bulk_labels", "n_genes"], show=False)
+    assert [ax.get_title() for ax in axes] == ["y", "bulk_labels", "n_genes"]
+    assert axes[0].collections[0].get_clim() == (0, 1)
+    assert axes[2].collections[0].get_clim() == pytest.approx(tuple(predicted.obs["n_genes"].agg(["min", "max"])))
+    with pytest.raises(KeyError, match="color='shade'"):
+        scivis.pl.probability(predicted, color="shade", show=False)
+
+
 def test_missing_classes_embeddings_and_predictions_are_named(predicted):
     with pytest.raises(KeyError, match=r"the predicted classes are \['x', 'y', 'z'\]"):
         scivis.pl.probability(predicted, classes=["q"])

@@ -1,5 +1,8 @@
 """`scivis.pl.quality` and `scivis.pl.distances`: the plotted values are the stored ones."""
 
+import itertools
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -34,13 +37,36 @@ def test_the_best_value_of_a_row_is_bold_and_darkest(measured):
     assert (np.take_along_axis(values, shares.argmax(axis=1)[:, None], axis=1)[:, 0] == values.max(axis=1)).all()
 
 
+@pytest.mark.parametrize("width", [3.3, 6.0])
+def test_values_do_not_touch_each_other_or_the_names(measured, width):
+    figure, ax = plt.subplots(figsize=(width, 3), layout="constrained")
+    scivis.pl.quality(measured, ax=ax)
+    figure.canvas.draw()
+    n_rows = len(ax.get_yticklabels())
+    boxes = [text.get_window_extent() for text in ax.texts[: 3 * n_rows]]
+    for row in range(n_rows):
+        names, *values = ax.get_yticklabels()[row].get_window_extent(), *boxes[3 * row : 3 * row + 3]
+        assert names.x0 >= 0
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise([names, *values]))
+    assert all(above.y0 > below.y1 - 1 for above, below in zip(boxes, boxes[3:], strict=False))
+
+
+def test_long_names_of_embeddings_are_slanted(measured):
+    upright = scivis.pl.quality(measured, show=False).get_xticklabels()
+    card = measured.uns["quality"]
+    table = card["table"].replace({"basis": {"X_other": "X_pca_harmony"}})
+    measured.uns["quality"] = dict(card) | {"table": table}
+    slanted = scivis.pl.quality(measured, show=False).get_xticklabels()
+    assert [{text.get_rotation() for text in texts} for texts in (upright, slanted)] == [{0}, {30}]
+
+
 def test_columns_have_the_given_order(measured):
     ax = scivis.pl.quality(measured, ["other", "PCA"], show=False)
     assert [t.get_text() for t in ax.get_xticklabels()] == ["other", "PCA"]
 
 
 def test_boxes_are_those_of_the_card(measured):
-    axes = scivis.pl.distances(measured, "umap", show=False)
+    axes = [scivis.pl.distances(measured, "umap", show=False)]
     table = measured.uns["quality"]["table"].query("basis == 'X_umap'").set_index("measure")["value"]
     assert [ax.get_title() for ax in axes] == [f"umap: r = {table['pearson']:.2f}, ρ = {table['spearman']:.2f}"]
     stored = measured.uns["quality"]["distances"]

@@ -57,6 +57,14 @@ def test_arguments_are_passed_to_scanpy(embedded, offsets):
     assert_array_equal(np.sort(offsets(axes)[0], axis=0), np.sort(embedded.obsm["X_ivis"][:, ::-1], axis=0))
 
 
+def test_the_dots_of_few_cells_are_not_larger_than_those_of_500(embedded):
+    sizes = [
+        scivis.pl.ivis(cells, show=False).collections[0].get_sizes()[0] for cells in (embedded[:30], embedded[:500])
+    ]
+    assert sizes[0] == sizes[1] == 240
+    assert scivis.pl.ivis(embedded, show=False).collections[0].get_sizes()[0] == pytest.approx(120_000 / 700)
+
+
 def test_an_embedding_of_another_key(adata, add_embedding, offsets):
     axes = scivis.pl.ivis(add_embedding(adata, "mine", n_components=3), key="mine", show=False)
     assert axes.get_xlabel() == "mine1"

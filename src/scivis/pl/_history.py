@@ -9,14 +9,23 @@ import numpy as np
 from scivis._store.digest import check_seal
 from scivis._store.schema import fail, finite_array
 
-from ._figure import new_axes, show_or_return
+from ._figure import finish, new_axes
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
-def history(adata: AnnData, *, key: str = "ivis", ax: Axes | None = None, show: bool | None = None) -> Axes | None:
+def history(
+    adata: AnnData,
+    *,
+    key: str = "ivis",
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: bool | str | None = None,
+    return_fig: bool | None = None,
+) -> Figure | Axes | list[Axes] | None:
     """Plot the mean loss of each epoch, or for t-SNE the Kullback-Leibler divergence by iteration.
 
     Parameters
@@ -29,10 +38,15 @@ def history(adata: AnnData, *, key: str = "ivis", ax: Axes | None = None, show: 
         Axes to plot in. Default: those of a new figure.
     show
         Show the figure. Default: `sc.settings.autoshow`, or `False` if `ax` is given.
+    save
+        Save the figure in `sc.settings.figdir`, as `history.pdf`, or with a text after the name: `"_a.png"`. Default:
+        `sc.settings.autosave`.
+    return_fig
+        Return the figure instead of the Axes, and do not show it.
 
     Returns
     -------
-    With `show=False` the Axes.
+    With `show=False` the Axes; with `return_fig=True` the figure.
 
     Raises
     ------
@@ -50,11 +64,11 @@ def history(adata: AnnData, *, key: str = "ivis", ax: Axes | None = None, show: 
     from matplotlib.ticker import MaxNLocator
 
     steps, losses, xlabel, ylabel = _losses(adata, key)
-    axes = ax or new_axes(4, 3)
+    axes = new_axes(4, 3, ax)
     axes.plot(steps, losses, marker="o" if len(losses) == 1 else None)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    return show_or_return(axes, show=show, ax=ax)
+    return finish("history", axes, show=show, save=save, return_fig=return_fig, ax=ax)
 
 
 def _losses(adata: AnnData, key: str) -> tuple[np.ndarray, np.ndarray, str, str]:

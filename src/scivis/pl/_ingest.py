@@ -10,16 +10,20 @@ import pandas as pd
 from scivis._adata.keys import Keys
 from scivis.neighbors._verdict import LEVEL
 
-from ._figure import new_axes, show_or_return
+from ._colors import as_category, category_colors, is_numeric
+from ._figure import finish, list_axes, new_axes
 from ._scatter import embedding_key, scatter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _REFERENCE_GRAY = "#d9d9d9"
-# Blue and vermilion of Okabe and Ito, which color-blind readers can distinguish.
-_QUERY, _STRANGERS = "#0072b2", "#d55e00"
+# Sky blue and vermilion of Okabe and Ito, which color-blind readers and gray prints distinguish.
+_QUERY, _STRANGERS = "#56b4e9", "#d55e00"
 _TITLES = {
     "none": "nothing unusual",
     "population": "a population that the reference lacks",
@@ -34,11 +38,13 @@ def ingest(
     adata_ref: AnnData,
     *,
     key: str = "ivis",
-    color: str | None = None,
+    color: str | Sequence[str] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
+    save: bool | str | None = None,
+    return_fig: bool | None = None,
     **kwargs: Any,
-) -> Axes | None:
+) -> Figure | Axes | list[Axes] | None:
     """Scatter plot of query cells over the reference in gray; cells that do not belong to it (p ≤ 0.01) stand out.
 
     Parameters
@@ -48,25 +54,31 @@ def ingest(
     key
         The `key` of :func:`scivis.tl.ingest`.
     color
-        Key of `.obs`, or gene, by which the query cells are colored. Default: whether they belong to the reference, with
+        Key of `.obs`, or gene, by which the query cells are colored, or a list of these, one panel for each. Categories
+        have their colors in the query, or else those in the reference. Default: whether they belong to the reference, with
         the verdict of :func:`scivis.tl.ingest` as title; or their novelty, if they have no p-values.
     ax
-        Axes to plot in. Default: those of a new figure.
+        Axes to plot in, for a single panel. Default: those of a new figure.
     show
         Show the figure. Default: `sc.settings.autoshow`, or `False` if `ax` is given.
+    save
+        Save the figure in `sc.settings.figdir`, as `ingest.pdf`, or with a text after the name: `"_a.png"`. Default:
+        `sc.settings.autosave`.
+    return_fig
+        Return the figure instead of the Axes, and do not show it.
     kwargs
-        Arguments of :func:`scanpy.pl.embedding`, for the query cells.
+        Arguments of :func:`scanpy.pl.embedding`, for the query cells: `palette`, `legend_loc`, `size`, …
 
     Returns
     -------
-    With `show=False` the Axes.
+    With `show=False` the Axes, or a list with those of each panel; with `return_fig=True` the figure.
 
     Raises
     ------
     KeyError
         If an embedding or `color` is not in the data.
     ValueError
-        If an embedding has a single axis.
+        If an embedding has a single axis, or `ax` is given for several panels.
 
     Examples
     --------
@@ -78,18 +90,45 @@ def ingest(
     >>> scivis.pl.ingest(query, reference, show=False).get_title().partition(":")[0]
     'query'
     """
-    reference, name = adata_ref.obsm[embedding_key(adata_ref, key)], embedding_key(adata_new, key)
-    axes = ax or new_axes(7, 5)
-    size = 120_000 / max(len(reference), 1000)  # of a dot, as in scanpy
-    # The marker of scanpy, so that the sizes are comparable.
-    axes.scatter(reference[:, 0], reference[:, 1], s=size, c=_REFERENCE_GRAY, marker=".", rasterized=True)
-    kwargs.setdefault("size", 1.5 * size)
+    below, name = adata_ref.obsm[embedding_key(adata_ref, key)], embedding_key(adata_new, key)
+    size = 120_000 / max(len(below), 1000)  # of a dot, as in scanpy
+    above = max(1.5 * size, min(8, 240_000 / max(adata_new.n_obs, 1)))
     keys = Keys.of("ivis", key)
     if color is None and keys.pvalue in adata_new.obs:
         adata_new, color = _strangers_last(adata_new, keys, name)
-        kwargs.setdefault("palette", [_QUERY, _STRANGERS])
-    scatter(adata_new, name, color=color or keys.novelty, ax=axes, show=False, **kwargs)
-    return show_or_return(axes, show=show, ax=ax)
+        strange = adata_new.obs[color].cat.codes.to_numpy()
+        kwargs = {"palette": [_QUERY, _STRANGERS], "size": above * (1 + strange)} | kwargs
+    kwargs = {"size": above, "legend_fontsize": "small"} | kwargs
+    colors = [color or keys.novelty] if color is None or isinstance(color, str) else list(color)
+    for one in colors:
+        _take_colors(adata_new, adata_ref, one)
+    axes = scatter(adata_new, name, color=colors, ax=new_axes(7, 5, ax) if len(colors) == 1 else ax, **kwargs)
+    x, y = below[:, 0], below[:, 1]
+    for panel, one in zip(list_axes(axes), colors, strict=True):
+        # The marker of scanpy, so that the sizes are comparable.
+        panel.scatter(x, y, s=size, c=_REFERENCE_GRAY, marker=".", rasterized=True, zorder=0)
+        panel.title.set_wrap(True)
+        _label_bar(panel, is_novelty=one == keys.novelty)
+    return finish("ingest", axes, show=show, save=save, return_fig=return_fig, ax=ax)
+
+
+def _take_colors(adata_new: AnnData, adata_ref: AnnData, key: str) -> None:
+    """Give categories of the query the colors that they have in the reference, unless the query has its own."""
+    stored = f"{key}_colors"
+    if stored in adata_new.uns or stored not in adata_ref.uns or adata_new.is_view:
+        return
+    if not all(key in adata.obs and not is_numeric(adata.obs[key]) for adata in (adata_new, adata_ref)):
+        return
+    known, names = category_colors(adata_ref, key), as_category(adata_new.obs[key]).cat.categories
+    if set(names) <= set(known):
+        adata_new.uns[stored] = [known[name] for name in names]
+
+
+def _label_bar(ax: Axes, *, is_novelty: bool) -> None:
+    """Say at a color bar of novelty what its unit is."""
+    bars = [dots.colorbar for dots in ax.collections if dots.colorbar is not None]
+    if is_novelty and bars:
+        bars[0].set_label("novelty (99 % of the reference lie below 1)")
 
 
 def _strangers_last(adata: AnnData, keys: Keys, name: str) -> tuple[AnnData, str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from scivis._adata.card import read_distances, read_table, select_bases
 
-from ._figure import new_axes, new_panels, show_or_return
+from ._figure import finish, new_axes, new_panels, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from scivis._quality.distances import DistanceBins
@@ -27,6 +28,8 @@ _NAMES = {
     "centroids_pearson": "class distances, Pearson r", "centroids_spearman": "class distances, Spearman ρ",
 }  # fmt: skip
 _BLUE = "#30588c"
+# Letters that fit over a column.
+_MAX_NAME = 8
 
 
 def quality(
@@ -36,7 +39,9 @@ def quality(
     key: str = "quality",
     ax: Axes | None = None,
     show: bool | None = None,
-) -> Axes | None:
+    save: bool | str | None = None,
+    return_fig: bool | None = None,
+) -> Figure | Axes | list[Axes] | None:
     """Plot the quality card as a heatmap, with one row per measure and one column per embedding.
 
     In each row, the best embedding is darkest with its value in bold, and the worst is white, whatever their difference:
@@ -54,10 +59,15 @@ def quality(
         Axes to plot in. Default: those of a new figure.
     show
         Show the figure. Default: `sc.settings.autoshow`, or `False` if `ax` is given.
+    save
+        Save the figure in `sc.settings.figdir`, as `quality.pdf`, or with a text after the name: `"_a.png"`. Default:
+        `sc.settings.autosave`.
+    return_fig
+        Return the figure instead of the Axes, and do not show it.
 
     Returns
     -------
-    With `show=False` the Axes.
+    With `show=False` the Axes; with `return_fig=True` the figure.
 
     Raises
     ------
@@ -75,12 +85,16 @@ def quality(
     table = read_table(adata, key)
     names = select_bases(list(table["basis"].unique()), basis)
     values, aspects = _arrange(table, names)
-    axes = ax or new_axes(3.2 + 0.75 * len(names), 0.6 + 0.27 * len(values))
+    axes = new_axes(3.2 + 0.75 * len(names), 0.6 + 0.27 * len(values), ax)
     _plot_values(axes, values.to_numpy())
-    axes.set_xticks(range(len(names)), [name.removeprefix("X_") for name in names])
-    axes.set_yticks(range(len(values)), values.index, size="small")
+    labels = [name.removeprefix("X_") for name in names]
+    axes.set_xticks(range(len(names)), labels)
+    axes.set_yticks(range(len(values)), values.index)
+    if max(map(len, labels)) > _MAX_NAME:
+        axes.set_xticks(range(len(names)), labels, rotation=30, ha="left")
     _plot_aspects(axes, aspects)
-    return show_or_return(axes, show=show, ax=ax)
+    _fit_texts(axes, values.shape)
+    return finish("quality", axes, show=show, save=save, return_fig=return_fig, ax=ax)
 
 
 def _arrange(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -99,7 +113,7 @@ def _plot_values(ax: Axes, values: NDArray[np.float64]) -> None:
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1.8, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         weight = "bold" if share[i, j] == 1 else "normal"
-        ax.text(j, i, f"{value:.3f}", ha="center", va="center", weight=weight, size="small")
+        ax.text(j, i, f"{value:.3f}", ha="center", va="center", weight=weight)
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
     ax.spines[:].set_visible(False)
     ax.grid(visible=False)  # the settings of scanpy switch it on
@@ -114,14 +128,30 @@ def _plot_aspects(ax: Axes, aspects: list[str]) -> None:
             ax.text(1.01, middle, aspect, transform=ax.get_yaxis_transform(), rotation=-90, ha="left", va="center")
 
 
+def _fit_texts(ax: Axes, shape: tuple[int, int]) -> None:
+    """Set the size of all texts, such that values do not touch each other in small Axes of the user either."""
+    n_rows, n_columns = shape
+    box = ax.get_window_extent()
+    # Texts take room from the Axes, by their letters: 28 of a name, and 6 of each value.
+    width, height = (1.3 * 72 * length / ax.figure.dpi - 36 for length in (box.width, box.height))
+    size = min(8.3, width / (0.55 * 28 + 0.6 * 6 * n_columns), height / (1.25 * n_rows))
+    for text in (*ax.texts, *ax.get_yticklabels()):
+        text.set_fontsize(size)
+    for text in ax.get_xticklabels():
+        text.set_fontsize(1.2 * size)
+
+
 def distances(
     adata: AnnData,
     basis: str | Sequence[str] | None = None,
     *,
     key: str = "quality",
     n_columns: int = 3,
+    ax: Axes | None = None,
     show: bool | None = None,
-) -> Sequence[Axes] | None:
+    save: bool | str | None = None,
+    return_fig: bool | None = None,
+) -> Figure | Axes | list[Axes] | None:
     """Plot the distances between cells in each embedding, in 50 bins of their distances in the representation.
 
     A box holds the middle half of the pairs of cells in a bin, with a line at their median and whiskers from the 5th to the
@@ -139,17 +169,26 @@ def distances(
         The `key_added` of :func:`scivis.tl.quality`.
     n_columns
         Number of panels per row.
+    ax
+        Axes to plot in, for a single panel. Default: those of a new figure.
     show
-        Show the figure. Default: `sc.settings.autoshow`.
+        Show the figure. Default: `sc.settings.autoshow`, or `False` if `ax` is given.
+    save
+        Save the figure in `sc.settings.figdir`, as `distances.pdf`, or with a text after the name: `"_a.png"`. Default:
+        `sc.settings.autosave`.
+    return_fig
+        Return the figure instead of the Axes, and do not show it.
 
     Returns
     -------
-    With `show=False` the Axes, one per embedding.
+    With `show=False` the Axes, or a list with those of each panel; with `return_fig=True` the figure.
 
     Raises
     ------
     KeyError
         If there is no quality card, or an embedding is not in it.
+    ValueError
+        If `ax` is given for several panels.
 
     Examples
     --------
@@ -161,13 +200,13 @@ def distances(
     """
     bins, table = read_distances(adata, key), read_table(adata, key)
     names = select_bases(list(bins), basis)
-    axes = new_panels(len(names), n_columns)
-    for ax, name in zip(axes, names, strict=True):
-        _plot_boxes(ax, bins[name])
+    axes = new_panels(len(names), n_columns, ax=ax)
+    for panel, name in zip(axes, names, strict=True):
+        _plot_boxes(panel, bins[name])
         values = table[table["basis"] == name].set_index("measure")["value"]
-        title = f"{name.removeprefix('X_')}: r = {values['pearson']:.2f}, ρ = {values['spearman']:.2f}"
-        ax.set(title=title, xlabel="distance in the representation", ylabel="distance in the embedding")
-    return show_or_return(axes, show=show)
+        title = title_of(name, f"r = {values['pearson']:.2f}, ρ = {values['spearman']:.2f}")
+        panel.set(title=title, xlabel="distance in the representation", ylabel="distance in the embedding")
+    return finish("distances", axes, show=show, save=save, return_fig=return_fig, ax=ax)
 
 
 def _plot_boxes(ax: Axes, bins: DistanceBins) -> None:

@@ -1,4 +1,4 @@
-"""`scivis.pl.ivis`, and the only use of the scatter plots and palettes of scanpy."""
+"""`scivis.pl.ivis`, and the only use of the scatter plots of scanpy."""
 
 from __future__ import annotations
 
@@ -7,16 +7,32 @@ from typing import TYPE_CHECKING, Any
 from scivis._adata.keys import Keys
 from scivis._methods import METHODS
 
+from ._colors import as_category, is_numeric
+from ._figure import finish
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# The dots of fewer cells are as large as those of as many, and not blots.
+_FEW_CELLS = 500
+_MARGIN = "right margin"
 
-def ivis(adata: AnnData, *, key: str = "ivis", **kwargs: Any) -> Figure | Axes | list[Axes] | None:
+
+def ivis(
+    adata: AnnData,
+    *,
+    key: str = "ivis",
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: bool | str | None = None,
+    return_fig: bool | None = None,
+    **kwargs: Any,
+) -> Figure | Axes | list[Axes] | None:
     """Scatter plot of an ivis embedding.
 
     Parameters
@@ -25,19 +41,28 @@ def ivis(adata: AnnData, *, key: str = "ivis", **kwargs: Any) -> Figure | Axes |
         Annotated data matrix with the embedding, from :func:`scivis.tl.ivis` or :func:`scivis.tl.ingest`.
     key
         The `key_added` of the tool.
+    ax
+        Axes to plot in, for a single panel. Default: those of a new figure.
+    show
+        Show the figure. Default: `sc.settings.autoshow`, or `False` if `ax` is given.
+    save
+        Save the figure in `sc.settings.figdir`, as `ivis.pdf`, or with a text after the name: `"_a.png"`. Default:
+        `sc.settings.autosave`.
+    return_fig
+        Return the figure instead of the Axes, and do not show it.
     kwargs
-        Arguments of :func:`scanpy.pl.embedding`: `color`, `size`, `palette`, `components`, `ax`, `show`, `return_fig`, …
+        Arguments of :func:`scanpy.pl.embedding`: `color`, `palette`, `legend_loc`, `size`, `components`, …
 
     Returns
     -------
-    As :func:`scanpy.pl.embedding`: with `show=False` the Axes, one per panel; with `return_fig=True` the Figure.
+    With `show=False` the Axes, or a list with those of each panel; with `return_fig=True` the figure.
 
     Raises
     ------
     KeyError
         If the embedding is not in `adata.obsm`.
     ValueError
-        If the embedding has a single axis.
+        If the embedding has a single axis, or `ax` is given for several panels.
 
     Examples
     --------
@@ -47,7 +72,8 @@ def ivis(adata: AnnData, *, key: str = "ivis", **kwargs: Any) -> Figure | Axes |
     >>> scivis.pl.ivis(adata, color="bulk_labels", show=False).get_xlabel()
     'ivis1'
     """
-    return scatter(adata, embedding_key(adata, key), **kwargs)
+    axes = scatter(adata, embedding_key(adata, key), ax=ax, **kwargs)
+    return finish("ivis", axes, show=show, save=save, return_fig=return_fig, ax=ax)
 
 
 def embedding_key(adata: AnnData, key: str) -> str:
@@ -71,24 +97,59 @@ def embedding_key(adata: AnnData, key: str) -> str:
     return name
 
 
-def scatter(adata: AnnData, name: str, **kwargs: Any) -> Any:
-    """Plot an embedding by its key in `.obsm`, with the arguments of :func:`scanpy.pl.embedding`."""
+def scatter(adata: AnnData, name: str, **kwargs: Any) -> Axes | list[Axes]:
+    """Plot an embedding by its key in `.obsm`, with the arguments of :func:`scanpy.pl.embedding`; not shown, not saved."""
     import scanpy as sc
 
-    return sc.pl.embedding(adata, basis=name.removeprefix("X_"), **kwargs)
+    basis = name.removeprefix("X_")
+    kwargs = {"size": 120_000 / max(adata.n_obs, _FEW_CELLS)} | _room_for_legends(adata, kwargs) | kwargs
+    autosave, sc.settings.autosave = sc.settings.autosave, False
+    try:
+        axes = sc.pl.embedding(adata, basis=basis, show=False, **kwargs)
+    finally:
+        sc.settings.autosave = autosave
+    for panel in axes if isinstance(axes, list) else [axes]:
+        panel.set(xlabel=_spaced(panel.get_xlabel(), basis), ylabel=_spaced(panel.get_ylabel(), basis))
+    return axes
 
 
-def scatter_columns(adata: AnnData, name: str, columns: pd.DataFrame, **kwargs: Any) -> Any:
+def _room_for_legends(adata: AnnData, kwargs: dict[str, Any]) -> dict[str, float]:
+    """Space between several panels in units of their width, where the legends of scanpy would lie on the next panel."""
+    from matplotlib import rcParams
+
+    colors = kwargs.get("color")
+    if colors is None or isinstance(colors, str) or len(colors) < 2 or kwargs.get("legend_loc", _MARGIN) != _MARGIN:
+        return {}
+    columns = [adata.obs[one] for one in colors if one in adata.obs and not is_numeric(adata.obs[one])]
+    widths = [name_width(as_category(column).cat.categories) for column in columns]
+    return {"wspace": max(widths) / rcParams["figure.figsize"][0] + 0.15} if widths else {}
+
+
+def name_width(names: Collection[str], rows: int = 14, inches: float = 0.1) -> float:
+    """Width of a legend with these names in inches, with as many rows per column and inches per letter."""
+    return -(-len(names) // rows) * (0.4 + inches * max(map(len, names), default=0))
+
+
+def axis_labels(name: str) -> tuple[str, str]:
+    """Labels of the first two axes of an embedding, by its key in `.obsm`.
+
+    Examples
+    --------
+    >>> axis_labels("X_umap"), axis_labels("weight_0_5")
+    (('umap1', 'umap2'), ('weight_0_5 1', 'weight_0_5 2'))
+    """
+    basis = name.removeprefix("X_")
+    return _spaced(f"{basis}1", basis), _spaced(f"{basis}2", basis)
+
+
+def _spaced(label: str, basis: str) -> str:
+    """The label of an axis with a space before its number if the name of the embedding ends with a digit."""
+    ends_with_digit = basis[-1:].isdigit() and label.startswith(basis)
+    return f"{basis} {label.removeprefix(basis)}" if ends_with_digit else label
+
+
+def scatter_columns(adata: AnnData, name: str, columns: pd.DataFrame, **kwargs: Any) -> Axes | list[Axes]:
     """Plot an embedding colored by each column of a data frame, without storing colors in `adata`."""
     from anndata import AnnData
 
     return scatter(AnnData(obs=columns, obsm={name: adata.obsm[name]}), name, color=list(columns), **kwargs)
-
-
-def category_colors(n: int, first: Sequence[str] = ()) -> list[str]:
-    """Colors of `n` categories: from `first` if it has enough, or from the smallest palette of scanpy that has."""
-    from scanpy.plotting import palettes
-
-    sets = (first or palettes.vega_10_scanpy, palettes.default_20, palettes.default_28, palettes.default_102)
-    colors = next((palette for palette in sets if len(palette) >= n), sets[-1])
-    return [colors[i % len(colors)] for i in range(n)]
