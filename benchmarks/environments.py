@@ -7,8 +7,8 @@ python benchmarks/environments.py newest --tests "not slow"    # the marker of t
 Each environment is made with `venv` by the Python of its version, which must be in PATH (`--python 3.14=/path/to/python` names
 another), gets scivis and its test requirements by pip, and is deleted at the end unless `--keep` is given. An environment whose
 Python is not there is left out, and named. In each, the checks of `environment.py` run in processes of their own: the snippet of
-the README, the demo, the import orders with another library, and the tests. Prints a table; `--out` also collects the complete
-output of what failed.
+the README, the demo, the import orders with another library, and the tests. Prints a table, and
+ends with status 1 if anything failed; `--out` collects the complete output.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import tomllib
 from dataclasses import dataclass, field
@@ -207,6 +208,12 @@ def main() -> None:
     for name in given.names or ENVIRONMENTS:
         rows.append({"environment": name} | row_of(name, base / name.replace(" ", "-"), named, given))
         print(table(rows), flush=True)
+    sys.exit(any(has_failed(row) for row in rows))
+
+
+def has_failed(row: dict[str, str]) -> bool:
+    """Whether a check of an environment failed, or the environment could not be made."""
+    return row["installed"] != YES or any(NO in text or "failed" in text or "error" in text for text in row.values())
 
 
 def row_of(name: str, folder: Path, named: dict[str, str], given: argparse.Namespace) -> dict[str, str]:

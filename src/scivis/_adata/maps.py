@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -13,19 +14,23 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+# How scanpy names embeddings: the second version, and its preview in 1.13, without `X_`.
+_EMBEDDING = re.compile("X_.*|umap|tsne|diffmap|graph_.*")
+
 
 def basis_keys(adata: AnnData, basis: str | Sequence[str] | None) -> list[str]:
     """Keys of embeddings in `.obsm`, each once; see :func:`find_keys`.
 
-    The default is all matrices of two columns whose key begins with `X_`. Other keys hold scores or spatial coordinates.
+    The default is all matrices of two columns whose key begins with `X_`, or is one that scanpy gives to embeddings. Other keys
+    hold scores or spatial coordinates.
     """
     if basis is None:
-        basis = [key for key in adata.obsm if key.startswith("X_") and adata.obsm[key].shape[1:] == (2,)]
+        basis = [key for key in adata.obsm if _EMBEDDING.fullmatch(key) and adata.obsm[key].shape[1:] == (2,)]
     return list(dict.fromkeys(find_keys(basis, sorted(adata.obsm), "adata.obsm")))
 
 
 def find_keys(basis: str | Sequence[str], keys: list[str], place: str) -> list[str]:
-    """Those keys of a place that are named with or without `X_`.
+    """Those keys of a place that are named, each with or without `X_`.
 
     Raises
     ------
@@ -41,7 +46,7 @@ def find_keys(basis: str | Sequence[str], keys: list[str], place: str) -> list[s
         raise ValueError(msg)
     found = []
     for name in [basis] if isinstance(basis, str) else basis:
-        key = next((key for key in (name, f"X_{name}") if key in keys), None)
+        key = next((key for key in (name, f"X_{name}", str(name).removeprefix("X_")) if key in keys), None)
         if key is None:
             msg = f"basis={name!r} is not in {place}, which holds {keys}."
             raise KeyError(msg)

@@ -66,12 +66,20 @@ def compute_pca(adata: AnnData, n_pcs: int | None, random_state: int) -> str:
         raise ValueError(msg)
     n_comps = n_pcs or min(default_n_pcs(), most)
     message = (
-        f"There is no PCA of these cells yet: computing {n_comps} components, stored in adata.obsm['X_pca']. "
+        f"There is no PCA of these cells yet: computing {n_comps} components, stored in adata.obsm[{_default_key()!r}]. "
         "Run `sc.pp.pca` first to choose genes and settings."
     )
     warnings.warn(message, UserWarning, stacklevel=4)
     sc.pp.pca(adata, n_comps=n_comps, random_state=random_state)
-    return pca_key(adata) or "X_pca"
+    return _default_key()
+
+
+def _default_key() -> str:
+    """The key under which scanpy stores a PCA; the preset that scanpy 1.13 introduces names another one."""
+    from scanpy import settings
+
+    preset = getattr(settings, "preset", None)
+    return (preset.pca.key_added if hasattr(preset, "pca") else None) or "X_pca"
 
 
 def default_n_pcs() -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ._figure import scanpy_plots
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from cycler import Cycler
@@ -130,8 +132,8 @@ def default_colors(n: int) -> list[str]:
     """Default colors of `n` categories in scanpy: those of matplotlib, or of the smallest palette that has enough."""
     from matplotlib import rcParams
     from matplotlib.colors import to_hex
-    from scanpy.plotting import palettes
 
+    palettes = scanpy_plots().palettes
     own = rcParams["axes.prop_cycle"].by_key().get("color", [])
     sets = (own, palettes.default_20, palettes.default_28, palettes.default_102)
     colors = next((colors for colors in sets if len(colors) >= n), ["grey"] * n)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,3 +98,10 @@ def _save(figure: Figure, name: str, ending: str) -> None:
     path = settings.figdir / f"{name}{ending}"
     logg.warning(f"saving figure to file {path}")
     figure.savefig(path, bbox_inches="tight")
+
+
+def scanpy_plots() -> Any:
+    """The plots and palettes of scanpy; from scanpy 1.13 on, those that also exist under its new preset."""
+    import scanpy as sc
+
+    return getattr(sc.pl, "legacy", sc.pl)

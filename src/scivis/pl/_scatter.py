@@ -8,7 +8,7 @@ from scivis._adata.keys import Keys
 from scivis._methods import METHODS
 
 from ._colors import as_category, is_numeric
-from ._figure import finish
+from ._figure import finish, scanpy_plots
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -105,7 +105,7 @@ def scatter(adata: AnnData, name: str, **kwargs: Any) -> Axes | list[Axes]:
     kwargs = {"size": 120_000 / max(adata.n_obs, _FEW_CELLS)} | _room_for_legends(adata, kwargs) | kwargs
     autosave, sc.settings.autosave = sc.settings.autosave, False
     try:
-        axes = sc.pl.embedding(adata, basis=basis, show=False, **kwargs)
+        axes = scanpy_plots().embedding(adata, basis=basis, show=False, **kwargs)
     finally:
         sc.settings.autosave = autosave
     for panel in axes if isinstance(axes, list) else [axes]:
@@ -153,3 +153,5 @@ def scatter_columns(adata: AnnData, name: str, columns: pd.DataFrame, **kwargs: 
     from anndata import AnnData
 
     return scatter(AnnData(obs=columns, obsm={name: adata.obsm[name]}), name, color=list(columns), **kwargs)
+<<<<<<< HEAD
+=======
