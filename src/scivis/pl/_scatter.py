@@ -99,15 +99,15 @@ def embedding_key(adata: AnnData, key: str) -> str:
 
 def scatter(adata: AnnData, name: str, **kwargs: Any) -> Axes | list[Axes]:
     """Plot an embedding by its key in `.obsm`, with the arguments of :func:`scanpy.pl.embedding`; not shown, not saved."""
-    import scanpy as sc
+    from scanpy import settings
 
     basis = name.removeprefix("X_")
     kwargs = {"size": 120_000 / max(adata.n_obs, _FEW_CELLS)} | _room_for_legends(adata, kwargs) | kwargs
-    autosave, sc.settings.autosave = sc.settings.autosave, False
+    autosave, settings.autosave = settings.autosave, False
     try:
         axes = scanpy_plots().embedding(adata, basis=basis, show=False, **kwargs)
     finally:
-        sc.settings.autosave = autosave
+        settings.autosave = autosave
     for panel in axes if isinstance(axes, list) else [axes]:
         panel.set(xlabel=_spaced(panel.get_xlabel(), basis), ylabel=_spaced(panel.get_ylabel(), basis))
     return axes
@@ -153,5 +153,3 @@ def scatter_columns(adata: AnnData, name: str, columns: pd.DataFrame, **kwargs: 
     from anndata import AnnData
 
     return scatter(AnnData(obs=columns, obsm={name: adata.obsm[name]}), name, color=list(columns), **kwargs)
-<<<<<<< HEAD
-=======
