@@ -78,8 +78,8 @@ def _default_key() -> str:
     """The key under which scanpy stores a PCA; the preset that scanpy 1.13 introduces names another one."""
     from scanpy import settings
 
-    preset = getattr(settings, "preset", None)
-    return (preset.pca.key_added if hasattr(preset, "pca") else None) or "X_pca"
+    pca = getattr(getattr(settings, "preset", None), "pca", None)
+    return getattr(pca, "key_added", None) or "X_pca"
 
 
 def default_n_pcs() -> int:
