@@ -45,11 +45,11 @@ class Keys:
         """Keys of a method, or those that follow from the key of the user, which must not be one of those it reads."""
         key = method if key_added is None else key_added
         check_key(key)
-        if key in reads:
+        obsm = f"X_{method}" if key == method else key
+        if {key, obsm} & set(reads):
             msg = f"key_added={key!r} is the key of what is read here, which the result would replace. Choose another key."
             raise ValueError(msg)
         derived = {name: f"{key}_{name}" for name in _DERIVED}
-        obsm = f"X_{method}" if key == method else key
         return cls(obsm=obsm, uns=key, latent=f"{obsm}_latent", **derived)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.anchor import read_anchor
 from scivis._adata.choice import choose_graph, search_metric
 from scivis._adata.graph import graph_metric, graph_width, stored_graph
 from scivis._adata.model_input import model_input
@@ -16,8 +17,9 @@ from scivis.data._reading import read_rows
 from scivis.data._streaming import Rows
 
 from .affinities import search_method
+from .anchor import Anchor
 from .initialization import COMPUTED, check_coordinates
-from .presets import preset_settings
+from .presets import ANCHORED, preset_settings
 from .settings import Settings, check_settings, resolve
 
 if TYPE_CHECKING:
@@ -75,7 +77,9 @@ def plan_first(
 ) -> Plan:
     """The plan of a first call: a preset with the changes of the caller, and perhaps a neighbor graph by its `key`."""
     unset = {"early_exaggeration_iter": 0} if given.get("n_iter") == 0 else {}
-    changes = {"metric": search_metric(adata, choice)} | preset_settings(preset, adata.n_obs) | unset | given
+    is_anchored = given.get("anchor") is not None and given.get("anchor_weight") != 0
+    defaults = preset_settings(preset, adata.n_obs) | (ANCHORED if is_anchored else {})
+    changes = {"metric": search_metric(adata, choice)} | defaults | unset | given
     initialization = changes.get("initialization", "pca")
     changes["initialization"] = initialization if isinstance(initialization, str) else "array"
     seed = seed_of(random_state) if isinstance(random_state, np.random.Generator) else int(random_state)
@@ -113,6 +117,14 @@ def _given_coordinates(adata: AnnData, initialization: Any, n_components: int) -
         msg = f"{name} must hold values that are not all equal on the first axis."
         raise ValueError(msg)
     return coordinates
+
+
+def find_anchor(adata: AnnData, settings: Settings) -> Anchor | None:
+    """The anchor of the settings; `None` if nothing pulls."""
+    if not settings.anchor:
+        return None
+    coordinates, mask = read_anchor(adata, settings.anchor, settings.anchor_mask, settings.n_components)
+    return Anchor.of(coordinates, mask, float(settings.anchor_weight)) if settings.is_anchored else None
 
 
 def _with_graph(

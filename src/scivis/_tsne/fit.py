@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .anchor import Anchor
     from .optimization import Callback
     from .settings import Settings
 
@@ -29,6 +30,7 @@ def fit_tsne(
     start: NDArray[np.floating] | FittedTsne | None,
     callbacks: Sequence[Callback],
     *,
+    anchor: Anchor | None = None,
     graph_key: str,
     obsm_key: str,
     bar: str | None,
@@ -36,7 +38,7 @@ def fit_tsne(
     """Affinities, initialization and optimization.
 
     Rows `x` have the shape (n, features), and settings are resolved. A `graph` of shape (n, n) replaces the search: distances,
-    or weights for `connectivities`. The optimization starts at given coordinates, shape (n, n_components), at those that
+    or weights for `connectivities`. An `anchor` pulls the cells. The optimization starts at given coordinates, shape (n, n_components), at those that
     `settings` names, or where an earlier fit ended. Keys are stored with the model; `bar` is the title of a progress bar.
     """
     from tqdm.auto import tqdm
@@ -46,12 +48,12 @@ def fit_tsne(
     if isinstance(start, FittedTsne):
         coordinates, state, history = start.coordinates, start.state, start.history
     else:
-        coordinates, state, history = initial_coordinates(x, affinities, settings, start), None, History()
-    embedding = make_embedding(coordinates, affinities, settings, state)
+        coordinates, state, history = initial_coordinates(x, affinities, settings, start, anchor), None, History()
+    embedding = make_embedding(coordinates, affinities, settings, state, anchor)
     n_iter, first = settings.early_exaggeration_iter + settings.n_iter, history.n_done
     with tqdm(total=n_iter, desc=bar, unit="iteration", disable=bar is None) as progress:
         history.report = lambda n_done: progress.update(n_done - first - progress.n)
-        optimize(embedding, settings, callbacks, history)
+        optimize(embedding, settings, callbacks, history, anchor)
     gains, update = embedding.optimizer.gains, embedding.optimizer.update
     return FittedTsne(
         settings=settings,

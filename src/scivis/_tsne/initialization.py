@@ -11,9 +11,10 @@ from scivis.data._validation import check_finite, check_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .anchor import Anchor
     from .settings import Settings
 
-COMPUTED = ("pca", "spectral", "random")
+COMPUTED = ("pca", "spectral", "random", "anchor")
 
 
 def check_input(x: NDArray[np.float32], settings: Settings) -> None:
@@ -36,12 +37,17 @@ def check_coordinates(coordinates: Any, name: str, shape: tuple[int, int]) -> ND
 
 
 def initial_coordinates(
-    x: NDArray[np.float32], affinities: Any, settings: Settings, given: NDArray[np.floating] | None = None
+    x: NDArray[np.float32],
+    affinities: Any,
+    settings: Settings,
+    given: NDArray[np.floating] | None = None,
+    anchor: Anchor | None = None,
 ) -> NDArray[np.floating]:
-    """Coordinates with a standard deviation of 0.0001 on the first axis, shape (n, n_components).
+    """Coordinates with a standard deviation of 0.0001 on the first axis, or those of the anchor; shape (n, n_components).
 
-    With larger values, t-SNE does not reorder the cells. Given coordinates keep their proportions. As openTSNE does with
-    its own, noise of a hundredth of their size is added, which separates cells of equal coordinates.
+    With larger values, t-SNE does not reorder the cells, as it need not at the anchor. Given coordinates keep their
+    proportions. As openTSNE does with its own, noise of a hundredth of their size is added, which separates cells of equal
+    coordinates.
     """
     from openTSNE import initialization
 
@@ -49,6 +55,8 @@ def initial_coordinates(
     if given is not None:
         return initialization.jitter(initialization.rescale(np.asarray(given, float)), random_state=seed)
     match settings.initialization:
+        case "anchor" if anchor is not None:
+            return anchor.start(affinities.P)
         case "pca":
             return initialization.pca(x, n_components, random_state=seed)
         case "spectral":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .anchor import gradient_method
 from .settings import phases
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from openTSNE import TSNEEmbedding
 
+    from .anchor import Anchor
     from .settings import Settings
 
     Callback = Callable[[int, float, TSNEEmbedding], bool | None]
@@ -62,9 +64,16 @@ class History:
 
 
 def make_embedding(
-    coordinates: NDArray[np.floating], affinities: Any, settings: Settings, state: State | None = None
+    coordinates: NDArray[np.floating],
+    affinities: Any,
+    settings: Settings,
+    state: State | None = None,
+    anchor: Anchor | None = None,
 ) -> TSNEEmbedding:
-    """openTSNE's embedding before its first iteration, or with the state in which an earlier optimization ended."""
+    """openTSNE's embedding before its first iteration, or with the state in which an earlier optimization ended.
+
+    If it is optimized further, it is pulled toward the anchor.
+    """
     from openTSNE import TSNEEmbedding
     from openTSNE.tsne import gradient_descent
 
@@ -74,12 +83,25 @@ def make_embedding(
     return TSNEEmbedding(
         coordinates, affinities, random_state=settings.random_state, optimizer=optimizer,
         learning_rate=settings.learning_rate, momentum=settings.final_momentum, exaggeration=settings.exaggeration,
-        **settings.gradient(),
+        **settings.gradient() | _method(settings, anchor, _rate(settings, len(coordinates), settings.exaggeration)),
     )  # fmt: skip
 
 
+def _rate(settings: Settings, n_cells: int, exaggeration: float) -> float:
+    """The learning rate of a phase with this exaggeration."""
+    return float(n_cells / exaggeration if settings.learning_rate == "auto" else settings.learning_rate)
+
+
+def _method(settings: Settings, anchor: Anchor | None, learning_rate: float) -> dict[str, Any]:
+    return {"negative_gradient_method": gradient_method(settings, anchor, learning_rate)}
+
+
 def optimize(
-    embedding: TSNEEmbedding, settings: Settings, callbacks: Sequence[Callback] = (), history: History | None = None
+    embedding: TSNEEmbedding,
+    settings: Settings,
+    callbacks: Sequence[Callback] = (),
+    history: History | None = None,
+    anchor: Anchor | None = None,
 ) -> History:
     """Run the phases in place; a callback that returns true ends all of them.
 
@@ -89,12 +111,13 @@ def optimize(
 
     history = history or History()
     for n_iter, exaggeration, momentum in phases(settings):
-        rate = len(embedding) / exaggeration if settings.learning_rate == "auto" else settings.learning_rate
-        history.phase = (exaggeration, float(rate))
+        rate = _rate(settings, len(embedding), exaggeration)
+        history.phase = (exaggeration, rate)
         try:
             embedding.optimize(
                 n_iter, inplace=True, propagate_exception=True, exaggeration=exaggeration, momentum=momentum,
                 callbacks=[history, *callbacks], callbacks_every_iters=settings.callbacks_every_iters,
+                **_method(settings, anchor, rate),
             )  # fmt: skip
         except OptimizationInterrupt as stop:
             embedding.kl_divergence = stop.error

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Metric = str | Callable[..., float]
 
+# Settings that models of earlier versions do not hold.
+_NEW = {"anchor": "", "anchor_weight": Settings.anchor_weight, "anchor_mask": ""}
 # Settings that depend on the number of cells were validated before the fit.
 _ANY_NUMBER = 10**9
 
@@ -70,6 +72,7 @@ def unpack_model(entry: Mapping[str, Any], obsm: Mapping[str, Any], metric: Metr
 
 
 def _settings(stored: Any, metric: Metric | None) -> Settings:
+    stored = _NEW | stored if isinstance(stored, dict) else stored
     if not isinstance(stored, dict) or set(stored) != {field.name for field in fields(Settings)}:
         schema.fail("its config does not hold exactly the settings of a t-SNE")
     perplexity = stored["perplexity"]

@@ -19,7 +19,7 @@ from scivis.data._streaming import Rows
 from scivis.neighbors._novelty import novelty
 
 from .affinities import NeighborIndex, make_affinities, nearest_columns
-from .arguments import read_graph
+from .arguments import find_anchor, read_graph
 from .initialization import check_coordinates
 from .optimization import make_embedding
 from .pack import unpack_model
@@ -45,7 +45,8 @@ def load(adata: AnnData, entry: Any, *, metric: Metric | None = None) -> TSNEEmb
     fitted.check_state()
     settings, x = fitted.settings, stored_input(adata, entry, fitted.reference).rows.matrix
     graph, _ = read_graph(adata, fitted.graph, settings, x)
-    embedding = make_embedding(fitted.coordinates, make_affinities(x, settings, graph), settings, fitted.state)
+    affinities, anchor = make_affinities(x, settings, graph), find_anchor(adata, settings)
+    embedding = make_embedding(fitted.coordinates, affinities, settings, fitted.state, anchor)
     embedding.kl_divergence = fitted.kl_divergence
     return embedding
 

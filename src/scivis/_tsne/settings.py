@@ -31,7 +31,7 @@ _BARNES_HUT = ("bh", "BH", "barnes-hut")
 
 @dataclass(frozen=True)
 class Settings:
-    """Parameters of :func:`scivis.tl.tsne`, by its names, with the defaults of openTSNE 1.0.4."""
+    """Parameters of :func:`scivis.tl.tsne`, by its names, with the defaults of openTSNE 1.0.4; empty keys for no anchor and no mask."""
 
     n_components: int = 2
     affinity: Affinity = "perplexity"
@@ -43,6 +43,9 @@ class Settings:
     neighbors: Search = "auto"
     knn_kwargs: dict[str, Any] | None = None
     initialization: str = "pca"
+    anchor: str = ""
+    anchor_weight: float = 8
+    anchor_mask: str = ""
     learning_rate: float | Literal["auto"] = "auto"
     early_exaggeration_iter: int = 250
     early_exaggeration: float | Literal["auto"] = "auto"
@@ -66,6 +69,11 @@ class Settings:
     def perplexities(self) -> tuple[float, ...]:
         """One or several perplexities as a tuple."""
         return self.perplexity if isinstance(self.perplexity, tuple) else (self.perplexity,)
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether an anchor pulls the cells."""
+        return bool(self.anchor) and self.anchor_weight > 0
 
     @property
     def n_required(self) -> int | None:
@@ -125,6 +133,7 @@ def check_settings(settings: Settings, n_cells: int) -> None:
         check_positive(name, getattr(settings, name))
     check_real("theta", settings.theta, at_least=0)
     check_schedule(settings)
+    _check_anchor(settings)
     _check_search(settings)
     _check_affinity(settings, n_cells)
     most = _MAX_BH if settings.negative_gradient_method in ("auto", *_BARNES_HUT) else _MAX_FFT
@@ -156,6 +165,18 @@ def check_limit(name: str, value: object) -> None:
     """Raise unless a value is a number above 0; infinity and `None` mean that there is no limit."""
     if value is not None and value != float("inf"):
         check_positive(name, value)
+
+
+def _check_anchor(settings: Settings) -> None:
+    for name in ("anchor", "anchor_mask"):
+        if not isinstance(value := getattr(settings, name), str):
+            msg = f"{name}={value!r} must be a key of adata.{'obsm' if name == 'anchor' else 'obs'}."
+            raise ValueError(msg)
+    if settings.anchor_weight != float("inf"):
+        check_real("anchor_weight", settings.anchor_weight, at_least=0)
+    if settings.initialization == "anchor" and not settings.is_anchored:
+        msg = "initialization='anchor' starts at an anchor, but there is none: name one, or choose another initialization."
+        raise ValueError(msg)
 
 
 def _check_search(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from scivis._progress import bar
 from scivis._random import seed_from
 from scivis._tsne.arguments import (
     check_resumable,
+    find_anchor,
     given_settings,
     list_callbacks,
     plan_first,
@@ -61,6 +62,9 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     metric_params: dict[str, Any] | None = None,
     knn_kwargs: dict[str, Any] | None = None,
     initialization: str | NDArray[np.floating] | None = None,
+    anchor: str | None = None,
+    anchor_weight: float | None = None,
+    anchor_mask: str | None = None,
     learning_rate: float | Literal["auto"] | None = None,
     early_exaggeration_iter: int | None = None,
     early_exaggeration: float | Literal["auto"] | None = None,
@@ -144,7 +148,17 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Arguments of the metric, and of the search, such as `n_trees` for Annoy.
     initialization
         Initial coordinates: `pca`, `spectral`, `random`, an array, or a key of `.obsm`; from `X_ivis`, for instance, t-SNE
-        refines the layout of ivis. Arrays and keys are scaled to a standard deviation of 0.0001. Default: `pca`.
+        refines the layout of ivis. Arrays and keys are scaled to a standard deviation of 0.0001. With an anchor also `anchor`:
+        the anchor in the size of a t-SNE. Default: `pca`, or `anchor` with an anchor.
+    anchor
+        Key of `.obsm` with other coordinates of the cells, toward which the optimization pulls them: an embedding of ivis, the
+        PCA, an earlier embedding, positions in a tissue. The first `n_components` columns are used. Default: no anchor.
+    anchor_weight
+        Weight of the anchor in the loss, which is the divergence plus the weight times one minus the correlation of the
+        coordinates with those of the anchor. 0 is t-SNE, and infinity is the anchor itself. Default: 8.
+    anchor_mask
+        Column of `.obs` with the relative weight of each cell: a boolean, or a number of at least 0. Cells with 0 move freely;
+        their coordinates in the anchor may be missing (NaN). Default: 1 for all cells.
     learning_rate
         Learning rate; `auto` is the number of cells divided by the exaggeration (Belkina et al., Nature Communications 10,
         2019). Default: `auto`.
@@ -227,7 +241,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         choice = fitted_choice(entry_of(adata, key_added or "tsne"))
     else:
         choice = choose(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, neighbors_key=neighbors_key)
-    keys = Keys.of("tsne", key_added, reads=choice.keys_read(neighbors_key))
+    keys = Keys.of("tsne", key_added, reads=(*choice.keys_read(neighbors_key), anchor))
     functions = list_callbacks(callbacks)
     random_state = seed_from(random_state, rng)
     check_copy(adata, copy=copy)
@@ -237,6 +251,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         settings, graph_key, initial = plan_resumed(adata, choice, fitted, given, neighbors_key)
     else:
         settings, graph_key, initial = plan_first(adata, choice, given, preset, neighbors_key, random_state)
+    pull = find_anchor(adata, settings)
     adata = adata.copy() if copy else adata
 
     if resume:
@@ -248,7 +263,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     logg.info(f"    neighbors: {described}")
     fitted = fit_tsne(
         cells.rows.matrix, settings, graph, initial, functions,
-        graph_key=graph_key, obsm_key=keys.obsm, bar=bar("t-SNE"),
+        anchor=pull, graph_key=graph_key, obsm_key=keys.obsm, bar=bar("t-SNE"),
     )  # fmt: skip
     folds = np.random.default_rng(settings.random_state)
     fitted = replace(fitted, reference=calibrate(fitted.reference, adata, cells, folds))
