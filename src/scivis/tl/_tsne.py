@@ -241,7 +241,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         choice = fitted_choice(entry_of(adata, key_added or "tsne"))
     else:
         choice = choose(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, neighbors_key=neighbors_key)
-    keys = Keys.of("tsne", key_added, reads=(*choice.keys_read(neighbors_key), anchor))
+    keys = Keys.of("tsne", key_added, reads=(*choice.keys_read(neighbors_key), anchor or ""))
     functions = list_callbacks(callbacks)
     random_state = seed_from(random_state, rng)
     check_copy(adata, copy=copy)
