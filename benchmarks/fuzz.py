@@ -4,8 +4,8 @@ python benchmarks/fuzz.py                     # 10,000 altered entries and files
 python benchmarks/fuzz.py --quick             # a fiftieth of it
 
 Prints a table of promise, trials and failures, and each failure in a line of its own on standard error. The exit status is 1 if
-there was one. Each section is a process of its own. If a trial ends it (a fault of a library in C, more than 16 GiB of memory, or
-more than five minutes), this is a failure, too, and the section goes on after it. A seed gives the same alterations; the
+there was one. Ctrl-C and SIGTERM end with the table of what was tried. Each section is a process of its own. If a trial ends it (a fault of a library in C, more than 16 GiB of memory, or
+more than a quarter of an hour), this is a failure, too, and the section goes on after it. A seed gives the same alterations; the
 moments of the kills depend on the speed of the machine.
 """
 
@@ -27,7 +27,7 @@ import machine
 # Trials of each section, for 10,000 altered entries and files.
 SECTIONS = {"entries": 8000, "files": 2000, "kills": 200, "disks": 100}
 _MEMORY = 16 * 2**30
-_SECONDS = 300
+_SECONDS = 900
 
 
 def main() -> int:
@@ -37,7 +37,9 @@ def main() -> int:
         return 0
     trials, failures = Counter(), Counter()
     print(machine.describe(), flush=True)
-    with suppress(KeyboardInterrupt):  # Ctrl-C ends with the table of what was tried
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell ignores Ctrl-C, in the background
+        signal.signal(number, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
         for section in args.sections:
             n = max(SECTIONS[section] * args.trials // 10_000, 8)
             for promise, failure in tried(section, args.seed, n):

@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import tempfile
+import warnings
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
@@ -49,13 +50,14 @@ def _load_triton() -> None:
 
 @contextmanager
 def _unchanged_globals() -> Iterator[None]:
-    """Leave the generator of Python's `random`, from which Keras draws, and the environment variables as they were.
+    """Leave the generator of Python's `random`, from which Keras draws, warning filters and environment as they were.
 
     JAX reads some of the variables that it sets when it is used, so that these remain.
     """
     state, environment = random.getstate(), dict(os.environ)
     try:
-        yield
+        with warnings.catch_warnings():  # packages that TensorFlow imports add filters
+            yield
     finally:
         random.setstate(state)
         if "jax" not in sys.modules:
