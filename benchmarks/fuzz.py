@@ -3,10 +3,11 @@
 python benchmarks/fuzz.py                     # 10,000 altered entries and files, 200 kills, 100 full disks: hours on two cores
 python benchmarks/fuzz.py --quick             # a fiftieth of it
 
-Prints a table of promise, trials and failures, and each failure in a line of its own on standard error. The exit status is 1 if
-there was one. Ctrl-C and SIGTERM end with the table of what was tried. Each section is a process of its own. If a trial ends it (a fault of a library in C, more than 16 GiB of memory, or
-more than a quarter of an hour), this is a failure, too, and the section goes on after it. A seed gives the same alterations; the
-moments of the kills depend on the speed of the machine.
+Prints a table of promise, trials and failures, and each failure in a line of its own on standard error. The exit status is 1
+if there was one. Ctrl-C and SIGTERM end with the table of what was tried. Each section is a process of its own. If a trial
+ends it (a fault of a library in C, more than 16 GiB of memory, or more than a quarter of an hour), this is a failure, too,
+and the section goes on after it. A seed gives the same alterations; the moments of the kills depend on the speed of the
+machine.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import scivis
+from scivis._ivis.place import StoredModel
 from scivis._store import kept
 from scivis._store.kept import borrowed, give_up_all
 
@@ -86,6 +88,16 @@ def test_the_network_of_an_unchanged_entry_is_built_once(
     again = scivis.tl.ingest(query, reference.copy(), key=method, copy=True)
     for name in first.obsm:
         np.testing.assert_array_equal(first.obsm[name], again.obsm[name])
+
+
+def test_a_worker_builds_the_network_of_an_unchanged_entry_once(
+    reference: AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call sends it the entry anew."""
+    packed = reference.uns["ivis"]["model"]
+    first = pickle.loads(pickle.dumps(StoredModel(packed))).fitted
+    monkeypatch.setattr("scivis.nn.build_encoder", lambda *_, **__: pytest.fail("a network was built"))
+    assert pickle.loads(pickle.dumps(StoredModel(packed))).fitted is first
 
 
 def halved(entry: dict[str, Any]) -> None:

@@ -82,8 +82,10 @@ class StoredModel:
 
     @cached_property
     def fitted(self) -> FittedIvis:
-        """The restored model."""
-        return unpack_model(self.packed, backbone=self.backbone)[1]
+        """The restored model. A worker keeps it, so that it builds the network of an unchanged entry once."""
+        key = _kept_key(self.packed, self.backbone)
+        with borrowed(key, lambda: unpack_model(self.packed, backbone=self.backbone)[1]) as fitted:
+            return fitted
 
     def __getstate__(self) -> dict[str, Any]:
         return {"packed": self.packed, "backbone": self.backbone}
