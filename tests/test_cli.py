@@ -157,6 +157,18 @@ def test_a_large_file_is_copied_with_a_progress_bar(cells, tmp_path, capsys, mon
 
 
 @pytest.mark.slow
+def test_adopt_learns_the_map_of_a_file(cells, tmp_path, capsys):
+    out, figure = tmp_path / "out.h5ad", tmp_path / "misfit.png"
+    assert run("adopt", cells, out, "--basis", "X_umap", "--epochs", 1, "--figure", figure) == 0
+    adopted = ad.read_h5ad(out)
+    assert adopted.uns["umap"]["basis"] == "X_umap"
+    assert "umap_misfit" in adopted.obs
+    assert is_plot(figure)
+    assert run("ingest", cells, out, tmp_path / "new.h5ad", "--key", "umap", "--quiet") == 0
+    assert ad.read_h5ad(tmp_path / "new.h5ad").obsm["X_umap"].shape == (200, 2)
+
+
+@pytest.mark.slow
 def test_ingest_maps_the_cells_of_a_file(reference, cells, tmp_path, capsys):
     new = ad.read_h5ad(cells)[:30, ::-1].copy()
     new.write_h5ad(tmp_path / "new.h5ad")

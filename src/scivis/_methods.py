@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from ._adata.keys import Keys
 from ._ivis import place as ivis
 from ._store.digest import check_seal
 from ._store.schema import fail
@@ -58,3 +59,14 @@ def method_name(entry: dict[str, Any]) -> str:
     if name not in METHODS:
         fail(f"its method is {name[:80]!r}, which is not one of {sorted(METHODS)}")
     return name
+
+
+def keys_of(entry: dict[str, Any], key: str) -> Keys:
+    """Keys of what is written for new cells. They are placed under the key of the map, if the model has adopted one."""
+    keys, basis = Keys.of(method_name(entry), key), entry.get("basis")
+    if basis is None:
+        return keys
+    read = hasattr(entry.get("params"), "get") and entry["params"].get("use_rep")
+    if not isinstance(basis, str) or basis in ("X_pca", "pca", read):
+        fail(f"its basis is {str(basis)[:80]!r}")
+    return keys.on_map(basis)

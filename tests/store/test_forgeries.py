@@ -82,6 +82,15 @@ def removed(*path: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def changed_entry(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """A new value, whether there was one or not."""
+
+    def change(entry: dict[str, Any]) -> None:
+        entry[name] = value
+
+    return change
+
+
 def wider(array: np.ndarray) -> np.ndarray:
     return np.concatenate([array, array], axis=-1)
 
@@ -172,6 +181,8 @@ EXAMPLES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
     ),
     "an optimizer of other cells": ("tsne", changed("model", "gains", value=np.ones((3, 2))), r"has shape \(3, 2\)"),
     "genes without means": ("ivis", changed("expression", "means", value=wider), "differ in length"),
+    "a map that is the input of the model": ("ivis", changed_entry("basis", "X_pca"), "its basis is 'X_pca'"),
+    "a map without a name": ("ivis", changed_entry("basis", 3), "its basis is '3'"),
     "the same name twice": ("ivis", changed("predictions", "categories", value=wider), "not different names"),
     "names of other predictions": ("ivis", changed("predictions", "categories", value=longer), "for 4 names"),
 }

@@ -66,6 +66,12 @@ TOOLS = {
             "obs": {"other_label", "other_certainty"},
         },
     ),
+    "adopt": Tool(
+        "adopt",
+        {"basis": "umap", "epochs": 1},
+        {"uns": {"umap"}, "obs": {"umap_misfit"}},
+        {"uns": {"other"}, "obs": {"other_misfit"}},
+    ),
     "tsne": Tool(
         "tsne",
         {"n_iter": 5, "early_exaggeration_iter": 0, "initialization": "random"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # The file system limits names to 255 bytes, and zarr makes names of keys and what is added to them.
 _MAX_LENGTH = 200
-_DERIVED = ("novelty", "pvalue", "verdict", "label", "certainty", "scores", "proba", "drift", "importance")
+_DERIVED = ("novelty", "pvalue", "verdict", "label", "certainty", "scores", "proba", "drift", "importance", "misfit")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Keys:
     >>> Keys.of("ivis", None)
     Keys(obsm='X_ivis', uns='ivis', latent='X_ivis_latent', novelty='ivis_novelty', pvalue='ivis_pvalue',
          verdict='ivis_verdict', label='ivis_label', certainty='ivis_certainty', scores='ivis_scores',
-         proba='ivis_proba', drift='ivis_drift', importance='ivis_importance')
+         proba='ivis_proba', drift='ivis_drift', importance='ivis_importance', misfit='ivis_misfit')
     >>> Keys.of("ivis", "mine").obsm
     'mine'
     """
@@ -39,6 +39,7 @@ class Keys:
     proba: str
     drift: str
     importance: str
+    misfit: str
 
     @classmethod
     def of(cls, method: str, key_added: str | None, *, reads: Collection[str] = ()) -> Keys:
@@ -51,6 +52,11 @@ class Keys:
             raise ValueError(msg)
         derived = {name: f"{key}_{name}" for name in _DERIVED}
         return cls(obsm=obsm, uns=key, latent=f"{obsm}_latent", **derived)
+
+    def on_map(self, basis: str) -> Keys:
+        """The same keys with coordinates under the key of a map that another method computed."""
+        check_key(basis)
+        return replace(self, obsm=basis)
 
 
 def check_key(key: str) -> None:

@@ -25,7 +25,7 @@ from scivis.neighbors import Neighbors, find_neighbors
 from scivis.neighbors._search import check_n_neighbors, check_search, resolve_backend
 
 from .checkpoint import Checkpoint, digest
-from .presets import preset_params
+from .presets import map_params, preset_params
 from .settings import Settings, check_settings
 
 if TYPE_CHECKING:
@@ -115,6 +115,13 @@ def choose_settings(
     return settings
 
 
+def choose_map_settings(n_train: int, **given: Any) -> Settings:
+    """The settings for learning the coordinates of `n_train` cells, validated, with changes that are not `None`."""
+    settings = Settings(**map_params(n_train) | given_settings(**given))
+    check_settings(settings, n_train)
+    return settings
+
+
 @dataclass(frozen=True)
 class NeighborSource:
     """Key of a neighbor graph in `adata.uns`; if that is empty, the settings of a neighbor search."""
@@ -187,10 +194,13 @@ class TrainingRows:
         return targets if self.subsample is None else targets.take(self.subsample)
 
 
-def training_rows(rows: Rows, n_train: int, source: NeighborSource, rng: np.random.Generator) -> TrainingRows:
-    """All rows, or a subsample in which small populations are kept, read into memory."""
+def training_rows(rows: Rows, n_train: int, rng: np.random.Generator, *, reads_all: bool = False) -> TrainingRows:
+    """All rows, or a subsample in which small populations are kept, read into memory.
+
+    With `reads_all`, all rows are read, as the neighbors of a graph may be any of them.
+    """
     is_subsample = n_train < len(rows)
-    if is_subsample and not source.graph:
+    if is_subsample and not reads_all:
         chosen = sample_rows(rows, n_train, rng, bar=bar("sampling cells"))
         x = take_rows(rows.matrix, chosen)
         check_rows(x)

@@ -19,7 +19,7 @@ from .fit import Streams, TrainingData, fit
 from .predict import embed_rows, novelty_of_rows, score_rows
 from .save import SavedIvis, load_folder, pack_all, save_folder, unpack_all
 from .search import given_neighbors, search_neighbors
-from .settings import Settings, check_settings
+from .settings import COORDINATES, Settings, check_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -236,6 +236,9 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
         """
         x = read_rows(X)
         settings = self._settings()
+        if settings.distance == COORDINATES:
+            msg = "This network learned the coordinates of a map, by scivis.tl.adopt. It cannot be fitted to neighbors as well."
+            raise ValueError(msg)
         check_settings(settings, len(x) if self.anchors is None else len(self.anchors))
         check_rows(x)
         targets = self._targets(Y, len(x))

@@ -55,11 +55,12 @@ class TrainingData:
     targets: Targets | None = None
     anchors: NDArray[np.integer] | None = None
 
-    def statistics_rows(self) -> NDArray[np.float32]:
-        """Rows for means, principal components and landmarks: all of them, or 250,000 evenly spaced ones."""
-        if len(self.x) <= _MAX_STATISTICS_ROWS:
-            return self.x
-        return np.ascontiguousarray(self.x[np.linspace(0, len(self.x) - 1, _MAX_STATISTICS_ROWS).astype(np.int64)])
+
+def statistics_rows(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows for means, principal components and landmarks: all of them, or 250,000 evenly spaced ones."""
+    if len(x) <= _MAX_STATISTICS_ROWS:
+        return x
+    return np.ascontiguousarray(x[np.linspace(0, len(x) - 1, _MAX_STATISTICS_ROWS).astype(np.int64)])
 
 
 class Streams(NamedTuple):
@@ -94,7 +95,7 @@ def fit(
     """
     from scivis.nn._training import train
 
-    rows = data.statistics_rows()
+    rows = statistics_rows(data.x)
     reference = fit_reference(rows.reshape(len(rows), -1), streams.landmarks)
     if before is None:
         fitted = _new_model(data.targets, rows, settings, streams, reference)
@@ -107,7 +108,7 @@ def fit(
         fitted.encoder,
         data.x,
         data.neighbors,
-        settings.schedule(shuffle, noise_unit=_standard_deviation(rows)),
+        settings.schedule(shuffle, noise_unit=standard_deviation(rows)),
         rng=fitted.rng or streams.training,
         anchors=data.anchors,
         supervision=_supervision(fitted.head, data.targets, settings),
@@ -125,7 +126,7 @@ def _new_model(
     from scivis.nn._linear import start_at_pca
     from scivis.nn.networks import check_size
 
-    architecture = _architecture(settings, x)
+    architecture = architecture_for(settings, x)
     if settings.backbone is None:
         check_size(settings.network, settings.embedding_dims, architecture.n_features)
     encoder = build_encoder(architecture, seed_of(streams.weights), settings.backbone)
@@ -135,7 +136,7 @@ def _new_model(
     return FittedIvis(architecture, encoder, reference, head, rng=streams.training)
 
 
-def _architecture(settings: Settings, x: NDArray[np.float32]) -> Architecture:
+def architecture_for(settings: Settings, x: NDArray[np.float32]) -> Architecture:
     """The encoder for rows of the shape and the scale of `x`, shape (n, ...)."""
     from scivis.nn import Architecture
 
@@ -177,12 +178,12 @@ def _continued(before: FittedIvis, targets: Targets | None, x: NDArray[np.float3
     elif head is not None and head.metric != settings.supervision_metric:
         what = f"supervision_metric was {head.metric!r} in the previous fit."
     else:
-        return _rescaled(before, 1.0, settings)
+        return rescaled(before, 1.0, settings)
     msg = f"{what} To start from scratch, use sklearn.base.clone(model)."
     raise ValueError(msg)
 
 
-def _standard_deviation(x: NDArray[np.float32]) -> float:
+def standard_deviation(x: NDArray[np.float32]) -> float:
     """Root of the mean variance of the features of `x`, shape (n, ...)."""
     return float(np.sqrt(x.var(axis=0).mean()))
 
@@ -207,10 +208,10 @@ def _scaled_embedding(fitted: FittedIvis, settings: Settings, x: NDArray[np.floa
 
     if settings.distance != "infonce":
         return fitted
-    return _rescaled(fitted, _EMBEDDING_STD / float(embed(fitted.encoder, x).std()), settings)
+    return rescaled(fitted, _EMBEDDING_STD / float(embed(fitted.encoder, x).std()), settings)
 
 
-def _rescaled(fitted: FittedIvis, scale: float, settings: Settings) -> FittedIvis:
+def rescaled(fitted: FittedIvis, scale: float, settings: Settings) -> FittedIvis:
     """The same model with another unit of the embedding. Weights and random states stay as they are."""
     from scivis.nn import build_encoder
     from scivis.nn.networks import random_states

@@ -31,6 +31,18 @@ _LARGE_WITH_LABELS = {"batch_size": 1024, "learning_rate": 5e-3}
 _ANCHORS_WITH_LABELS, _MIN_EPOCHS_WITH_LABELS, _MAX_EPOCHS_WITH_LABELS = 2_240_000, 20, 56
 _SUBSAMPLE_WITH_LABELS = {"epochs": 12}
 
+# Coordinates that are given are learned by heart even more easily than labels. More noise places new cells better, and fits the
+# cells of the map worse (benchmarks/adopt.py).
+_MAP: dict[str, Any] = {
+    "distance": "coordinates",
+    "input_noise": 0.4,
+    "global_weight": 0.0,
+    "supervision_metric": "mae",
+    "supervision_weight": 1.0,
+    "learning_rate": 8e-3,
+}
+_TOTAL_MAP_CELLS, _MAX_MAP_EPOCHS = 1_200_000, 80
+
 # The settings that performed best over all data sets of benchmarks/, for any number of cells.
 _DEFAULT = {
     "distance": "infonce",
@@ -82,6 +94,20 @@ def preset_params(
     if is_labeled:
         params |= _SMALL_WITH_LABELS if is_small else _large_with_labels(n_cells, is_subsample=is_subsample)
     return _DEFAULT | params | (_WITH_LABELS if is_labeled else {})
+
+
+def map_params(n_cells: int) -> dict[str, Any]:
+    """Parameters of :class:`scivis.Ivis` for learning the coordinates of so many cells.
+
+    Examples
+    --------
+    >>> map_params(2_000)["epochs"], map_params(100_000)["epochs"]
+    (80, 12)
+    """
+    is_small = n_cells <= _SMALL_UP_TO
+    size = _small_data(n_cells) if is_small else _large_data(n_cells, is_subsample=False)
+    epochs = _SMALL_DATA["epochs"] if is_small else _epochs(_TOTAL_MAP_CELLS, n_cells, _MIN_EPOCHS, _MAX_MAP_EPOCHS)
+    return _DEFAULT | size | _MAP | {"epochs": epochs}
 
 
 def _small_data(n_cells: int) -> dict[str, Any]:

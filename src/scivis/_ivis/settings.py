@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from scivis.nn.pairs import Shuffle
 
 _MAX_LEARNING_RATE = 10
+# The name of the loss in place of that of a network that learned the coordinates of a map, without neighbors.
+COORDINATES = "coordinates"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ class Settings:
         from scivis.nn._schedule import Schedule
 
         return Schedule(
-            loss=self.distance,
+            loss=None if self.distance == COORDINATES else self.distance,
             batch_size=self.batch_size,
             epochs=self.epochs,
             optimizer=self.optimizer,
@@ -145,7 +147,7 @@ def _check_network(settings: Settings) -> None:
     from scivis.nn.losses import triplet_loss
     from scivis.nn.networks import check_backbone, check_network
 
-    if settings.distance != "infonce":
+    if settings.distance not in ("infonce", COORDINATES):
         triplet_loss(settings.distance)
     if settings.backbone is None:
         check_network(settings.model)

@@ -13,9 +13,25 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from anndata import AnnData
+
 
 def embed(args: argparse.Namespace) -> None:
     """Run `tl.ivis` on the cells of a file."""
+    adata = _run("ivis", args)
+    if args.figure:
+        _plot(adata, args, args.key_added or "ivis", args.color)
+
+
+def adopt(args: argparse.Namespace) -> None:
+    """Run `tl.adopt` on the cells of a file and their map, which is plotted with the misfit of the cells."""
+    adata = _run("adopt", args)
+    if args.figure:
+        _plot(adata, args, args.basis, args.color or f"{args.key_added or args.basis.removeprefix('X_')}_misfit")
+
+
+def _run(tool: str, args: argparse.Namespace) -> AnnData:
+    """Run a tool on the cells of a file, and write a copy of the file with the results."""
     import scivis
 
     _start(quiet=args.quiet)
@@ -23,12 +39,17 @@ def embed(args: argparse.Namespace) -> None:
     adata = open_backed(args.input)
     check_figure(adata, args)
     before = entries(adata)
-    scivis.tl.ivis(adata, **_given(args))
+    getattr(scivis.tl, tool)(adata, **_given(args))
     write_added(adata, before, args.input, args.output)
     _report(args, args.output)
-    if args.figure:
-        save_figure(scivis.pl.ivis(adata, key=args.key_added or "ivis", color=args.color, show=False), args.figure)
-        _report(args, args.figure)
+    return adata
+
+
+def _plot(adata: AnnData, args: argparse.Namespace, key: str, color: str | None) -> None:
+    import scivis
+
+    save_figure(scivis.pl.ivis(adata, key=key, color=color, show=False), args.figure)
+    _report(args, args.figure)
 
 
 def ingest(args: argparse.Namespace) -> None:

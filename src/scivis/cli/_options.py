@@ -8,9 +8,9 @@ from typing import Any
 
 from scivis import __version__
 
-from ._commands import demo, embed, ingest
+from ._commands import adopt, demo, embed, ingest
 
-# Options that are arguments of `tl.ivis` and `tl.ingest`, by their names there.
+# Options that are arguments of `tl.ivis`, `tl.adopt` and `tl.ingest`, by their names there.
 EMBED: dict[str, dict[str, Any]] = {
     "use_rep": {"help": "representation of the cells: a key of obsm, or X (default: the PCA)"},
     "n_pcs": {"type": int, "help": "number of columns of the representation; 0 is X"},
@@ -33,6 +33,13 @@ EMBED: dict[str, dict[str, Any]] = {
     },
     "random_state": {"type": int, "default": 0, "help": "seed (default: %(default)s)"},
     "key_added": {"help": "key of embedding and model (default: X_ivis and ivis)"},
+}
+ADOPT: dict[str, dict[str, Any]] = {
+    "basis": {"default": "X_umap", "help": "the map: a key of obsm (default: %(default)s)"},
+    **{name: EMBED[name] for name in ("use_rep", "n_pcs", "layer", "mask_var")},
+    "noise": {"type": float, "help": "noise in training, relative to the standard deviation of the representation"},
+    **{name: EMBED[name] for name in ("epochs", "max_train_cells", "random_state")},
+    "key_added": {"help": "key of the model (default: the name of the map without X_)"},
 }
 INGEST: dict[str, dict[str, Any]] = {
     "key": {"default": "ivis", "help": "method, or the key_added of its call (default: %(default)s)"},
@@ -58,6 +65,10 @@ def parser() -> argparse.ArgumentParser:
     command = _command(commands, "embed", "embed the cells of a file", embed, EMBED)
     command.add_argument("input", type=Path, help="h5ad file with the cells; it is never changed")
     command.add_argument("output", type=Path, help="h5ad file to write: the cells with embedding and model")
+
+    command = _command(commands, "adopt", "learn a map of the cells of a file, to place new cells on it", adopt, ADOPT)
+    command.add_argument("input", type=Path, help="h5ad file with the cells and their map; it is never changed")
+    command.add_argument("output", type=Path, help="h5ad file to write: the cells with the model of their map")
 
     command = _command(commands, "ingest", "map the cells of a file to the embedding of a reference", ingest, INGEST)
     command.add_argument("query", type=Path, help="h5ad file with the new cells; it is never changed")

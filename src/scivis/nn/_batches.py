@@ -35,8 +35,8 @@ class Batch:
     @classmethod
     def of(
         cls,
-        loss: str | IvisLoss,
-        neighbors: Neighbors | LazyNeighbors,
+        loss: str | IvisLoss | None,
+        neighbors: Neighbors | LazyNeighbors | None,
         n_anchors: int,
         *,
         all_rows: bool = True,
@@ -45,7 +45,8 @@ class Batch:
         """The batch of a loss.
 
         Anchors have no partners if all rows are anchors and a batch contains on average at least one neighbor of each
-        row by chance. Then no row is embedded twice, and each step uses more of the pairs.
+        row by chance. Then no row is embedded twice, and each step uses more of the pairs. Without neighbors there are
+        only anchors.
 
         Examples
         --------
@@ -56,6 +57,8 @@ class Batch:
         >>> Batch.of("infonce", ring, 4)  # 4 neighbors · 4 / 20 rows: less than one neighbor by chance
         Batch(n_anchors=4, n_partners=3, n_pairs=32)
         """
+        if neighbors is None:
+            return cls(n_anchors, 0)
         if loss != "infonce":
             return cls(n_anchors, 2)
         if pairs.is_label_map(neighbors):
@@ -79,10 +82,10 @@ class Batch:
         return self.n_anchors * self.n_views
 
     def sample_rows(
-        self, anchors: NDArray[np.int32], neighbors: Neighbors | LazyNeighbors, rng: np.random.Generator
+        self, anchors: NDArray[np.int32], neighbors: Neighbors | LazyNeighbors | None, rng: np.random.Generator
     ) -> NDArray[np.int32]:
         """Indices of the anchors and their partners, shape (views, anchors)."""
-        if not self.n_partners:
+        if neighbors is None or not self.n_partners:
             return anchors[None]
         positives = self.n_partners if self.n_pairs else 1
         partners = pairs.sample_partners(neighbors, anchors, rng, positives=positives, negatives=not self.n_pairs)

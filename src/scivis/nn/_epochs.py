@@ -61,7 +61,7 @@ class EpochSampler(keras.callbacks.Callback):
     def __init__(
         self,
         x: NDArray[np.float32],
-        neighbors: Neighbors | LazyNeighbors,
+        neighbors: Neighbors | LazyNeighbors | None,
         layout: EpochLayout,
         batch: Batch,
         schedule: Schedule,
@@ -89,7 +89,7 @@ class EpochSampler(keras.callbacks.Callback):
         n_batches = self.layout.n_batches
         anchors = self.order[number * n_batches : (number + 1) * n_batches]
         rows = np.stack([self.batch.sample_rows(batch, self.neighbors, self.rng) for batch in anchors])
-        if self.batch.n_pairs:
+        if self.neighbors is not None and self.batch.n_pairs:
             sampled = [self.batch.sample_pairs(batch, self.neighbors, self.rng) for batch in rows]
             self.model.pairs.assign(np.stack(sampled))
         self.model.rows.assign(rows if self.layout.resident else self._load(rows))

@@ -1,4 +1,4 @@
-"""Initialization of the linear path with the first principal components."""
+"""Initialization of the linear path: the first principal components, or a linear regression."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from .networks import Architecture
 
+# Penalty of the regression relative to the variance of a standardized feature. Principal components without variance
+# would otherwise get any weight.
+_RIDGE = 1e-3
 # Enough rows for the leading axes of the covariance. The covariance of all rows of larger data would take longer than
 # an epoch.
 _MAX_ROWS = 50_000
@@ -21,6 +24,17 @@ def start_at_pca(encoder: keras.Model, x: NDArray[np.float32], architecture: Arc
     """Set the weights of the linear path to the first principal axes of the rows `x`, shape (n, ...)."""
     rows = x[:: -(-len(x) // _MAX_ROWS)].reshape(-1, architecture.n_features)
     encoder.get_layer("linear_path").set_weights([principal_axes(rows, architecture.n_components)])
+
+
+def start_at_regression(
+    encoder: keras.Model, x: NDArray[np.float32], coordinates: NDArray[np.float32], architecture: Architecture
+) -> None:
+    """Set the weights of the linear path to a ridge regression of `coordinates` on the rows of `x`, shape (n, features)."""
+    step = -(-len(x) // _MAX_ROWS)
+    rows = (x[::step].astype(np.float64) - np.asarray(architecture.offset)) * architecture.scale
+    penalty = _RIDGE * len(rows) * np.eye(rows.shape[1])
+    slopes = np.linalg.solve(rows.T @ rows + penalty, rows.T @ coordinates[::step])
+    encoder.get_layer("linear_path").set_weights([slopes.astype(np.float32)])
 
 
 def principal_axes(x: NDArray[np.float32], n_axes: int) -> NDArray[np.float32]:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Schedule:
     """Loss, optimizer, and length of a training."""
 
-    loss: str | IvisLoss  # `infonce`, the name of a triplet loss, or a callable with the signature of ivis
+    # `infonce`, the name of a triplet loss, or a callable with the signature of ivis; `None` if only labels are learned
+    loss: str | IvisLoss | None
     batch_size: int  # anchors per step
     epochs: int  # maximum number of epochs
     optimizer: Optimizer

@@ -48,7 +48,7 @@ class Siamese(keras.Model):
         encoder: keras.Model,
         x: NDArray[np.float32],
         *,
-        loss: str | IvisLoss,
+        loss: str | IvisLoss | None,
         global_weight: float,
         noisy: bool = False,
         n_batches: int,
@@ -58,7 +58,7 @@ class Siamese(keras.Model):
         super().__init__(name="siamese")
         self.encoder = encoder
         self.global_weight = global_weight
-        self.triplet_loss = None if loss == "infonce" else triplet_loss(loss)
+        self.neighbor_loss = loss
         self.x = self._add_variable(x)
         self.rows = self._add_variable(np.zeros((n_batches, batch.n_views, batch.n_anchors), np.int32))
         self.pairs = self._add_variable(np.zeros((n_batches, 2, batch.n_pairs), np.int32))
@@ -86,15 +86,19 @@ class Siamese(keras.Model):
     def compute_loss(self, x: Tensor = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Tensor:
         """Loss of the batch with index `x`: of pairs or triplets, of distances, and of labels."""
         inputs, embeddings = y_pred
-        if self.triplet_loss is None:
-            loss = infonce(embeddings, ops.take(self.pairs, x[0], axis=0))
-        else:
-            loss = ops.mean(self.triplet_loss(None, ops.stack(ops.split(embeddings, 3))))
+        loss = self._neighbor_loss(x, embeddings)
         inputs, embeddings = inputs[: self.n_anchors], embeddings[: self.n_anchors]
         if self.global_weight:
             loss += self.global_weight * distance_correlation(inputs, embeddings)
         loss += sum(self.encoder.losses)
         return self._add_label_loss(loss, x, embeddings) if self.supervision else loss
+
+    def _neighbor_loss(self, batch: Tensor, embeddings: Tensor) -> Tensor:
+        if self.neighbor_loss is None:
+            return 0.0
+        if self.neighbor_loss == "infonce":
+            return infonce(embeddings, ops.take(self.pairs, batch[0], axis=0))
+        return ops.mean(triplet_loss(self.neighbor_loss)(None, ops.stack(ops.split(embeddings, 3))))
 
     def _add_label_loss(self, loss: Tensor, batch: Tensor, embeddings: Tensor) -> Tensor:
         """Weighted mean of a loss and the loss of the labels of the anchors, plus the penalty of the head."""

@@ -40,7 +40,7 @@ _MIN_ROWS_GRAPH = 100_000
 def train(
     encoder: keras.Model,
     x: NDArray[np.float32],
-    neighbors: Neighbors | LazyNeighbors,
+    neighbors: Neighbors | LazyNeighbors | None,
     schedule: Schedule,
     *,
     rng: np.random.Generator,
@@ -58,7 +58,7 @@ def train(
     Parameters
     ----------
     encoder, x, neighbors, schedule
-        Network, data, neighbors and settings. Rows that are mapped from a file are read a few batches at a time.
+        Network, data, neighbors (`None` if only labels are learned) and settings. Rows that are mapped from a file are read a few batches at a time.
     rng, callbacks
         Source of randomness for the batches, and Keras callbacks.
     anchors

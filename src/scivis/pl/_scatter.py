@@ -88,6 +88,8 @@ def embedding_key(adata: AnnData, key: str) -> str:
     """
     tool = key if key in METHODS else "ivis"
     name = Keys.of(tool, key).obsm
+    if name not in adata.obsm and f"X_{key}" in adata.obsm:  # a map that scivis.tl.adopt learned
+        name = f"X_{key}"
     if name not in adata.obsm:
         msg = f"Did not find {name!r} in adata.obsm; it holds {sorted(adata.obsm)}. Run `scivis.tl.{tool}` first."
         raise KeyError(msg)

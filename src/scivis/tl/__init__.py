@@ -1,5 +1,6 @@
 """Tools: embed cells, map new cells to an embedding, and evaluate embeddings."""
 
+from ._adopt import adopt
 from ._drift import drift
 from ._importance import feature_importance
 from ._ingest import ingest
@@ -8,4 +9,4 @@ from ._n2d import n2d
 from ._quality import quality
 from ._tsne import tsne
 
-__all__ = ["drift", "feature_importance", "ingest", "ivis", "n2d", "quality", "tsne"]
+__all__ = ["adopt", "drift", "feature_importance", "ingest", "ivis", "n2d", "quality", "tsne"]

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scivis._adata.keys import Keys
 from scivis._adata.representation import check_copy
 from scivis._checks import copy_or_inplace
-from scivis._methods import method_name, reference_entry
+from scivis._methods import keys_of, reference_entry
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -70,7 +69,7 @@ def drift(
 
     copy = copy_or_inplace(copy=copy, inplace=inplace)
     check_copy(adata_new, copy=copy)
-    keys = Keys.of(method_name(reference_entry(adata_new, adata_ref, key)), key)
+    keys = keys_of(reference_entry(adata_new, adata_ref, key), key)
     new, reference = _coordinates(adata_new, adata_ref, keys.obsm)
     tests = ks_2samp(new, reference)
     statistic, pvalue = tests.statistic, tests.pvalue

@@ -10,13 +10,12 @@ import numpy as np
 from scivis._adata.correction import check_correct, corrected_query
 from scivis._adata.expression import fitted_on, unpack_input
 from scivis._adata.genes import align_genes
-from scivis._adata.keys import Keys
 from scivis._adata.query import Prepare, read_query
 from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
 from scivis._adata.strangers import Strangers, find_strangers, unknown_labels
 from scivis._checks import check_choice, check_fraction, copy_or_inplace
-from scivis._methods import METHODS, method_name, reference_entry
+from scivis._methods import METHODS, keys_of, method_name, reference_entry
 from scivis.data._streaming import Rows
 from scivis.neighbors._stored_reference import unpack_reference
 
@@ -170,8 +169,7 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     if unknown is not None:
         check_fraction("unknown", unknown)
     entry = reference_entry(adata_new, adata_ref, key)
-    method = method_name(entry)
-    keys = Keys.of(method, key)
+    method, keys = method_name(entry), keys_of(entry, key)
     # Distances to the reference cells replace the input of the model.
     is_given = options.get("distances") is not None
     check_correct(correct=correct, batch_key=batch_key, is_given=is_given)

@@ -247,7 +247,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     representation = read_representation(adata, choice, seed_of(search))
     cells = model_input(adata, representation, mask_var=mask_var, n_train=n_train, random_state=seed_of(sampling))
     logg.info(f"    using {cells.rows.name}")
-    rows = arguments.training_rows(cells.rows, n_train, source, sampling)
+    rows = arguments.training_rows(cells.rows, n_train, sampling, reads_all=bool(source.graph))
     if n_train < adata.n_obs:
         logg.info(f"    training on {n_train:,} of {adata.n_obs:,} cells (max_train_cells)")
     targets = rows.targets(supervision)
