@@ -91,7 +91,7 @@ def test_a_file_without_the_cells_of_the_reference_is_enough(
         scivis.tl.ingest(new, ad.read_h5ad({str(tmp_path / "model.h5ad")!r}), key="umap")
         print(new.obsm["X_umap"].tolist())
     """)
-    assert_allclose(np.array(eval(printed.splitlines()[-1])), new.obsm["X_umap"], atol=1e-4)  # noqa: S307 (our own list)
+    assert_allclose(np.array(eval(printed.splitlines()[-1])), new.obsm["X_umap"], atol=1e-4)
 
 
 @pytest.mark.parametrize("basis", ["time", "space"])
@@ -157,7 +157,7 @@ def with_model(adata: AnnData) -> None:
 @pytest.mark.parametrize(
     ("change", "arguments", "error", "message"),
     [
-        (shuffled, {}, ValueError, "neighbors in adata.X .* explain 0% of the variance of the map 'X_umap'"),
+        (shuffled, {}, ValueError, "neighbors in adata.X .* explain .* of the variance of the map 'X_umap'"),
         (wide, {}, ValueError, "a map has one to three columns"),
         (torn, {}, ValueError, "2 cells have no finite coordinates"),
         (flat, {}, ValueError, "All cells have the same coordinates"),

@@ -10,7 +10,7 @@ import numpy as np
 from scivis._adata.adopted import beside, read_map
 from scivis._adata.calibration import calibrate
 from scivis._adata.choice import choose
-from scivis._adata.model_input import model_input
+from scivis._adata.model_input import model_input, report_source
 from scivis._adata.representation import read_representation
 from scivis._adata.results import Results
 from scivis._ivis import arguments
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from scivis._adata.adopted import Map
     from scivis._adata.keys import Keys
     from scivis._adata.model_input import ModelInput
-    from scivis._ivis.model import FittedIvis
     from scivis._ivis.settings import Settings
     from scivis._random import RandomState, Rng
 
@@ -177,7 +176,7 @@ def adopt(  # noqa: PLR0913 (each is a setting of its own, all but two keyword-o
     } | cells.with_correction(rows.x).pack()
     written = _results(keys, beside(adata, keys.uns, target.key, entry), misfit).write(adata)
     logg.info(f"    {_summary(shares, misfit)}")
-    logg.hint(f"    scivis.tl.ingest(new, adata, key={keys.uns!r}) will place new cells by their {cells.source}")
+    report_source(cells)
     logg.info("    finished", time=start, deep=f"added\n{written}")
     return adata if copy else None
 
