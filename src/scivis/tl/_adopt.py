@@ -176,7 +176,7 @@ def adopt(  # noqa: PLR0913 (each is a setting of its own, all but two keyword-o
     } | cells.with_correction(rows.x).pack()
     written = _results(keys, beside(adata, keys.uns, target.key, entry), misfit).write(adata)
     logg.info(f"    {_summary(shares, misfit)}")
-    report_source(cells)
+    report_source(adata, cells)
     logg.info("    finished", time=start, deep=f"added\n{written}")
     return adata if copy else None
 
