@@ -168,6 +168,18 @@ def test_a_model_is_overwritten_only_on_request(folder):
     assert names(folder) == ["model.h5", "notes.txt"]
 
 
+def test_folders_that_cannot_be_written_are_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    message = (
+        r"folder_path='.*model' cannot be written: .*file takes no new files \(it is a file\)\. Choose another folder"
+    )
+    with pytest.raises(OSError, match=message):
+        Ivis().save_model(tmp_path / "file" / "model")
+    with pytest.raises(ValueError, match="folder_path=5 must be a path"):
+        Ivis().save_model(5)
+    assert names(tmp_path) == ["file"]
+
+
 def test_a_full_disk_leaves_no_folder_that_blocks_the_next_save(tmp_path, monkeypatch):
     folder = tmp_path / "models" / "model"
     with monkeypatch.context() as patch:

@@ -46,6 +46,14 @@ def test_a_file_is_replaced_only_on_request(fitted, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["n2d.h5"]
 
 
+def test_files_that_cannot_be_written_are_named(fitted, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match=r"path='.*n2d\.h5' cannot be written: .*file takes no new files"):
+        save_n2d(fitted, tmp_path / "file" / "n2d.h5")
+    with pytest.raises(ValueError, match="path=5 must be a path"):
+        save_n2d(fitted, 5)
+
+
 def test_what_a_file_cannot_hold_must_be_passed(fitted, linear, tmp_path, rows):
     save_n2d(fitted, tmp_path / "n2d.h5")
     with pytest.raises(ValueError, match="manifold PCA, which is not stored"):

@@ -104,7 +104,7 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
     optimizer
         `adam`, as in ivis, or `muon`, which resolves more detail in the same number of epochs.
     learning_rate, learning_rate_decay
-        Initial learning rate, and whether it decays to zero along a cosine.
+        Initial learning rate, at most 10, and whether it decays to zero along a cosine.
     global_weight
         Weight of a loss term that increases the correlation between distances in the input and in the embedding.
     linear_path

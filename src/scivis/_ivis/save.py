@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._checks import check_choice, is_integer
+from scivis._checks import check_choice, check_path, is_integer
 from scivis._random import generator_from
-from scivis._store.files import check_absent, remove, replacing
+from scivis._store.files import check_absent, check_writable, remove, replacing
 from scivis._store.hdf5 import read_entry, write_entry
 from scivis._store.schema import (
     FORMAT,
@@ -55,12 +55,14 @@ def is_saved(folder: str | Path) -> bool:
 
 def save_folder(saved: SavedIvis, folder: str | Path, save_format: str, *, overwrite: bool) -> None:
     """Write the model to a folder. A previous one remains readable until the new one is complete."""
+    check_path("folder_path", folder)
     folder, fitted = Path(folder), saved.fitted
     check_choice("save_format", save_format, ("h5", "tf"))
     check_absent(folder, overwrite=overwrite or holds_nothing(folder))
     if save_format == "tf" and fitted is None:
         msg = "save_format='tf' exports the fitted network, but this Ivis is not fitted. Use save_format='h5'."
         raise ValueError(msg)
+    check_writable("folder_path", folder)
     entry = pack_all(saved)
     with ExitStack() as stack:
         if save_format == "tf" and fitted is not None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from scivis._store.files import check_absent
+from scivis._checks import check_path
+from scivis._store.files import check_absent, check_writable
 from scivis._store.hdf5 import read_entry, write_entry
 
 from ._pack import pack, unpack
@@ -52,7 +53,9 @@ def save_n2d(model: N2D, path: str | Path, *, overwrite: bool = False) -> None:
     True
     """
     check_is_fitted(model, "reference_")
+    check_path("path", path)
     check_absent(Path(path), overwrite=overwrite)
+    check_writable("path", Path(path))
     write_entry(Path(path), pack(model))
 
 

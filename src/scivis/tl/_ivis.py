@@ -150,7 +150,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         training does not stop early (`classic`: 20).
     learning_rate
         Initial learning rate of Muon, which decays to zero along a cosine. Default: 0.008 up to 10,000 cells, 0.005
-        above (`classic`: 0.001, constant, of Adam).
+        above (`classic`: 0.001, constant, of Adam). At most 10, because each step changes a weight by about so much.
     labels
         Labels to learn as well: a key of `.obs` (categories, strings, booleans and integers are classes, other numbers
         are values to predict), a column with the index of `.obs`, or a key of `.obsm` (a matrix of zeros and ones holds
