@@ -15,6 +15,8 @@ import numpy as np
 from mutants import is_own, mutants, resealed
 
 import scivis
+from scivis._store.digest import sealed
+from scivis._store.packed import unpacked
 from scivis._store.schema import UnusableModelError
 
 if TYPE_CHECKING:
@@ -47,13 +49,13 @@ def trials(seed: int, n: int, first: int = 0) -> Iterator[tuple[str, str | None]
 def old_digests(reference: AnnData, key: str, seed: int, n: int) -> Iterator[tuple[str, Any]]:
     """Altered entries with the digest of the entry that they were, and a function that judges what comes of each."""
     expected = used(reference, key, reference.uns[key])
-    for what, entry in mutants(reference.uns[key], seed, n):
+    for what, entry in mutants(sealed(unpacked(reference.uns[key])), seed, n):
         yield what, lambda entry=entry: (f"{key}, altered: noticed", judged(reference, key, entry, expected))
 
 
 def new_digests(reference: AnnData, key: str, seed: int, n: int) -> Iterator[tuple[str, Any]]:
     """The same with a digest of their own. Another method would not take the options of this one."""
-    for what, entry in mutants(reference.uns[key], seed, n, but=("method",)):
+    for what, entry in mutants(unpacked(reference.uns[key]), seed, n, but=("method",)):
         yield what, lambda entry=entry: (f"{key}, forged: refused, or finite", judged(reference, key, resealed(entry)))
 
 

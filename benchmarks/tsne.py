@@ -29,6 +29,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import scivis
 from scivis._adata.expression import unpack_input
+from scivis._methods import entry_of
 from scivis._tsne import affinities
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def place(reference: anndata.AnnData, query: anndata.AnnData, seeds: range) -> I
         yield {"what": key, "seed": seed, "s": round(fit, 1), "ingest_s": round(seconds, 1), "acc": found[key][-1]}
     for key, values in found.items():
         yield {"what": f"{key}, mean", "acc": np.mean(values), "sd": np.std(values)}
-    expression = unpack_input(reference.uns["tsne"]["expression"])
+    expression = unpack_input(entry_of(reference, "tsne")["expression"])
     rows = datasets._dense(query[:, list(expression.genes)].X)
     yield {"what": "representation", "acc": accuracy(reference.obsm["X_pca"], expression.project(rows))}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ._adata.keys import Keys
 from ._ivis import place as ivis
 from ._store.digest import check_seal
+from ._store.packed import unpacked
 from ._store.schema import fail
 from ._tsne import place as tsne
 from .n2d import _place as n2d
@@ -23,7 +24,7 @@ METHODS: dict[str, ModuleType] = {"ivis": ivis, "n2d": n2d, "tsne": tsne}
 
 
 def entry_of(adata: AnnData, key: str, name: str = "adata") -> dict[str, Any]:
-    """The entry of `.uns` with a model, unchanged since it was written.
+    """The entry of `.uns` with a model, unchanged since it was written, as nested dictionaries.
 
     `KeyError` if there is no model under `key`, in which `name` is that of the argument `adata`.
     """
@@ -34,7 +35,7 @@ def entry_of(adata: AnnData, key: str, name: str = "adata") -> dict[str, Any]:
         msg = f"{name}.uns[{key!r}] holds no model of scivis; {has}."
         raise KeyError(msg)
     check_seal(models[key])
-    return cast("dict[str, Any]", models[key])
+    return unpacked(models[key])
 
 
 def reference_entry(adata_new: AnnData, adata_ref: AnnData, key: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 
 import scivis
 from scivis._store.digest import check_seal, digest_of, sealed
+from scivis._store.packed import unpacked
 from scivis._store.schema import UnusableModelError
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ def test_tools_notice_accidents(
     method: str, change: Callable[[dict[str, Any]], Any], reference: AnnData, query: AnnData
 ) -> None:
     damaged = reference.copy()
-    damaged.uns = {method: copy.deepcopy(dict(reference.uns[method]))}
+    damaged.uns = {method: unpacked(copy.deepcopy(reference.uns[method]))}
+    damaged.uns[method] = sealed(damaged.uns[method])  # as earlier versions stored it
     change(damaged.uns[method])
     for use in (lambda: scivis.get.model(damaged, method), lambda: scivis.tl.ingest(query, damaged, key=method)):
         with pytest.raises(UnusableModelError, match="it has changed since it was written"):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import scivis
 from scivis._store.digest import sealed
 from scivis._store.hdf5 import read_entry, write_entry
+from scivis._store.packed import unpacked
 from scivis.n2d import load_n2d, save_n2d
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 def place(reference: AnnData, query: AnnData, method: str, change: Callable[[dict[str, Any]], Any]) -> AnnData:
     """The query, placed with a changed entry of the reference, whose model can be loaded."""
     forged = reference.copy()
-    forged.uns = {method: copy.deepcopy(dict(reference.uns[method]))}
+    forged.uns = {method: unpacked(copy.deepcopy(reference.uns[method]))}
     change(forged.uns[method])
     # A stranger writes a new digest.
     forged.uns[method] = sealed(forged.uns[method])

@@ -14,7 +14,9 @@ import pytest
 import scivis
 from scivis._ivis.place import StoredModel
 from scivis._store import kept
+from scivis._store.digest import sealed
 from scivis._store.kept import borrowed, give_up_all
+from scivis._store.packed import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +96,7 @@ def test_a_worker_builds_the_network_of_an_unchanged_entry_once(
     reference: AnnData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each call sends it the entry anew."""
-    packed = reference.uns["ivis"]["model"]
+    packed = unpacked(reference.uns["ivis"])["model"]
     first = pickle.loads(pickle.dumps(StoredModel(packed))).fitted
     monkeypatch.setattr("scivis.nn.build_encoder", lambda *_, **__: pytest.fail("a network was built"))
     assert pickle.loads(pickle.dumps(StoredModel(packed))).fitted is first
@@ -111,7 +113,8 @@ def test_a_changed_entry_is_not_served_by_the_model_of_the_old_one(
     method: str, reference: AnnData, query: AnnData
 ) -> None:
     changed = reference.copy()
-    changed.uns = {method: copy.deepcopy(dict(reference.uns[method]))}
+    changed.uns = {method: unpacked(copy.deepcopy(reference.uns[method]))}
+    changed.uns[method] = sealed(changed.uns[method])
     before = scivis.tl.ingest(query, changed, key=method, copy=True)
     halved(changed.uns[method])  # in place
     after = scivis.tl.ingest(query, changed, key=method, copy=True)

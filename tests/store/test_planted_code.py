@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ import pytest
 import scivis
 from scivis._store.digest import sealed
 from scivis._store.hdf5 import signed
+from scivis._store.packed import packed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,8 +109,9 @@ def plants(marker: Path) -> dict[str, Callable[[dict[str, Any]], None]]:
 @pytest.mark.parametrize("name", plants(Path("planted-code-ran")))
 def test_it_does_not_run_from_an_anndata_file(name: str, reference: AnnData, marker: Path, tmp_path: Path) -> None:
     stranger = reference.copy()
-    plants(marker)[name](stranger.uns["ivis"]["model"])
-    stranger.uns["ivis"] = sealed(stranger.uns["ivis"])
+    entry = unpacked(stranger.uns["ivis"])
+    plants(marker)[name](entry["model"])
+    stranger.uns["ivis"] = sealed(entry)
     stranger.write_h5ad(tmp_path / "stranger.h5ad")
     read = ad.read_h5ad(tmp_path / "stranger.h5ad")
     with pytest.raises(ValueError, match=REJECTED):
@@ -117,10 +121,29 @@ def test_it_does_not_run_from_an_anndata_file(name: str, reference: AnnData, mar
     assert not marker.exists()
 
 
+@pytest.mark.parametrize("kind", ["pickle", "archive with a pickle", "object array"])
+def test_a_pickle_among_the_bytes_of_the_model_does_not_run(kind: str, reference: AnnData, marker: Path) -> None:
+    code, buffer = planted_pickle(marker), io.BytesIO()
+    if kind == "archive with a pickle":
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("model/format.npy", code)
+    elif kind == "object array":
+        np.savez(buffer, **{"model/format": np.array([Bomb(marker)], dtype=object)})
+    stranger = reference.copy()
+    forged = dict(stranger.uns["ivis"]) | {"model": np.frombuffer(buffer.getvalue() or code, np.uint8)}
+    stranger.uns["ivis"] = sealed(forged)
+    with pytest.raises(ValueError, match=f"{REJECTED}its bytes are not an archive of arrays"):
+        scivis.get.model(stranger)
+    with pytest.raises(ValueError, match=REJECTED):
+        scivis.tl.ingest(reference[:5].copy(), stranger)
+    assert not marker.exists()
+
+
 def test_a_layer_as_name_of_the_loss_is_only_a_name(reference: AnnData, marker: Path, tmp_path: Path) -> None:
     stranger = reference.copy()
-    with_config("estimator", "distance", json.dumps(planted_lambda(marker)))(stranger.uns["ivis"]["model"])
-    stranger.uns["ivis"] = sealed(stranger.uns["ivis"])
+    entry = unpacked(stranger.uns["ivis"])
+    with_config("estimator", "distance", json.dumps(planted_lambda(marker)))(entry["model"])
+    stranger.uns["ivis"] = sealed(packed(entry))
     stranger.write_h5ad(tmp_path / "stranger.h5ad")
     read = ad.read_h5ad(tmp_path / "stranger.h5ad")
     scivis.get.model(read).transform(read.X)

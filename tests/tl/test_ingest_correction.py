@@ -14,6 +14,8 @@ from scipy.spatial.distance import cdist
 
 import scivis
 from scivis._adata.correction import stored_correction
+from scivis._methods import entry_of
+from scivis._store.packed import unpacked
 from scivis.data._correction import correct_rows
 
 pytestmark = pytest.mark.usefixtures("op_by_op")
@@ -87,7 +89,7 @@ def projected(query, reference):
 
 def moved(query, reference, key, batches):
     """The input of a model for a query, by the stages."""
-    clusters = stored_correction(reference.uns[key]).clusters
+    clusters = stored_correction(entry_of(reference, key)).clusters
     return np.concatenate(list(correct_rows(projected(query, reference), batches, clusters)))
 
 
@@ -203,6 +205,7 @@ def test_a_model_without_correction_places_cells_as_before(query, reference):
     earlier = reference.copy()
     earlier.uns = copy.deepcopy(dict(reference.uns))
     for key in ("plain", "ivis"):
+        earlier.uns[key] = unpacked(earlier.uns[key])
         del earlier.uns[key]["correction"], earlier.uns[key]["digest"]
     earlier.uns["ivis"]["expression"] = {}
     for cells in (earlier, reference):
@@ -218,7 +221,7 @@ def test_a_model_without_correction_places_cells_as_before(query, reference):
 @pytest.mark.slow
 def test_t_sne_that_is_continued_stays_integrated(query, reference):
     scivis.tl.tsne(reference, resume=True, n_iter=5)
-    assert reference.uns["tsne"]["correction"]["is_integrated"]
+    assert entry_of(reference, "tsne")["correction"]["is_integrated"]
     scivis.tl.ingest(query, reference, key="tsne", n_iter=0)
     query.obsm["by hand"] = moved(query, reference, "tsne", np.zeros(query.n_obs, int))
     by_hand = scivis.tl.ingest(query, reference, key="tsne", use_rep="by hand", copy=True, n_iter=0)
@@ -275,7 +278,7 @@ def test_many_genes_that_are_read_through_components_can_be_corrected(query, ref
     bare.write_h5ad(tmp_path / "bare.h5ad")
     backed = ad.read_h5ad(tmp_path / "bare.h5ad", backed="r")  # whose components are computed block by block
     scivis.tl.ivis(backed, **FITS["ivis"])
-    assert not backed.uns["ivis"]["correction"]["is_integrated"]
+    assert not entry_of(backed, "ivis")["correction"]["is_integrated"]
     plain = scivis.tl.ingest(query, backed, copy=True)
     corrected = scivis.tl.ingest(query, backed, correct=True, copy=True)
     assert not np.allclose(plain.obsm["X_ivis"], corrected.obsm["X_ivis"], atol=0.1)

@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist
 
 import scivis
 from scivis._ivis.presets import CLASSIC
+from scivis._methods import entry_of
 from scivis.nn.losses import TRIPLET_LOSSES
 
 pytestmark = pytest.mark.usefixtures("op_by_op")
@@ -178,7 +179,7 @@ def test_every_container_can_be_embedded(container):
     adata = ad.AnnData(container(counts()))
     scivis.tl.ivis(adata, **FOR_80_CELLS)
     check_embedding(adata, counts())
-    assert_allclose(adata.uns["ivis"]["expression"]["means"], counts().mean(axis=0), rtol=1e-6)
+    assert_allclose(entry_of(adata, "ivis")["expression"]["means"], counts().mean(axis=0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"])
@@ -362,7 +363,7 @@ def test_the_classic_preset_has_the_settings_of_ivis_2(adata, handed_on):
 def test_the_classic_preset_trains(adata):
     scivis.tl.ivis(adata, preset="classic", n_neighbors=10, batch_size=350, epochs=2)
     assert adata.uns["ivis"]["params"]["preset"] == "classic"
-    shapes = [w.shape for _, w in sorted(adata.uns["ivis"]["model"]["weights"].items())]
+    shapes = [w.shape for _, w in sorted(entry_of(adata, "ivis")["model"]["weights"].items())]
     assert shapes == [(50, 128), (128,), (128, 128), (128,), (128, 128), (128,), (128, 2), (2,)]
     check_embedding(adata, adata.obsm["X_pca"])
 
@@ -446,7 +447,7 @@ def test_a_registered_loss_is_selected_by_name(adata, monkeypatch):
 )
 def test_names_and_widths_define_the_network(adata, network, widths):
     scivis.tl.ivis(adata, network=network, epochs=1, batch_size=700, n_pcs=5, linear_path=False)
-    weights = [w for _, w in sorted(adata.uns["ivis"]["model"]["weights"].items())]
+    weights = [w for _, w in sorted(entry_of(adata, "ivis")["model"]["weights"].items())]
     sizes = [5, *widths, 2]
     expected = [shape for a, b in pairwise(sizes) for shape in ((a, b), (b,))]
     assert [w.shape for w in weights] == expected

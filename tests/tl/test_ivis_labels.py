@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import scivis
 from scivis._ivis import presets
+from scivis._methods import entry_of
 
 pytestmark = pytest.mark.usefixtures("op_by_op")
 
@@ -185,7 +186,7 @@ def test_at_weight_zero_the_embedding_is_that_without_labels(cells):
     half = scivis.tl.ivis(cells, labels=KEY, copy=True, **TINY)
     assert_array_equal(none.obsm["X_ivis"], alone.obsm["X_ivis"])
     assert (half.obsm["X_ivis"] != alone.obsm["X_ivis"]).any()
-    weights = [list(adata.uns["ivis"]["model"]["weights"].values()) for adata in (none, alone)]
+    weights = [list(entry_of(adata, "ivis")["model"]["weights"].values()) for adata in (none, alone)]
     for mine, other in zip(*weights, strict=True):
         assert_array_equal(mine, other)
     for adata in (none, alone):

@@ -8,6 +8,7 @@ from scipy import sparse
 
 import scivis
 from scivis._adata import model_input
+from scivis._methods import entry_of
 from scivis.neighbors import find_neighbors
 
 pytestmark = pytest.mark.usefixtures("op_by_op")
@@ -101,7 +102,7 @@ def test_only_the_genes_of_mask_var_are_read(expressed):
     adata = expressed.copy()
     scivis.tl.ivis(adata, use_rep="X", mask_var="highly_variable", **TINY)
     marked = adata.var_names[adata.var["highly_variable"]]
-    assert adata.uns["ivis"]["expression"]["genes"].tolist() == marked.tolist()
+    assert entry_of(adata, "ivis")["expression"]["genes"].tolist() == marked.tolist()
     np.testing.assert_allclose(
         scivis.get.model(adata).transform(adata[:, marked].X), adata.obsm["X_ivis"], atol=1e-5
     )  # fmt: skip
@@ -134,7 +135,7 @@ def test_very_many_genes_are_projected_on_components_which_ingest_repeats(expres
     monkeypatch.setattr(model_input, "_MAX_VALUES", 1000)
     adata = stored(expressed, kind, tmp_path)
     scivis.tl.ivis(adata, use_rep="X", **TINY)
-    expression = adata.uns["ivis"]["expression"]
+    expression = entry_of(adata, "ivis")["expression"]
     marked = expressed.var_names[expressed.var["highly_variable"]]
     assert expression["genes"].tolist() == marked.tolist()  # as sc.pp.pca chooses
     assert expression["loadings"].shape == (len(marked), 50)
@@ -152,7 +153,7 @@ def test_components_preserve_the_neighbors_of_the_genes(expressed, monkeypatch):
     adata = expressed.copy()
     adata.var["highly_variable"] = True
     scivis.tl.ivis(adata, use_rep="X", **TINY)
-    entry = adata.uns["ivis"]["expression"]
+    entry = entry_of(adata, "ivis")["expression"]
     components = adata.X @ entry["loadings"] + entry["offset"]
     exact = sc.pp.pca(adata.X.toarray(), n_comps=50)
     near, wide = find_neighbors(exact, 15).indices, find_neighbors(components, 30).indices

@@ -12,7 +12,9 @@ import scanpy as sc
 from numpy.testing import assert_allclose, assert_array_equal
 
 import scivis
+from scivis._methods import entry_of
 from scivis._store.digest import sealed
+from scivis._store.packed import packed, unpacked
 from scivis._store.schema import FORMAT
 
 pytestmark = pytest.mark.usefixtures("op_by_op")
@@ -42,10 +44,11 @@ def fitted(_fitted):
 
 
 def test_the_keys_are_those_of_the_documentation(fitted):
-    entry = fitted.uns["ivis"]
-    assert set(entry) == {"method", "params", "history", "model", "expression", "correction", "predictions", "digest"}
+    stored, entry = fitted.uns["ivis"], entry_of(fitted, "ivis")
+    assert set(stored) == {"method", "params", "history", "model", "predictions", "digest"}
+    assert set(entry) - set(stored) == {"expression", "correction"}
     assert set(entry["history"]) == {"loss"}
-    assert set(entry["model"]) == {
+    assert set(entry["model"]) | {"head"} == {
         "format",
         "config",
         "weights",
@@ -59,14 +62,25 @@ def test_the_keys_are_those_of_the_documentation(fitted):
     }
     assert set(entry["expression"]) == {"genes", "means", "layer", "loadings", "offset", "preparation"}
     documented = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
-    for key in entry:
+    for key in stored:
         assert f'uns["ivis"]["{key}"]' in documented
+    for part in ("model", "expression", "correction"):
+        assert f"`{part}/`" in documented
     for key in entry["model"]:
         assert f"`{key}`" in documented
 
 
+@pytest.mark.parametrize("fmt", [None, "h5ad"])
+def test_an_entry_prints_in_a_few_lines(fitted, tmp_path, fmt):
+    read = READERS[fmt](written(fitted, tmp_path, fmt)) if fmt else fitted
+    for adata in (read, read.copy(), read[:10], read[:10].copy()):
+        text = str(adata.uns["ivis"])
+        assert len(text) < 2000
+        assert text.count("array(") <= 4  # losses, bytes, names and colors of classes
+
+
 def test_entries_hold_settings_losses_weights_and_genes(fitted):
-    entry = fitted.uns["ivis"]
+    entry = entry_of(fitted, "ivis")
     assert entry["params"] == {
         "preset": "default",
         "use_rep": "X_pca",
@@ -93,8 +107,8 @@ def test_entries_hold_settings_losses_weights_and_genes(fitted):
     used = fitted.varm["PCs"].any(axis=1)
     assert list(entry["expression"]["genes"]) == list(fitted.var_names[used])
     assert_array_equal(entry["expression"]["loadings"], fitted.varm["PCs"][used].astype(np.float32))
-    assert list(fitted.uns["genes"]["expression"]["genes"]) == list(fitted.var_names)
-    assert fitted.uns["genes"]["expression"]["loadings"].size == 0
+    assert list(entry_of(fitted, "genes")["expression"]["genes"]) == list(fitted.var_names)
+    assert entry_of(fitted, "genes")["expression"]["loadings"].size == 0
 
 
 def leaves(value, path=""):
@@ -109,19 +123,19 @@ def leaves(value, path=""):
 
 @pytest.mark.parametrize("key", ["ivis", "genes"])
 def test_only_plain_values_are_stored(fitted, key):
-    for path, value in leaves(fitted.uns[key]):
+    for path, value in [*leaves(fitted.uns[key]), *leaves(entry_of(fitted, key))]:
         if isinstance(value, np.ndarray):
             assert value.dtype.kind in "fiu" or all(isinstance(name, str) for name in value), path
         else:
             assert type(value) in (str, int, float, bool), path
-    json.loads(fitted.uns[key]["model"]["config"])
+    json.loads(entry_of(fitted, key)["model"]["config"])
 
 
 def test_at_most_4000_landmarks_are_stored():
     x = np.random.default_rng(0).normal(size=(4300, 5)).astype(np.float32)
     adata = ad.AnnData(x)
     scivis.tl.ivis(adata, n_neighbors=3, network=[8], epochs=1, batch_size=4300)
-    landmarks = adata.uns["ivis"]["model"]["landmarks"]
+    landmarks = entry_of(adata, "ivis")["model"]["landmarks"]
     assert landmarks.shape == (4000, 5)
     rows = {row.tobytes() for row in x}
     assert all(row.tobytes() in rows for row in landmarks)
@@ -222,19 +236,21 @@ def test_a_loss_function_is_not_needed_to_embed(fitted, tmp_path):
 
 
 def test_weights_in_half_precision_are_weights(fitted):
-    weights = fitted.uns["ivis"]["model"]["weights"]
+    entry = entry_of(fitted, "ivis")
+    weights = entry["model"]["weights"]
     for key, array in weights.items():
         weights[key] = array.astype(np.float16)
-    fitted.uns["ivis"] = sealed(fitted.uns["ivis"])
+    fitted.uns["ivis"] = sealed(packed(entry))
     assert_allclose(scivis.get.model(fitted).transform(fitted.obsm["X_pca"]), fitted.obsm["X_ivis"], atol=0.1)
 
 
 def test_parameters_that_are_gone_are_not_needed_or_named(fitted):
+    fitted.uns["ivis"] = unpacked(fitted.uns["ivis"])
     for name in ("params", "correction", "digest"):
         del fitted.uns["ivis"][name]
     query = fitted[:5].copy()
     scivis.tl.ingest(query, fitted)
     assert_allclose(query.obsm["X_ivis"], fitted.obsm["X_ivis"][:5], atol=2e-4)
-    fitted.uns["ivis"]["expression"] = {}
+    fitted.uns["ivis"] = fitted.uns["ivis"] | {"expression": {}}
     with pytest.raises(ValueError, match="stored model cannot be used"):
         scivis.tl.ingest(query, fitted)

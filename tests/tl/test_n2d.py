@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
 import scivis
+from scivis._methods import entry_of
 from scivis.n2d import cluster_accuracy
 
 pytestmark = pytest.mark.usefixtures("op_by_op")
@@ -137,7 +138,7 @@ def test_nothing_stored_can_run(reference):
         assert isinstance(value, str | int | float | np.ndarray | np.generic)
         assert not isinstance(value, np.ndarray) or value.dtype != object or all(isinstance(v, str) for v in value)
     # Ivis needs no fitted cells.
-    assert "latent" not in reference.uns["n2d"]["model"]["manifold"]
+    assert "latent" not in entry_of(reference, "n2d")["model"]["manifold"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_ivis_by_name_needs_no_fitted_cells_and_no_umap(cells, fresh_process, tm
     values = np.array(printed.split(), float)
     assert_allclose(values[:100].reshape(50, 2), reference.obsm["X_n2d"][:50], atol=5e-3)
     assert (values[100:] == reference.obs["n2d"].cat.codes.to_numpy()[:50]).mean() >= 0.98
-    assert "latent" not in reference.uns["n2d"]["model"]["manifold"]
+    assert "latent" not in entry_of(reference, "n2d")["model"]["manifold"]
 
 
 @pytest.mark.slow

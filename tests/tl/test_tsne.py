@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import scivis
+from scivis._methods import entry_of
 
 # One thread is faster for few cells; the number of threads does not change a bit, as a test shows.
 SHORT = {"early_exaggeration_iter": 50, "n_iter": 50, "n_jobs": 1}
@@ -474,4 +475,6 @@ def test_only_arrays_numbers_and_strings_are_stored(fitted):
         return isinstance(value, str | int | float | np.number | np.ndarray)
 
     assert plain(fitted.uns["tsne"])
-    assert not any(array.dtype.hasobject for name, array in fitted.uns["tsne"]["model"].items() if name == "gains")
+    assert not any(
+        array.dtype.hasobject for name, array in entry_of(fitted, "tsne")["model"].items() if name == "gains"
+    )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scivis._store.digest import sealed
+from scivis._store.packed import packed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -24,7 +25,7 @@ class Results:
     obsm
         Arrays with one entry per cell, by key.
     obs, uns
-        Columns and entries by key; `None` removes an outdated one. Entries that hold a model are written with their digest.
+        Columns and entries by key; `None` removes an outdated one. Entries that hold a model are packed and sealed.
     notes
         Keys and their descriptions, for the message. With `key_added`, several entries have the same key.
     """
@@ -56,7 +57,7 @@ class Results:
             if entry is None:
                 adata.uns.pop(key, None)
             else:
-                adata.uns[key] = sealed(entry) if isinstance(entry, dict) and "model" in entry else entry
+                adata.uns[key] = sealed(packed(entry)) if isinstance(entry, dict) and "model" in entry else entry
         return "\n".join(f"    {key!r}, {note}" for key, note in self.notes)
 
 

@@ -236,9 +236,11 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     given = given_settings(locals())
     start = logg.info("computing t-SNE")
+    entry: dict[str, Any] = {}
     if resume:
         check_resumable(given, preset, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
-        choice = fitted_choice(entry_of(adata, key_added or "tsne"))
+        entry = entry_of(adata, key_added or "tsne")
+        choice = fitted_choice(entry)
     else:
         choice = choose(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer, neighbors_key=neighbors_key)
     keys = Keys.of("tsne", key_added, reads=(*choice.keys_read(neighbors_key), anchor or ""))
@@ -247,7 +249,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     check_copy(adata, copy=copy)
     if resume:
         # A function is the metric of the stored model, which cannot hold it; a name replaces the metric.
-        fitted = unpack_model(entry_of(adata, keys.uns), adata.obsm, metric if callable(metric) else None)
+        fitted = unpack_model(entry, adata.obsm, metric if callable(metric) else None)
         settings, graph_key, initial = plan_resumed(adata, choice, fitted, given, neighbors_key)
     else:
         settings, graph_key, initial = plan_first(adata, choice, given, preset, neighbors_key, random_state)
@@ -255,7 +257,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     adata = adata.copy() if copy else adata
 
     if resume:
-        cells = stored_input(adata, adata.uns[keys.uns], fitted.reference)
+        cells = stored_input(adata, entry, fitted.reference)
     else:
         cells = read_input(adata, read_representation(adata, choice, settings.random_state))
     logg.info(f"    using {cells.rows.name}")
