@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import binom
 
 from scivis.neighbors import _novelty
-from scivis.neighbors._cross_fitting import cross_fitted_scores
+from scivis.neighbors._cross_fitting import cross_fitted_scores, unseen_expression
 from scivis.neighbors._novelty import (
     Reference,
     calibrated,
@@ -157,6 +157,16 @@ def overfitted():
     optimistic = fit_reference((fitted - mean) @ axes, rng)
     honest = calibrated(optimistic, cross_fitted_scores(fitted, 20, 300, rng))
     return [p_values(reference, novelty(reference, (genes[300:] - mean) @ axes)) for reference in (optimistic, honest)]
+
+
+def test_unseen_expression_is_projected_onto_components_of_the_other_rows():
+    x = np.random.default_rng(0).normal(size=(80, 30)).astype(np.float32) * np.linspace(3, 1, 30, dtype=np.float32)
+    rows = np.array([3, 50, 51])
+    others = np.delete(x, rows, axis=0).astype(np.float64)
+    mean = others.mean(axis=0)
+    axes = np.linalg.svd(others - mean, full_matrices=False)[2][:29]
+    expected = (x[rows] - mean) @ axes.T @ axes + mean
+    np.testing.assert_allclose(unseen_expression(x, rows, 29), expected, atol=1e-3)
 
 
 def test_landmarks_can_be_fewer_than_the_rows(points):

@@ -96,6 +96,14 @@ def test_scores_are_probabilities_and_the_largest_is_the_certainty(learned):
     assert_array_equal(learned.obs["ivis_label"].cat.codes, scores.argmax(axis=1))
 
 
+def test_the_calibration_is_recorded_and_leaves_probabilities(learned):
+    params, scores = learned.uns["ivis"]["params"], learned.obsm["ivis_scores"]
+    assert 0.05 <= params["label_temperature"] <= 20
+    assert 0 <= params["label_doubt"] <= 0.5
+    assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    assert scores.min() >= 0.99 * params["label_doubt"] / 10
+
+
 def test_the_stored_model_computes_the_same_scores(learned):
     model = scivis.get.model(learned)
     assert_allclose(model.score_samples(learned.obsm["X_pca"]), learned.obsm["ivis_scores"], atol=1e-5)
@@ -116,6 +124,7 @@ def test_the_stored_model_can_be_saved_and_trained_further(learned, tmp_path):
         other.set_params(epochs=1, k=5, verbose=0).fit(x, codes)
         assert len(other.loss_history_) == 1
         assert np.isfinite(other.score_samples(x)).all()
+        assert_array_equal(other.fitted_.head.scale, np.repeat([[1], [0]], 10, axis=1))  # no longer calibrated
 
 
 # Kinds of labels

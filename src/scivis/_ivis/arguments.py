@@ -193,6 +193,10 @@ class TrainingRows:
         targets = labels.targets
         return targets if self.subsample is None else targets.take(self.subsample)
 
+    def indices(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Indices of rows of `x` among all cells."""
+        return rows if self.subsample is None else self.subsample[rows]
+
 
 def training_rows(rows: Rows, n_train: int, rng: np.random.Generator, *, reads_all: bool = False) -> TrainingRows:
     """All rows, or a subsample in which small populations are kept, read into memory.

@@ -178,9 +178,18 @@ def _continued(before: FittedIvis, targets: Targets | None, x: NDArray[np.float3
     elif head is not None and head.metric != settings.supervision_metric:
         what = f"supervision_metric was {head.metric!r} in the previous fit."
     else:
-        return rescaled(before, 1.0, settings)
+        return rescaled(replace(before, head=_uncalibrated(head)), 1.0, settings)
     msg = f"{what} To start from scratch, use sklearn.base.clone(model)."
     raise ValueError(msg)
+
+
+def _uncalibrated(head: LabelHead | None) -> LabelHead | None:
+    """The head with its own probabilities, which training changes."""
+    from scivis.nn.supervision import SOFTMAX
+
+    if head is None or head.metric not in SOFTMAX:
+        return head
+    return replace(head, scale=np.repeat(np.array([[1], [0]], np.float32), head.n_outputs, axis=1))
 
 
 def standard_deviation(x: NDArray[np.float32]) -> float:

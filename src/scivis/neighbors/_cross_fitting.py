@@ -1,4 +1,4 @@
-"""Scores of cells that neither the landmarks nor the principal components have seen."""
+"""Cells that neither the landmarks nor the principal components have seen: their scores, and their expression."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ._novelty import scores, subsample_reference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from sklearn.decomposition import PCA
 
 # Fewest and most folds. Components of few cells change most when cells are left out, so that few are left out at a time.
 _MIN_FOLDS, _MAX_FOLDS = 5, 20
@@ -25,15 +26,31 @@ def cross_fitted_scores(
     Principal components fit the noise of the cells that they were computed from, which therefore lie farther from each other
     than from any new cell. In turn, a few of the cells are left out. Components and landmarks are those of the other cells.
     """
-    from sklearn.decomposition import PCA
-
     n_folds = min(max(10 * _ENOUGH_CELLS // len(x), _MIN_FOLDS), _MAX_FOLDS)
     fold_of, found = rng.permutation(len(x)) % n_folds, []
     for fold in range(n_folds):
         held_out = fold_of == fold
-        pca = PCA(n_components, svd_solver="randomized", iterated_power=2, random_state=0).fit(x[~held_out])
+        pca = _pca(x[~held_out], n_components)
         reference = subsample_reference(pca.transform(x[~held_out]).astype(np.float32), n_landmarks, rng)
         found.append(scores(reference, pca.transform(x[held_out]).astype(np.float32)))
         if sum(map(len, found)) >= _ENOUGH_CELLS or (fold + 1) * x.size >= _ENOUGH_VALUES:
             break
     return np.concatenate(found)
+
+
+def unseen_expression(x: NDArray[np.float32], rows: NDArray[np.int64], n_components: int) -> NDArray[np.float32]:
+    """The rows of `x`, shape (n, features), as far as the principal components of the other rows show them.
+
+    What is left out is mostly their noise, which components that were computed from these rows fit, but not the noise of
+    new cells.
+    """
+    held_out = np.zeros(len(x), bool)
+    held_out[rows] = True
+    pca = _pca(x[~held_out], n_components)
+    return pca.inverse_transform(pca.transform(x[rows])).astype(np.float32)
+
+
+def _pca(x: NDArray[np.float32], n_components: int) -> PCA:
+    from sklearn.decomposition import PCA
+
+    return PCA(n_components, svd_solver="randomized", iterated_power=2, random_state=0).fit(x)

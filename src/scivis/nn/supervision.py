@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 SPARSE = "sparse_categorical_crossentropy"
 # Losses by the activation of the head. All other losses take linear predictions.
-_SOFTMAX = (SPARSE, "categorical_crossentropy", "kl_divergence", "categorical_focal_crossentropy")
+SOFTMAX = (SPARSE, "categorical_crossentropy", "kl_divergence", "categorical_focal_crossentropy")
 _SIGMOID = ("binary_crossentropy", "binary_focal_crossentropy")
 # Losses of linear support-vector machines: a hinge loss with a penalty on the weights.
 HINGES = ("categorical_hinge", "hinge", "squared_hinge")
-CLASSIFICATION = (*_SOFTMAX, *_SIGMOID, *HINGES)
+CLASSIFICATION = (*SOFTMAX, *_SIGMOID, *HINGES)
 # Losses of mutually exclusive classes with one column per class.
-_ONE_HOT = (*_SOFTMAX[1:], "categorical_hinge")
+_ONE_HOT = (*SOFTMAX[1:], "categorical_hinge")
 # Keras losses that compare whole batches or sequences instead of single rows.
 _NOT_BY_ROW = ("dice", "tversky", "circle", "ctc")
 # The name that Keras used when ivis was written.
@@ -214,7 +214,7 @@ def build_head(n_outputs: int, metric: str, n_components: int, seed: int = 0) ->
     inputs = layers.Input((n_components,))
     outputs = layers.Dense(
         n_outputs,
-        activation="softmax" if metric in _SOFTMAX else "sigmoid" if metric in _SIGMOID else "linear",
+        activation="softmax" if metric in SOFTMAX else "sigmoid" if metric in _SIGMOID else "linear",
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         kernel_regularizer=keras.regularizers.L2(_L2) if metric in HINGES else None,
         name="labels",
