@@ -5,10 +5,10 @@ python benchmarks/environments.py oldest no-compiler           # some; `--list` 
 python benchmarks/environments.py newest --tests "not slow"    # the marker of the tests to run; "" runs none
 
 Each environment is made with `venv` by the Python of its version, which must be in PATH (`--python 3.14=/path/to/python` names
-another), gets scivis and its test requirements by pip, and is deleted at the end unless `--keep` is given. An environment whose
-Python is not there is left out, and named. In each, the checks of `environment.py` run in processes of their own: the snippet of
-the README, the demo, the import orders with another library, and the tests. Prints a table, and
-ends with status 1 if anything failed; `--out` collects the complete output.
+another), gets scivis and its test requirements by uv if it is there, and otherwise by pip, and is deleted at the end unless
+`--keep` is given. An environment whose Python is not there is left out, and named. In each, the checks of `environment.py` run in
+processes of their own: the snippet of the README, the demo, the import orders with another library, and the tests. Prints a table,
+and ends with status 1 if anything failed; `--out` collects the complete output.
 """
 
 from __future__ import annotations
@@ -118,12 +118,15 @@ def install(environment: Environment, folder: Path, python: str, log: Path) -> b
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(lower_bounds()) if "oldest" in environment.packages else "")
     executable, variables = folder / "bin" / "python", variables_of(environment, folder)
-    pip = [executable, "-m", "pip", "install", "--quiet", *(["--pre"] if environment.pre else [])]
-    wanted = [".[annoy]" if environment.compiler else ".", "--constraint", constraints]
+    wanted = ["--editable", ".[annoy]" if environment.compiler else ".", "--group", "test", "--constraint", constraints]
     wanted += [name for name in environment.packages if name != "oldest"]
-    # Without isolation, an old pip could not know the groups of pyproject.toml.
-    steps = [[*pip, "--upgrade", "pip>=25.1"], [*pip, "--editable", *wanted, "--group", "test"]]
-    return all(run(step, variables, log) for step in steps)
+    if uv := shutil.which("uv"):
+        pre = ["--prerelease", "allow"] if environment.pre else []
+        return run([uv, "pip", "install", "--quiet", "--python", executable, *pre, *wanted], variables, log)
+    pip = [executable, "-m", "pip", "install", "--quiet"]
+    pre = ["--pre"] if environment.pre else []
+    # The first pip that knows the groups of pyproject.toml.
+    return all(run([*pip, *what], variables, log) for what in (["--upgrade", "pip>=25.1"], [*pre, *wanted]))
 
 
 def run(command: list, variables: dict[str, str], log: Path, folder: Path = ROOT) -> bool:
