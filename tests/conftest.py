@@ -63,6 +63,18 @@ def said(clean_settings: None) -> Callable[[], str]:
     return read
 
 
+@pytest.fixture(autouse=True)
+def no_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No stage of a test takes long, however slow the machine is."""
+    monkeypatch.setattr("scivis._progress.DELAY", 1e6)
+
+
+@pytest.fixture
+def bars_at_once(no_bars: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress bars that are shown for short stages, too."""
+    monkeypatch.setattr("scivis._progress.DELAY", 0)
+
+
 @pytest.fixture(scope="session")
 def _pbmc() -> AnnData:
     return sc.datasets.pbmc68k_reduced()

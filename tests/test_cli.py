@@ -68,6 +68,7 @@ def is_plot(path: Path) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("bars_at_once")
 def test_embed_writes_embedding_and_model(cells, tmp_path, capsys):
     assert run("embed", cells, tmp_path / "out.h5ad", "--epochs", 1) == 0
     adata = ad.read_h5ad(tmp_path / "out.h5ad")

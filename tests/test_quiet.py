@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ast
+import logging
+import os
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import scivis
+from scivis._quiet import without_retracing_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,13 +50,6 @@ def test_triton_is_loaded_before_tensorflow(name: str, loaded_by: Callable[..., 
     assert loaded[-1] == name
 
 
-def test_triton_is_not_loaded_after_tensorflow(loaded_by: Callable[..., list[str]]) -> None:
-    assert loaded_by("import tensorflow; load_quietly('keras')", "triton", "tensorflow", "keras") == [
-        "tensorflow",
-        "keras",
-    ]
-
-
 def test_triton_is_not_needed(loaded_by: Callable[..., list[str]]) -> None:
     assert loaded_by("load_quietly('tensorflow')", "tensorflow") == ["tensorflow"]
 
@@ -58,6 +57,90 @@ def test_triton_is_not_needed(loaded_by: Callable[..., list[str]]) -> None:
 def test_a_broken_triton_is_passed_over(loaded_by: Callable[..., list[str]]) -> None:
     loaded = loaded_by("load_quietly('tensorflow')", "triton", "tensorflow", triton="broken")
     assert loaded == ["triton", "tensorflow"]
+
+
+# Loaded by other packages, after `import scivis`
+
+SHOUTING = "import os, sys; os.write(2, b'noise'); print('tensorflow', os.environ.get('TF_CPP_MIN_LOG_LEVEL'))"
+
+
+@pytest.fixture
+def loaded_by_others(tmp_path: Path) -> Callable[..., tuple[str, str]]:
+    """What is written to standard output and standard error when TensorFlow is loaded by statements of the user."""
+    for name, code in {"tensorflow": SHOUTING, "triton": FAKES["triton"]}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(code)
+
+    def run(statements: str, **environment: str) -> tuple[str, str]:
+        code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{statements}"
+        environ = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"} | environment
+        done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+        return done.stdout, done.stderr
+
+    return run
+
+
+def test_tensorflow_is_quiet_whoever_loads_it_after_scivis(loaded_by_others: Callable[..., tuple[str, str]]) -> None:
+    assert loaded_by_others("import scivis; import tensorflow") == ("triton\ntensorflow 3\n", "")
+    assert loaded_by_others("import tensorflow; import scivis") == ("tensorflow None\n", "noise")
+
+
+def test_triton_is_not_loaded_after_tensorflow(loaded_by_others: Callable[..., tuple[str, str]]) -> None:
+    statements = "import tensorflow; from scivis._quiet import load_quietly; load_quietly('tensorflow')"
+    assert loaded_by_others(statements) == ("tensorflow None\n", "noise")
+
+
+def test_a_log_level_of_the_user_is_kept_and_shows_everything(
+    loaded_by_others: Callable[..., tuple[str, str]],
+) -> None:
+    expected = "triton\ntensorflow 0\n", "noise"
+    assert (
+        loaded_by_others("import scivis, os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '0'; import tensorflow") == expected
+    )
+    printed, noise = loaded_by_others("import scivis; import tensorflow", TF_CPP_MIN_LOG_LEVEL="0")
+    assert (printed, noise) == expected
+
+
+def test_python_finds_modules_as_before_once_tensorflow_is_loaded(
+    loaded_by_others: Callable[..., tuple[str, str]],
+) -> None:
+    statements = (
+        "before = list(sys.meta_path); import scivis; import importlib.util\n"
+        "assert importlib.util.find_spec('tensorflow') and importlib.util.find_spec('no_such_package') is None\n"
+        "import tensorflow; assert sys.meta_path == before\n"
+        "print(type(tensorflow.__loader__).__name__, tensorflow.__spec__.loader is tensorflow.__loader__)"
+    )
+    printed, noise = loaded_by_others(statements)
+    assert (printed.splitlines()[-1], noise) == ("SourceFileLoader True", "")
+
+
+@pytest.mark.slow
+def test_a_notebook_of_scanpy_and_scivis_shows_nothing() -> None:
+    """umap, which scanpy imports, loads TensorFlow; several fits are compiled one after the other."""
+    code = """
+        import scivis
+        import scanpy as sc
+
+        sc.settings.verbosity = 0  # no progress bars, however slow the machine is
+        adata = sc.datasets.pbmc68k_reduced()[:200].copy()
+        sc.pp.neighbors(adata)
+        for _ in range(6):
+            scivis.tl.ivis(adata, epochs=1, network=[4])
+        scivis.tl.ingest(adata[:10].copy(), adata)
+    """
+    environ = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_retracing_is_not_warned_of_while_models_are_trained(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("tensorflow")
+    with without_retracing_warnings():
+        logger.warning("5 out of the last 9 calls to %s triggered tf.function retracing.", "f")
+        logger.warning("something else")
+    logger.warning("6 out of the last 11 calls to %s triggered tf.function retracing.", "f")
+    assert [record.getMessage()[:9] for record in caplog.records] == ["something", "6 out of "]
 
 
 def test_several_threads_load_a_package_once_and_complete(loaded_by: Callable[..., list[str]], tmp_path: Path) -> None:

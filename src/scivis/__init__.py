@@ -12,6 +12,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from ._quiet_import import load_tensorflow_quietly
+
 if TYPE_CHECKING:
     from . import data, datasets, get, n2d, neighbors, nn, pl, tl
     from ._ivis.estimator import Ivis
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 __version__ = version("scivis")
 __all__ = ["N2D", "Ivis", "data", "datasets", "get", "n2d", "neighbors", "nn", "pl", "tl"]
+load_tensorflow_quietly()
 _CLASSES = {"Ivis": "scivis._ivis.estimator", "N2D": "scivis.n2d"}
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
+_MIN_CELLS = 3
+
+
 def given_settings(**settings: Any) -> dict[str, Any]:
     """Arguments that the caller set, that is, those that are not `None`."""
     return {name: value for name, value in settings.items() if value is not None}
@@ -37,6 +40,13 @@ def check_choice(name: str, value: object, choices: Collection[object]) -> None:
     """Raise unless a value is one of the choices."""
     if value not in choices:
         msg = f"{name}={value!r} is not one of {tuple(choices)}."
+        raise ValueError(msg)
+
+
+def check_n_cells(n_cells: int) -> None:
+    """Raise for fewer cells than there must be for one to be nearer than another."""
+    if n_cells < _MIN_CELLS:
+        msg = f"adata has {n_cells} cell{'' if n_cells == 1 else 's'}, but at least {_MIN_CELLS} are needed."
         raise ValueError(msg)
 
 

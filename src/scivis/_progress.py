@@ -1,15 +1,16 @@
-"""Progress bars, which scanpy's verbosity enables from `hint` on."""
+"""Progress bars of long stages."""
 
 from __future__ import annotations
 
+from typing import Any
 
-def verbose() -> bool:
-    """Whether progress bars are shown."""
-    from scanpy import settings
-
-    return int(settings.verbosity) >= 3
+# Seconds after which a bar appears, so that stages of little data show none.
+DELAY = 2.0
 
 
-def bar(title: str) -> str | None:
-    """The title of a progress bar; `None` if none is shown."""
-    return title if verbose() else None
+def progress_bar(*args: Any, **kwargs: Any) -> Any:
+    """A bar of tqdm, as a widget in notebooks, that appears only if a stage takes long."""
+    from tqdm.auto import tqdm
+
+    bar: Any = tqdm  # whose stubs list all arguments
+    return bar(*args, delay=DELAY, **kwargs)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sys
 import tempfile
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Standard error and random state are those of the process, not of a thread.
-_LOCK = RLock()
+_LOCK, _REDIRECTING = RLock(), RLock()
 
 
 def load_quietly(name: str) -> Any:
     """Import `keras` or `tensorflow` without the lines that TensorFlow prints meanwhile and later.
 
-    Every import of these packages in scivis goes through this function. TensorFlow's compiled code logs every device and
+    Every import of these packages in scivis goes through this function, and that of TensorFlow, by whichever package, through
+    :mod:`scivis._quiet_import`. TensorFlow's compiled code logs every device and
     every graph that it compiles. A log level set by the user is kept; the one that is set here remains in the environment,
     because it is also read later.
     """
@@ -33,19 +34,7 @@ def load_quietly(name: str) -> Any:
             return import_module(name)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with quiet_standard_error(), _unchanged_globals():
-            _load_triton()
             return import_module(name)
-
-
-def _load_triton() -> None:
-    """Import triton, which PyTorch brings along, if it is installed and TensorFlow is not loaded yet.
-
-    Loaded after TensorFlow 2.21, triton ends the process with a segmentation fault: `import torchvision` or `import scvi`
-    load it.
-    """
-    if {"triton", "tensorflow"}.isdisjoint(sys.modules) and find_spec("triton"):
-        with suppress(Exception):  # an installation that is broken does not concern scivis
-            import_module("triton")
 
 
 @contextmanager
@@ -73,6 +62,34 @@ def quiet_standard_error() -> Iterator[None]:
     TensorFlow logs processor flags and missing GPU libraries before any of its settings applies, directly to the file
     descriptor, where Python cannot filter it.
     """
+    # Another thread that redirects it now does so for all threads. To wait for it could block both: it may be importing.
+    if not _REDIRECTING.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _redirected():
+            yield
+    finally:
+        _REDIRECTING.release()
+
+
+@contextmanager
+def without_retracing_warnings() -> Iterator[None]:
+    """Discard the warnings of TensorFlow that functions are traced often: each fit has a model, and a graph, of its own."""
+
+    def is_kept(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_kept)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_kept)
+
+
+@contextmanager
+def _redirected() -> Iterator[None]:
     try:
         kept = os.dup(2)
     except OSError:  # there is no standard error

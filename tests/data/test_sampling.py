@@ -104,6 +104,7 @@ def test_rows_of_larger_weight_are_sampled_more_often():
     assert sampled.count([0, 2]) / 4000 == pytest.approx(2 / 10 * 1 / 9, abs=0.008)
 
 
+@pytest.mark.usefixtures("bars_at_once")
 def test_reading_of_several_blocks_has_a_progress_bar_on_request(groups, capsys, monkeypatch):
     monkeypatch.setattr(_sampling, "BLOCK", 500)
     rows = Rows(groups[0][:1000], "x")

@@ -233,6 +233,7 @@ def test_a_pickled_model_gives_the_same_embedding(rows, fitted):
     assert_allclose(pickle.loads(pickle.dumps(fitted)).transform(rows), fitted.transform(rows), atol=1e-6)
 
 
+@pytest.mark.usefixtures("bars_at_once")
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_a_progress_bar_is_shown_if_verbose(rows, verbose, capsys):
     Ivis(**SMALL | {"verbose": verbose}).fit(rows)

@@ -139,6 +139,7 @@ def test_an_index_can_be_built_from_any_kind_of_rows(x, matrix):
         assert found[:] == matrix[:], kind
 
 
+@pytest.mark.usefixtures("bars_at_once")
 def test_progress_is_shown_if_verbose(x, capfd):
     AnnoyKnnMatrix.build(x, k=5, precompute=True, verbose=0)
     assert capfd.readouterr() == ("", "")

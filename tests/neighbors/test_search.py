@@ -191,6 +191,7 @@ def test_the_error_for_an_unknown_metric_lists_all_metrics(points, backend):
         find_neighbors(points, 5, backend=backend, metric="bogus")
 
 
+@pytest.mark.usefixtures("bars_at_once")
 @pytest.mark.parametrize("backend", ["ivf", "annoy"])
 def test_long_searches_have_a_progress_bar_on_request(points, backend, capsys):
     silent = find_neighbors(points, 5, backend=backend)

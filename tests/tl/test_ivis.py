@@ -571,6 +571,7 @@ def test_verbosity_info_logs_representation_and_neighbors(adata, messages, capfd
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.usefixtures("bars_at_once")
 def test_verbosity_hint_logs_results_and_shows_a_progress_bar(adata, messages, capfd):
     sc.settings.verbosity = "hint"
     scivis.tl.ivis(adata, key_added="mine", n_neighbors=5, **TINY | {"epochs": 4})

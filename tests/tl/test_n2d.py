@@ -117,6 +117,7 @@ def test_cells_in_no_cluster_have_no_category(cells):
     assert "n2d_proba" not in adata.obsm
 
 
+@pytest.mark.usefixtures("bars_at_once")
 def test_messages_describe_the_representation_and_the_results(cells, capfd):
     adata = cells.copy()
     sc.settings.logfile = log = io.StringIO()

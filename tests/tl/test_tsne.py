@@ -256,14 +256,6 @@ def test_callbacks_must_be_callable(cells):
         scivis.tl.tsne(cells, callbacks=[3])
 
 
-def test_a_progress_bar_is_shown_from_verbosity_hint_on(cells, capsys):
-    scivis.tl.tsne(cells, **SHORT)
-    assert capsys.readouterr() == ("", "")
-    sc.settings.verbosity = 3
-    scivis.tl.tsne(cells, **SHORT)
-    assert "100/100" in capsys.readouterr().err
-
-
 # Neighbor graph of scanpy
 
 

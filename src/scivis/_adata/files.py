@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from scivis._progress import verbose
 from scivis._store.files import replacing
 from scivis._store.overlay import Overlay
+from scivis._verbosity import verbose
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,10 +13,10 @@ from scivis._adata.choice import choose_graph, search_metric
 from scivis._adata.graph import stored_neighbors
 from scivis._adata.labels import read_labels
 from scivis._adata.representation import check_copy
-from scivis._checks import check_callbacks, check_path, check_positive_int, given_settings, is_integer
-from scivis._progress import bar
+from scivis._checks import check_callbacks, check_n_cells, check_path, check_positive_int, given_settings, is_integer
 from scivis._random import seed_of
 from scivis._store.files import check_writable
+from scivis._verbosity import bar
 from scivis.data._blocks import take_rows
 from scivis.data._reading import read_rows
 from scivis.data._sampling import sample_rows
@@ -56,6 +56,7 @@ def check_call(
     copy: bool,
 ) -> None:
     """Raise for invalid arguments that are not settings of the model."""
+    check_n_cells(adata.n_obs)
     if max_train_cells not in (None, "auto"):
         check_positive_int("max_train_cells", max_train_cells)
     check_callbacks(callbacks)

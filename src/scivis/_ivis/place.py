@@ -11,9 +11,9 @@ import numpy as np
 from scivis._adata.predictions import check_predictions, predicted_labels, unpack_predictions
 from scivis._adata.results import Results
 from scivis._checks import check_shape
-from scivis._progress import bar
 from scivis._store.digest import digest_of
 from scivis._store.kept import borrowed
+from scivis._verbosity import bar
 
 from .estimator import restored
 from .pack import unpack_model

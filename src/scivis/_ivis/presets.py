@@ -88,7 +88,11 @@ def preset_params(
     """
     check_choice("preset", preset, get_args(Preset))
     if preset == "classic":
-        return dict(CLASSIC)
+        # Fewer cells than this have fewer neighbors, and fit into one batch.
+        return CLASSIC | {
+            "k": _most_neighbors(CLASSIC["k"], n_cells),
+            "batch_size": min(CLASSIC["batch_size"], n_cells),
+        }
     is_small = n_cells <= _SMALL_UP_TO
     params = _small_data(n_cells) if is_small else _large_data(n_cells, is_subsample=is_subsample)
     if is_labeled:
@@ -111,7 +115,13 @@ def map_params(n_cells: int) -> dict[str, Any]:
 
 
 def _small_data(n_cells: int) -> dict[str, Any]:
-    return _SMALL_DATA | {"batch_size": max(-(-n_cells // _STEPS_PER_EPOCH), 2)}
+    k = _most_neighbors(_SMALL_DATA["k"], n_cells)
+    return _SMALL_DATA | {"batch_size": max(-(-n_cells // _STEPS_PER_EPOCH), 2), "k": k}
+
+
+def _most_neighbors(k: Any, n_cells: int) -> int:
+    """`k`, or the number of other cells if that is smaller."""
+    return min(int(k), max(n_cells - 1, 1))
 
 
 def _large_data(n_cells: int, *, is_subsample: bool) -> dict[str, Any]:

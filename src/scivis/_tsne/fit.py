@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._progress import progress_bar
 from scivis.neighbors._novelty import fit_reference
 
 from .affinities import make_affinities
@@ -41,8 +42,6 @@ def fit_tsne(
     or weights for `connectivities`. An `anchor` pulls the cells. The optimization starts at given coordinates, shape (n, n_components), at those that
     `settings` names, or where an earlier fit ended. Keys are stored with the model; `bar` is the title of a progress bar.
     """
-    from tqdm.auto import tqdm
-
     check_input(x, settings)
     affinities = make_affinities(x, settings, graph)
     if isinstance(start, FittedTsne):
@@ -51,7 +50,7 @@ def fit_tsne(
         coordinates, state, history = initial_coordinates(x, affinities, settings, start, anchor), None, History()
     embedding = make_embedding(coordinates, affinities, settings, state, anchor)
     n_iter, first = settings.early_exaggeration_iter + settings.n_iter, history.n_done
-    with tqdm(total=n_iter, desc=bar, unit="iteration", disable=bar is None) as progress:
+    with progress_bar(total=n_iter, desc=bar, unit="iteration", disable=bar is None) as progress:
         history.report = lambda n_done: progress.update(n_done - first - progress.n)
         optimize(embedding, settings, callbacks, history, anchor)
     gains, update = embedding.optimizer.gains, embedding.optimizer.update

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scivis._progress import progress_bar
 from scivis._random import seed_of
 
 from ._blocks import BLOCK, take_rows
@@ -64,13 +65,11 @@ def _nearest_centers(
     rows: Rows, centers: NDArray[np.float32], bar: str | None = None
 ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
     """Index of the nearest center of each row, and the squared distance to it, both of shape (n,)."""
-    from tqdm.auto import tqdm
-
     codes, distances = np.empty(len(rows), np.int16), np.empty(len(rows), np.float32)
     norms = np.square(centers).sum(axis=1)
     n_blocks = -(-len(rows) // BLOCK)
     for number, block in enumerate(
-        tqdm(rows.blocks(), bar, n_blocks, unit="block", disable=bar is None or n_blocks < 2)
+        progress_bar(rows.blocks(), bar, n_blocks, unit="block", disable=bar is None or n_blocks < 2)
     ):
         part = slice(number * BLOCK, number * BLOCK + len(block))
         # Without |x|², which is the same for all centers.

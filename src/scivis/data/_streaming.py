@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._progress import progress_bar
+
 from ._blocks import BLOCK, dense, iter_blocks
 from ._validation import check_finite
 
@@ -82,11 +84,11 @@ class Rows:
             # Delayed, so that it is a task whose result each worker fetches once, instead of a copy in the task of each block.
             shared = delayed(on_block, pure=False, traverse=False)
             return np.asarray(map_dask(self.matrix, _call, n_columns, function=shared).compute())
-        from tqdm.auto import tqdm
-
         n = len(self)
         result, done = np.empty((n, n_columns), np.float32), 0
-        with tqdm(total=n, desc=bar, unit="cell", unit_scale=True, disable=bar is None or n <= BLOCK) as progress:
+        with progress_bar(
+            total=n, desc=bar, unit="cell", unit_scale=True, disable=bar is None or n <= BLOCK
+        ) as progress:
             for rows in self:
                 result[done : done + len(rows)] = function(rows)
                 done += len(rows)

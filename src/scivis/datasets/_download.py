@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from scivis._progress import verbose
 from scivis._store.files import replacing
+from scivis._verbosity import verbose
 
 
 class Source(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from scivis._adata.representation import check_copy
-from scivis._checks import check_positive_int
+from scivis._checks import check_n_cells, check_positive_int
 from scivis._random import seed_of
 from scivis.neighbors._search import check_n_neighbors
 
@@ -29,6 +29,7 @@ _DENSE_DEFAULTS = {"latent_dim": None, "architecture": (500, 500, 2000), "act": 
 
 def check_call(adata: AnnData, n_clusters: int, *, copy: bool) -> None:
     """Raise for arguments that do not suit the data."""
+    check_n_cells(adata.n_obs)
     check_positive_int("n_clusters", n_clusters)
     if n_clusters > adata.n_obs:
         msg = f"n_clusters={n_clusters} is more than the {adata.n_obs} cells."
@@ -87,7 +88,9 @@ def make_learners(
     """Manifold learner and clusterer: those of a name, or the user's own objects."""
     seed = seed_of(rng)
     if isinstance(manifold, str):
-        manifold = make_manifold(manifold, n_cells, settings.n_components, settings.n_neighbors, seed)
+        manifold = make_manifold(
+            manifold, n_cells, settings.n_components, settings.n_neighbors, seed, verbose=settings.verbose
+        )
     if isinstance(clusterer, str):
         clusterer = make_clusterer(clusterer, settings.n_clusters, seed)
     return ManifoldClusterer(manifold, clusterer)

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from scivis import _progress
+
 # Manifold learners by name, and their numbers of neighbors: as in the experiments of the paper (UMAP), otherwise the
 # defaults of the methods.
 _NEIGHBORS = {"umap": 20, "ivis": 15, "tsne": 30}
 _CLUSTERERS = ("gmm", "kmeans", "agglomerative")
 
 
-def make_manifold(name: str, n_rows: int, n_components: int, n_neighbors: int | None, seed: int) -> Any:
-    """The manifold learner of this name, for a number of rows."""
+def make_manifold(
+    name: str, n_rows: int, n_components: int, n_neighbors: int | None, seed: int, *, verbose: int
+) -> Any:  # fmt: skip
+    """The manifold learner of this name, for a number of rows; `verbose` shows a progress bar of UMAP and of ivis."""
     check_name("manifold", name)
     wanted = _NEIGHBORS[name] if n_neighbors is None else n_neighbors
     k = min(wanted, n_rows - 1)
     if name == "umap":
-        return make_umap(n_components=n_components, n_neighbors=k, min_dist=0.0, metric="euclidean", random_state=seed)
+        bar = {"disable": not verbose, "delay": _progress.DELAY}
+        # The spectral initialization computes one eigenvector more than dimensions, from twice as many and one Lanczos vectors.
+        init = "spectral" if n_rows > 2 * n_components + 3 else "random"
+        given = {"n_neighbors": k, "min_dist": 0.0, "metric": "euclidean", "random_state": seed}
+        return make_umap(n_components=n_components, **given, init=init, tqdm_kwds=bar)
     if name == "tsne":
         from openTSNE.sklearn import TSNE
 
@@ -25,7 +33,7 @@ def make_manifold(name: str, n_rows: int, n_components: int, n_neighbors: int | 
     from scivis._ivis.presets import preset_params
 
     settings = preset_params("default", n_rows) | {"k": k}
-    return Ivis(n_components, **settings, knn_distance_metric="euclidean", verbose=0, random_state=seed)
+    return Ivis(n_components, **settings, knn_distance_metric="euclidean", verbose=verbose, random_state=seed)
 
 
 def make_umap(**params: Any) -> Any:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from scivis._adata.results import Results
-from scivis._progress import bar
 from scivis._store.digest import digest_of
 from scivis._store.kept import borrowed
+from scivis._verbosity import bar
 from scivis.data._validation import ValidatedRows
 
 from ._clustering import check_can

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._quiet import without_retracing_warnings
 from scivis.nn import keras
 from scivis.nn._epochs import Divergence, EarlyStopping
 from scivis.nn._feeding import feed
@@ -35,7 +36,7 @@ def train(
         f"Scale the data, or use an optimizer with a lower learning rate than {settings.optimizer!r}."
     )
     bar = [EpochBar(settings.epochs)] if settings.verbose else []
-    with closing_bars(bar):
+    with closing_bars(bar), without_retracing_warnings():
         history = model.fit(
             feed(_batches(x, transform, settings.batch_size, rng), like=(x, x)),
             epochs=settings.epochs,

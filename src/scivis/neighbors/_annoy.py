@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scivis._progress import progress_bar
+
 from ._annoy_file import load_or_build
 from ._annoy_index import NeighborArrays, annoy_metric, build_index, query_neighbors
 
@@ -29,12 +31,10 @@ def search_annoy(
 
     Annoy can find fewer; then −1 follows.
     """
-    from tqdm.auto import tqdm
-
     if path is None:
         index = build_index([x], x.shape[1], metric, n_trees, random_state)
     else:
         index = load_or_build(path, x, annoy_metric(metric), n_trees, random_state)
     found = query_neighbors(index, range(len(x)), n_neighbors, search_k, n_jobs)
-    counted = tqdm(found, bar, len(x), unit="cell", unit_scale=True, disable=bar is None)
+    counted = progress_bar(found, bar, len(x), unit="cell", unit_scale=True, disable=bar is None)
     return NeighborArrays(counted, len(x), n_neighbors).indices

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from scivis._checks import check_choice, check_positive_int, is_integer
+from scivis._progress import progress_bar
 from scivis._store.files import replacing
 from scivis._store.space import check_space
 from scivis.data._reading import iter_rows, shape_of
@@ -110,9 +111,7 @@ def build_from_rows(
 
 
 def _flat_blocks(x: Any, verbose: int) -> Iterator[NDArray[np.float32]]:
-    from tqdm.auto import tqdm
-
-    with tqdm(total=shape_of(x)[0], desc="indexing", unit="row", disable=not verbose) as bar:
+    with progress_bar(total=shape_of(x)[0], desc="indexing", unit="row", disable=not verbose) as bar:
         for block in iter_rows(x, "X"):
             yield block.reshape(len(block), -1)
             bar.update(len(block))

@@ -8,6 +8,7 @@ from operator import index as as_int
 from typing import TYPE_CHECKING, Any, Self
 
 from scivis._checks import is_integer
+from scivis._progress import progress_bar
 from scivis.data._reading import shape_of
 
 from ._annoy_file import build_annoy_index, build_from_rows, load_index
@@ -241,10 +242,8 @@ class AnnoyKnnMatrix(NeighbourMatrix):
         return query_neighbors(self._stored.opened(), rows, self.k, self.search_k, n_jobs)
 
     def _query_all(self, n_jobs: int) -> Iterator[Found]:
-        from tqdm.auto import tqdm
-
         found, is_silent = self._query(range(self.nrows), n_jobs), not self.verbose or self._precomputed is not None
-        return iter(tqdm(found, desc="neighbors", unit="row", total=self.nrows, disable=is_silent))
+        return iter(progress_bar(found, desc="neighbors", unit="row", total=self.nrows, disable=is_silent))
 
     def _as_rows(self, found: Iterable[Found]) -> list[Row]:
         return list(found) if self.include_distances else [indices for indices, _ in found]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._progress import progress_bar
+
 from ._table import include_self
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ def search_ivf(
     """
     from sklearn.neighbors import NearestNeighbors
     from sklearn.preprocessing import normalize
-    from tqdm.auto import tqdm
 
     if metric == "cosine":  # orders rows as the Euclidean distance between rows of unit length does
         x, metric = normalize(x), "euclidean"
@@ -48,7 +49,7 @@ def search_ivf(
     lists = _group(probed[:, 0], n_lists)
     found = np.empty((len(x), width), np.int32)
     n_steps = -(-len(x) // _BLOCK) * n_lists
-    with tqdm(total=n_steps, desc=bar, unit="list", disable=bar is None) as progress:
+    with progress_bar(total=n_steps, desc=bar, unit="list", disable=bar is None) as progress:
         for start in range(0, len(x), _BLOCK):
             rows = slice(start, start + _BLOCK)
             found[rows] = _search_lists(x, start, probed[rows], lists, width, search, progress.update)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from scivis._progress import progress_bar
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -19,9 +21,7 @@ class EpochBar(keras.callbacks.Callback):
         self.epochs = epochs
 
     def on_train_begin(self, logs: Any = None) -> None:
-        from tqdm.auto import tqdm
-
-        self.bar = tqdm(total=self.epochs, desc="training", unit="epoch")
+        self.bar = progress_bar(total=self.epochs, desc="training", unit="epoch")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.bar.set_postfix(loss=f"{(logs or {}).get('loss', float('nan')):.4g}", refresh=False)

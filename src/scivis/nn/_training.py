@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from scivis._quiet import without_retracing_warnings
+
 from ._backend import check_process
 from ._batches import Batch
 from ._epochs import Divergence, EarlyStopping, EpochLayout, EpochSampler
@@ -100,7 +102,7 @@ def train(
     reporter = [_reporter(report, model, losses, stopping)] if report else []
     # One stream for all epochs: starting another takes Keras a tenth of a second.
     indices = ((np.array([i], np.int32),) for i in cycle(range(layout.n_batches)))
-    with closing_bars(callbacks), released_gradients():
+    with closing_bars(callbacks), released_gradients(), without_retracing_warnings():
         history = model.fit(
             feed(indices, like=(np.zeros(1, np.int32),)),
             epochs=schedule.epochs,
@@ -172,5 +174,6 @@ def embed(encoder: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
     check_process()
     starts = range(0, len(x), _EMBED_BLOCK)
     call = encoder.predict_on_batch if len(x) >= _MIN_ROWS_GRAPH else partial(encoder, training=False)
-    parts = [keras.ops.convert_to_numpy(call(x[a : a + _EMBED_BLOCK])) for a in starts]
+    with without_retracing_warnings():
+        parts = [keras.ops.convert_to_numpy(call(x[a : a + _EMBED_BLOCK])) for a in starts]
     return np.concatenate([np.empty((0, encoder.output_shape[-1]), np.float32), *parts])

@@ -15,9 +15,10 @@ from scivis._adata.keys import Keys
 from scivis._adata.representation import check_copy, choose_expression, choose_representation
 from scivis._checks import check_positive_int
 from scivis._methods import METHODS, entry_of, method_name
-from scivis._progress import verbose
+from scivis._progress import progress_bar
 from scivis._quality.importance import permutation_importance
 from scivis._random import seed_from
+from scivis._verbosity import verbose
 from scivis.data._blocks import take_rows
 
 if TYPE_CHECKING:
@@ -94,7 +95,6 @@ def feature_importance(
     >>> top = adata.var["ivis_importance"].nlargest(10)
     """
     from scanpy import logging as logg
-    from tqdm.auto import tqdm
 
     start = logg.info("computing feature importance")
     check_positive_int("n_cells", n_cells)
@@ -112,7 +112,7 @@ def feature_importance(
     source = unpack_input(entry.get("expression"))
     values, inputs, loadings = _genes(adata, entry, source, rows) if source else _columns(adata, entry, rows)
     changes = _permute(values, generator) - values
-    progress = partial(tqdm, desc="features", unit="block", disable=not verbose())
+    progress = partial(progress_bar, desc="features", unit="block", disable=not verbose())
     importance = permutation_importance(model.transform, inputs, changes, loadings, progress)
 
     written, place = Keys.of(method, key).importance, "adata.var" if source else "adata.uns"

@@ -20,8 +20,8 @@ from scivis._ivis.pack import pack_model
 from scivis._ivis.place import StoredModel, map_cells
 from scivis._ivis.settings import Settings
 from scivis._ivis.temperature import calibrate_labels, hold_out_labels, without_labels
-from scivis._progress import verbose
 from scivis._random import recorded_seed, seed_from, seed_of
+from scivis._verbosity import verbose
 from scivis.data._validation import ValidatedRows
 
 if TYPE_CHECKING:

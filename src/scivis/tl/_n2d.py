@@ -12,8 +12,8 @@ from scivis._adata.keys import Keys
 from scivis._adata.model_input import model_input, report_source
 from scivis._adata.representation import read_representation
 from scivis._adata.results import Results
-from scivis._progress import verbose
 from scivis._random import recorded_seed, seed_from, seed_of
+from scivis._verbosity import verbose
 from scivis.data._reading import read_rows
 from scivis.data._validation import ValidatedRows
 from scivis.n2d import N2D

@@ -12,7 +12,7 @@ from scivis._adata.labels import read_classes
 from scivis._adata.maps import basis_keys
 from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
-from scivis._checks import check_integer, is_integer
+from scivis._checks import check_integer, check_n_cells, is_integer
 from scivis._quality.card import measure_embeddings, pca, sample_cells
 from scivis._quality.per_cell import per_cell_trust
 from scivis._random import recorded_seed, seed_from
@@ -91,7 +91,8 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
         Key of `.obs` with classes, or a column with the index of `.obs`, for the measures of labels, which leave out unlabeled cells (NaN, −1). Distances
         between classes are measured for at least four classes. Default: no measures of labels.
     n_neighbors
-        Numbers of neighbors k, each below half of the number of cells. Default: those of 15, 50 and 150 that are.
+        Numbers of neighbors k, each below half of the number of cells. Default: those of 15, 50 and 150 that are,
+        or the largest that is.
     n_cells
         Number of random cells for neighbors, densities, distances and silhouette. Their neighbors are searched among all
         cells. The standard error of a share is below 0.5 / √n_cells.
@@ -145,6 +146,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     start = logg.info("computing the quality of embeddings")
     random_state = seed_from(random_state, rng)
     check_copy(adata, copy=copy)
+    check_n_cells(adata.n_obs)
     check_integer("n_cells", n_cells, at_least=3)
     key = "quality" if key_added is None else key_added
     check_key(key)
@@ -174,7 +176,8 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
 
 def _neighbor_numbers(n_neighbors: Sequence[int] | None, n_cells: int) -> list[int]:
     """Numbers of neighbors, smallest first."""
-    defaults = [k for k in _DEFAULT_NEIGHBORS if k < n_cells / 2] or _DEFAULT_NEIGHBORS[:1]
+    # Fewer cells than twice the smallest number have as many neighbors as the measures can tell from chance.
+    defaults = [k for k in _DEFAULT_NEIGHBORS if k < n_cells / 2] or [(n_cells - 1) // 2]
     numbers = sorted(defaults if n_neighbors is None else np.atleast_1d(n_neighbors).tolist())
     for k in numbers:
         if not is_integer(k) or not 1 <= k < n_cells / 2:

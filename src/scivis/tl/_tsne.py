@@ -13,8 +13,8 @@ from scivis._adata.keys import Keys
 from scivis._adata.model_input import report_source
 from scivis._adata.representation import check_copy, read_representation
 from scivis._adata.results import Results
+from scivis._checks import check_n_cells
 from scivis._methods import entry_of
-from scivis._progress import bar
 from scivis._random import seed_from
 from scivis._tsne.arguments import (
     check_resumable,
@@ -29,6 +29,7 @@ from scivis._tsne.arguments import (
 from scivis._tsne.fit import fit_tsne
 from scivis._tsne.pack import pack_model, unpack_model
 from scivis._tsne.place import fitted_choice, stored_input
+from scivis._verbosity import bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -246,6 +247,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     keys = Keys.of("tsne", key_added, reads=(*choice.keys_read(neighbors_key), anchor or ""))
     functions = list_callbacks(callbacks)
     random_state = seed_from(random_state, rng)
+    check_n_cells(adata.n_obs)
     check_copy(adata, copy=copy)
     if resume:
         # A function is the metric of the stored model, which cannot hold it; a name replaces the metric.
