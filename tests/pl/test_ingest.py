@@ -109,9 +109,11 @@ def test_an_embedding_of_another_key(adata, add_embedding):
 def test_missing_embeddings_and_colors_are_named(query, embedded):
     bare = embedded[:10].copy()
     bare.obsm.pop("X_ivis")
-    with pytest.raises(KeyError, match="Did not find 'X_ivis' in adata"):
+    with pytest.raises(
+        KeyError, match=r"Did not find 'X_ivis' in adata.*Run `scivis\.tl\.ingest\(adata_new, adata_ref\)`"
+    ):
         scivis.pl.ingest(bare, embedded)
-    with pytest.raises(KeyError, match="Did not find 'X_ivis' in adata"):
+    with pytest.raises(KeyError, match=r"Did not find 'X_ivis' in adata.*Run `scivis\.tl\.ivis`"):
         scivis.pl.ingest(query, bare)
     with pytest.raises(KeyError, match="shade"):
         scivis.pl.ingest(query, embedded, color="shade", show=False)

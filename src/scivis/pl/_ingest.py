@@ -90,7 +90,8 @@ def ingest(
     >>> scivis.pl.ingest(query, reference, show=False).get_title().partition(":")[0]
     'query'
     """
-    below, name = adata_ref.obsm[embedding_key(adata_ref, key)], embedding_key(adata_new, key)
+    below = adata_ref.obsm[embedding_key(adata_ref, key)]
+    name = embedding_key(adata_new, key, "scivis.tl.ingest(adata_new, adata_ref)")
     size = 120_000 / max(len(below), 1000)  # of a dot, as in scanpy
     above = max(1.5 * size, min(8, 240_000 / max(adata_new.n_obs, 1)))
     keys = Keys.of("ivis", key)

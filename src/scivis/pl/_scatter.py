@@ -76,8 +76,10 @@ def ivis(
     return finish("ivis", axes, show=show, save=save, return_fig=return_fig, ax=ax)
 
 
-def embedding_key(adata: AnnData, key: str) -> str:
+def embedding_key(adata: AnnData, key: str, first: str | None = None) -> str:
     """Key in `.obsm` of the embedding of a method, or of one computed with `key_added=key`.
+
+    `first` is the call that computes it, for a message. Default: the tool of the method.
 
     Raises
     ------
@@ -91,7 +93,8 @@ def embedding_key(adata: AnnData, key: str) -> str:
     if name not in adata.obsm and f"X_{key}" in adata.obsm:  # a map that scivis.tl.adopt learned
         name = f"X_{key}"
     if name not in adata.obsm:
-        msg = f"Did not find {name!r} in adata.obsm; it holds {sorted(adata.obsm)}. Run `scivis.tl.{tool}` first."
+        call = first or f"scivis.tl.{tool}"
+        msg = f"Did not find {name!r} in adata.obsm; it holds {sorted(adata.obsm)}. Run `{call}` first."
         raise KeyError(msg)
     if adata.obsm[name].shape[1] == 1:
         msg = f"adata.obsm[{name!r}] has one axis; plot it with sc.pl.violin or as a histogram."
