@@ -88,9 +88,9 @@ def preset_params(
     """
     check_choice("preset", preset, get_args(Preset))
     if preset == "classic":
-        # Fewer cells than this have fewer neighbors, and fit into one batch.
+        # Few cells have fewer neighbors, of which one must be left as a negative, and fit into one batch.
         return CLASSIC | {
-            "k": _most_neighbors(CLASSIC["k"], n_cells),
+            "k": _most_neighbors(CLASSIC["k"], n_cells - 1),
             "batch_size": min(CLASSIC["batch_size"], n_cells),
         }
     is_small = n_cells <= _SMALL_UP_TO

@@ -18,9 +18,9 @@ from scivis._ivis.coordinates import fit_coordinates, map_scale
 from scivis._ivis.fit import Streams
 from scivis._ivis.pack import pack_model
 from scivis._ivis.place import StoredModel, map_cells
-from scivis._progress import verbose
 from scivis._quality.explained import explained_by_neighbors, explained_share
 from scivis._random import recorded_seed, seed_from, seed_of
+from scivis._verbosity import verbose
 
 if TYPE_CHECKING:
     from anndata import AnnData
