@@ -50,8 +50,8 @@ def test_larger_data_are_trained_for_fewer_epochs():
 
 
 def test_changes_to_a_preset_do_not_affect_later_calls():
-    preset_params("classic", 100)["k"] = 3
-    assert preset_params("classic", 100)["k"] == 150
+    preset_params("classic", 1000)["k"] = 3
+    assert preset_params("classic", 1000)["k"] == 150
 
 
 def test_an_unknown_preset_is_rejected_with_the_known_ones():
