@@ -7,6 +7,7 @@ import types
 
 import pytest
 import scanpy as sc
+from sklearn.decomposition import PCA
 
 import scivis
 from scivis import _progress
@@ -25,7 +26,7 @@ TOOLS = {
     "ivis": (lambda adata: scivis.tl.ivis(adata, **IVIS), "training"),
     "tsne": (lambda adata: scivis.tl.tsne(adata, early_exaggeration_iter=0, n_iter=50, perplexity=5), "t-SNE"),
     "n2d": (
-        lambda adata: scivis.tl.n2d(adata, 2, architecture=[4], epochs=2, manifold="ivis", n_neighbors=5),
+        lambda adata: scivis.tl.n2d(adata, 2, architecture=[4], epochs=2, manifold=PCA(2)),
         "training",
     ),
     "feature_importance": (importance, "features"),

@@ -13,7 +13,7 @@ TOOLS = {
     "ivis": lambda adata: scivis.tl.ivis(adata, epochs=1),
     "classic": lambda adata: scivis.tl.ivis(adata, preset="classic", epochs=1),
     "tsne": lambda adata: scivis.tl.tsne(adata, early_exaggeration_iter=5, n_iter=5),
-    "n2d": lambda adata: scivis.tl.n2d(adata, 2, architecture=[4], epochs=1, manifold="ivis"),
+    "n2d": lambda adata: scivis.tl.n2d(adata, 2, architecture=[4], epochs=1, manifold="tsne"),
     "quality": lambda adata: scivis.tl.quality(adata, "umap"),
 }
 MODELS = {"ivis": "ivis", "classic": "ivis", "tsne": "tsne", "n2d": "n2d"}

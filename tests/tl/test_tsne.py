@@ -453,9 +453,12 @@ def test_invalid_combinations_of_arguments_are_rejected(cells, argument):
     assert "X_tsne" not in cells.obsm
 
 
-def test_a_perplexity_above_a_third_of_the_cells_is_decreased_with_a_warning(cells, logged):
+def test_a_perplexity_above_a_third_of_the_cells_is_decreased_with_a_warning_if_it_was_given(cells, logged):
     few = cells[:40].copy()
+    sc.settings.verbosity = 1
     scivis.tl.tsne(few, n_iter=0)
+    assert not logged.getvalue()
+    scivis.tl.tsne(few, n_iter=0, perplexity=30)
     assert few.uns["tsne"]["params"]["perplexity"] == 13
     assert "more than a third of the 40 cells: using 13.0" in logged.getvalue()
 

@@ -161,7 +161,8 @@ def _with_graph(
         decreased = (
             f"{settings.perplexity} is more than a third of the {adata.n_obs} cells: using {resolved.perplexity}"
         )
-        logg.warning(f"perplexity={decreased}")
+        report = logg.warning if "perplexity" in given else logg.info
+        report(f"    perplexity={decreased}")
     return resolved, key
 
 

@@ -110,7 +110,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     n_components
         Number of dimensions: 1, 2 or 3, which is slow for many cells. Default: 2.
     perplexity
-        Effective number of neighbors that attract a cell. Above a third of the cells, it is decreased with a warning. Several
+        Effective number of neighbors that attract a cell. Above a third of the cells, it is decreased, with a warning if it was given. Several
         values give a mixture of Gaussian kernels, or their mean with ``affinity="multiscale"``. Default: 30.
     use_rep
         Representation of the cells: a key of `.obsm`, or `X`. Default: the one that the graph of `sc.pp.neighbors` was computed
