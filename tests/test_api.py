@@ -51,7 +51,8 @@ def defaults(function):
 def test_data_are_first_and_all_other_arguments_keyword_only(function):
     kinds = {name: parameter.kind for name, parameter in parameters(function).items()}
     positional = [name for name, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    assert positional in (["adata"], ["adata", "basis"], ["adata", "n_clusters"], ["adata_new", "adata_ref"])
+    data = (["adata"], ["adata_new", "adata_ref"], ["adata_ref", "adata_new"])
+    assert positional in (*data, ["adata", "basis"], ["adata", "n_clusters"])
     assert set(kinds.values()) <= {
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         inspect.Parameter.KEYWORD_ONLY,

@@ -10,7 +10,20 @@ if TYPE_CHECKING:
 
 # The file system limits names to 255 bytes, and zarr makes names of keys and what is added to them.
 _MAX_LENGTH = 200
-_DERIVED = ("novelty", "pvalue", "verdict", "label", "certainty", "scores", "proba", "drift", "importance", "misfit")
+_DERIVED = (
+    "novelty",
+    "pvalue",
+    "verdict",
+    "label",
+    "certainty",
+    "scores",
+    "proba",
+    "drift",
+    "importance",
+    "misfit",
+    "moved",
+    "opened",
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,8 @@ class Keys:
     >>> Keys.of("ivis", None)
     Keys(obsm='X_ivis', uns='ivis', latent='X_ivis_latent', novelty='ivis_novelty', pvalue='ivis_pvalue',
          verdict='ivis_verdict', label='ivis_label', certainty='ivis_certainty', scores='ivis_scores',
-         proba='ivis_proba', drift='ivis_drift', importance='ivis_importance', misfit='ivis_misfit')
+         proba='ivis_proba', drift='ivis_drift', importance='ivis_importance', misfit='ivis_misfit',
+         moved='ivis_moved', opened='ivis_opened')
     >>> Keys.of("ivis", "mine").obsm
     'mine'
     """
@@ -40,6 +54,8 @@ class Keys:
     drift: str
     importance: str
     misfit: str
+    moved: str
+    opened: str
 
     @classmethod
     def of(cls, method: str, key_added: str | None, *, reads: Collection[str] = ()) -> Keys:

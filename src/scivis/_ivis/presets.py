@@ -43,6 +43,10 @@ _MAP: dict[str, Any] = {
 }
 _TOTAL_MAP_CELLS, _MAX_MAP_EPOCHS = 1_200_000, 80
 
+# More training of a fitted model, in which the coordinates of old cells have this weight. Half of the noise suffices for cells that
+# are held, and blurs the others less (benchmarks/extend.py).
+_EXTENSION_EPOCHS, _EXTENSION_NOISE, _HOLD = 60, 0.5, 0.3
+
 # The settings that performed best over all data sets of benchmarks/, for any number of cells.
 _DEFAULT = {
     "distance": "infonce",
@@ -112,6 +116,21 @@ def map_params(n_cells: int) -> dict[str, Any]:
     size = _small_data(n_cells) if is_small else _large_data(n_cells, is_subsample=False)
     epochs = _SMALL_DATA["epochs"] if is_small else _epochs(_TOTAL_MAP_CELLS, n_cells, _MIN_EPOCHS, _MAX_MAP_EPOCHS)
     return _DEFAULT | size | _MAP | {"epochs": epochs}
+
+
+def extension_params(n_cells: int, input_noise: float) -> dict[str, Any]:
+    """Settings of :class:`scivis.Ivis` that differ when a fitted model is trained further, with so many old and new cells.
+
+    Examples
+    --------
+    >>> extension_params(2_000, 0.2)
+    {'epochs': 60, 'batch_size': 400, 'input_noise': 0.1, 'supervision_weight': 0.3}
+    """
+    is_small = n_cells <= _SMALL_UP_TO
+    epochs = _EXTENSION_EPOCHS if is_small else _epochs(_TOTAL_ANCHORS, n_cells, _MIN_EPOCHS, _MAX_EPOCHS)
+    size = _small_data(n_cells) if is_small else _LARGE_DATA
+    noise = input_noise * _EXTENSION_NOISE
+    return {"epochs": epochs, "batch_size": size["batch_size"], "input_noise": noise, "supervision_weight": _HOLD}
 
 
 def _small_data(n_cells: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from ._adopt import adopt
 from ._drift import drift
+from ._extend import extend
 from ._importance import feature_importance
 from ._ingest import ingest
 from ._ivis import ivis
@@ -9,4 +10,4 @@ from ._n2d import n2d
 from ._quality import quality
 from ._tsne import tsne
 
-__all__ = ["adopt", "drift", "feature_importance", "ingest", "ivis", "n2d", "quality", "tsne"]
+__all__ = ["adopt", "drift", "extend", "feature_importance", "ingest", "ivis", "n2d", "quality", "tsne"]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from scivis._adata.correction import check_correct, corrected_query
-from scivis._adata.expression import fitted_on, unpack_input
-from scivis._adata.genes import align_genes
-from scivis._adata.query import Prepare, read_query
-from scivis._adata.representation import check_copy, choose_representation
+from scivis._adata.expression import unpack_input
+from scivis._adata.query import Prepare
+from scivis._adata.query_rows import query_rows
+from scivis._adata.representation import check_copy
 from scivis._adata.results import Results
 from scivis._adata.strangers import Strangers, find_strangers, unknown_labels
 from scivis._checks import check_choice, check_fraction, copy_or_inplace
@@ -20,13 +19,7 @@ from scivis.data._streaming import Rows
 from scivis.neighbors._stored_reference import unpack_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anndata import AnnData
-    from numpy.typing import NDArray
-
-    from scivis._adata.expression import ExpressionInput
-    from scivis._adata.query import QueryReader
 
 
 def ingest(  # noqa: PLR0913 (each is a setting of its own)
@@ -173,9 +166,11 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     # Distances to the reference cells replace the input of the model.
     is_given = options.get("distances") is not None
     check_correct(correct=correct, batch_key=batch_key, is_given=is_given)
-    read = partial(read_query, reference=adata_ref, layer=layer, prepare=prepare)
-    rows = Rows(np.empty((0, 0)), "") if is_given else _query_rows(adata_new, entry, use_rep, min_genes, read)
+    rows = Rows(np.empty((0, 0)), "")
     if not is_given:
+        rows = query_rows(
+            adata_new, adata_ref, entry, use_rep=use_rep, layer=layer, min_genes=min_genes, prepare=prepare
+        )
         rows = corrected_query(
             rows, adata_new, entry, correct=correct, batch_key=batch_key, is_expression=use_rep is None
         )
@@ -203,46 +198,3 @@ def _check_call(use_rep: str | None, layer: str | None, min_genes: float, prepar
     if use_rep is not None and prepare not in ("auto", "none"):
         msg = f"prepare={prepare!r} is about expression, but use_rep={use_rep!r} is read. Pass only one of them."
         raise ValueError(msg)
-
-
-def _query_rows(
-    adata: AnnData,
-    entry: Any,
-    use_rep: str | None,
-    min_genes: float,
-    read: Callable[..., QueryReader],
-) -> Rows:
-    """The input of the model for the query, in blocks: from expression, by a reader of its units, or from `.obsm`."""
-    expression = unpack_input(entry.get("expression")) if use_rep is None else None
-    if expression is not None:
-        return _expression_rows(adata, expression, min_genes, read)
-    key, width = fitted_on(entry.get("params"), use_rep)
-    if use_rep is None and key not in adata.obsm:
-        msg = (
-            f"The model reads obsm[{key!r}], which adata_new lacks; it holds {sorted(adata.obsm)}. Compute it as that of the "
-            "reference. Genes do not replace it: the model was not fitted on genes, nor on a PCA with loadings."
-        )
-        raise KeyError(msg)
-    matrix = choose_representation(adata, use_rep=key).matrix
-    if matrix.shape[1] < width:
-        msg = f"adata_new.obsm[{key!r}] has {matrix.shape[1]} columns, but the model reads {width}."
-        raise ValueError(msg)
-    return Rows(matrix[:, :width], f"adata_new.obsm[{key!r}]")
-
-
-def _expression_rows(
-    adata: AnnData, source: ExpressionInput, min_genes: float, read: Callable[..., QueryReader]
-) -> Rows:
-    """Rows of expression with the genes of the model in its units, projected if it was fitted on a PCA."""
-    from scanpy import logging as logg
-
-    align = align_genes(adata.var_names, source.genes, source.means, min_share=min_genes)
-    report = logg.info if align.n_found == len(source.genes) else logg.warning
-    report(f"    found {align.n_found} of the {len(source.genes)} genes of the model in adata_new")
-    reader = read(adata, align, source)
-    logg.info(f"    adata_new {reader.description}")
-    return Rows(reader.matrix, "adata_new's expression", partial(_project, reader=reader, source=source))
-
-
-def _project(block: Any, *, reader: QueryReader, source: ExpressionInput) -> NDArray[np.float32]:
-    return source.project(reader(block))
