@@ -100,8 +100,8 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     neither the number of cores nor the approximation of a search.
 
     Without `neighbors_key`, the graph of `sc.pp.neighbors` is reused if it is one of the same representation and has enough
-    neighbors: three times the perplexity, 90 by default, while scanpy computes 14. Run `sc.pp.neighbors(adata, n_neighbors=91)` first to share one search between tools,
-    or set ``affinity="uniform"``, for which any number of neighbors is sufficient.
+    neighbors: three times the perplexity, 90 by default, while scanpy computes 14. Run `sc.pp.neighbors(adata, n_neighbors=91)`
+    first to share one search between tools, or set ``affinity="uniform"``, for which any number of neighbors is sufficient.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     n_components
         Number of dimensions: 1, 2 or 3, which is slow for many cells. Default: 2.
     perplexity
-        Effective number of neighbors that attract a cell. Above a third of the cells, it is decreased, with a warning if it was given. Several
-        values give a mixture of Gaussian kernels, or their mean with ``affinity="multiscale"``. Default: 30.
+        Effective number of neighbors that attract a cell. Above a third of the cells, it is decreased, with a warning if it was
+        given. Several values give a mixture of Gaussian kernels, or their mean with ``affinity="multiscale"``. Default: 30.
     use_rep
         Representation of the cells: a key of `.obsm`, or `X`. Default: the one that the graph of `sc.pp.neighbors` was computed
         from; without a graph the PCA, or `.X` for at most 50 genes. A missing PCA is computed and stored, with a warning, as
