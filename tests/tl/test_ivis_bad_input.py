@@ -240,20 +240,6 @@ def test_fewer_than_three_cells_are_rejected(adata, n_cells, rejects):
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize(("preset", "k"), [("default", 25), ("classic", 150)])
-def test_fewer_cells_than_neighbors_of_the_preset_are_rejected(adata, preset, k, rejects):
-    cells = without_pca(adata[:12].copy())
-    message = f"n_neighbors={k} must lie between 1 and 11, one less than the 12 cells"
-    rejects(cells, ValueError, message, preset=preset, batch_size=4)
-    rejects(cells, ValueError, message, preset=preset, batch_size=4, use_rep="X_umap")
-
-
-@pytest.mark.usefixtures("no_training")
-def test_three_cells_need_fewer_neighbors(adata, rejects):
-    rejects(adata[:3].copy(), ValueError, "n_neighbors=25 must lie between 1 and 2", backend="exact")
-
-
-@pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize("arguments", [{"use_rep": "X"}, {"n_pcs": 0}])
 def test_missing_expression_is_rejected(adata, arguments, rejects):
     rejects(ad.AnnData(obsm={"X_umap": adata.obsm["X_umap"]}), ValueError, "adata.X is None.*use_rep", **arguments)
