@@ -17,7 +17,7 @@ from typing import Any
 
 import datasets
 import machine
-from methods import METHODS, USUAL
+from methods import METHODS, PLANE, USUAL
 
 MEASURES = ("knn", "rta", "spear", "pear", "cent", "centp", "frame", "acc")
 COSTS = ("seconds", "import_seconds", "process_seconds", "peak_mib")
@@ -35,7 +35,7 @@ def measure(dataset: str, method: str, seed: int, args: argparse.Namespace) -> R
     """Run a method, then judge its embedding in another process, whose memory does not count."""
     cells = datasets.prepared(dataset, args)
     embedding = embedding_path(args.out, dataset, method, seed)
-    cost = machine.run_script("methods.py", method, cells, embedding, "--seed", seed)
+    cost = machine.run_script("methods.py", method, cells, embedding, "--seed", seed, limit=args.limit)
     quality = machine.run_script("measures.py", cells, embedding)
     return {"dataset": dataset, "method": method, "seed": seed} | {
         **{name: round(cost[name], 2) for name in COSTS},
@@ -97,7 +97,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for results")
     parser.add_argument("--datasets", nargs="+", choices=datasets.NAMES, default=list(datasets.NAMES[:3]))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(USUAL))
+    parser.add_argument(
+        "--plane", action="store_const", dest="methods", const=list(PLANE), help="the methods of plane.py"
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--limit", type=float, help="seconds that a method may take; default: any number")
     parser.add_argument("--no-warm-up", dest="warm_up", action="store_false")
     datasets.add_options(parser)
     args = parser.parse_args()
@@ -121,7 +125,7 @@ def main() -> None:
             for seed, method in ((seed, method) for seed in args.seeds for method in methods):
                 try:
                     rows.append(sizes[dataset] | measure(dataset, method, seed, args))
-                except RuntimeError as error:  # out of memory, say: the others still count
+                except (RuntimeError, TimeoutError) as error:  # out of memory, say: the others still count
                     print(error, flush=True)
                     continue
                 writer.writerow(rows[-1])

@@ -82,6 +82,54 @@ def scivis(adata: AnnData, seed: int) -> NDArray[np.floating]:
     return adata.obsm["X_ivis"]
 
 
+def detailed(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    """ivis, and a t-SNE that is anchored to it."""
+    import scivis
+
+    scivis.tl.ivis(adata, use_rep="X_pca", detail=True, random_state=seed)
+    return adata.obsm["ivis_detail"]
+
+
+def anchored(weight: float) -> Callable[[AnnData, int], NDArray[np.floating]]:
+    """The same with another weight of the anchor, and perplexity 30."""
+
+    def embed(adata: AnnData, seed: int) -> NDArray[np.floating]:
+        import scivis
+
+        scivis.tl.ivis(adata, use_rep="X_pca", random_state=seed)
+        scivis.tl.tsne(adata, use_rep="X_pca", anchor="X_ivis", anchor_weight=weight, random_state=seed)
+        return adata.obsm["X_tsne"]
+
+    return embed
+
+
+def densmap(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    from umap import UMAP
+
+    return UMAP(densmap=True, random_state=seed).fit_transform(adata.obsm["X_pca"])
+
+
+def localmap(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    from pacmap import LocalMAP
+
+    return LocalMAP(random_state=seed).fit_transform(adata.obsm["X_pca"])
+
+
+def trimap(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    """It takes no seed but NumPy's global one."""
+    import numpy as np
+    from trimap import TRIMAP
+
+    np.random.seed(seed)  # noqa: NPY002
+    return TRIMAP(verbose=False).fit_transform(adata.obsm["X_pca"])
+
+
+def phate(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    from phate import PHATE
+
+    return PHATE(random_state=seed, verbose=0).fit_transform(adata.obsm["X_pca"])
+
+
 def scivis_classic(adata: AnnData, seed: int, n_neighbors: int | None = None) -> NDArray[np.floating]:
     """The settings of ivis 2.0."""
     import scivis
@@ -90,17 +138,27 @@ def scivis_classic(adata: AnnData, seed: int, n_neighbors: int | None = None) ->
     return adata.obsm["X_ivis"]
 
 
+_SCIVIS = ("scanpy", "sklearn.neighbors", "tensorflow", "keras", "scivis")
 METHODS = {
     "PCA": Method(("sklearn",), pca),
     "UMAP": Method(("scanpy", "umap"), umap),
     "UMAP-all-cores": Method(("scanpy", "umap"), umap_all_cores),
     "PaCMAP": Method(("pacmap",), pacmap),
     "openTSNE": Method(("openTSNE",), opentsne),
-    "scivis": Method(("scanpy", "sklearn.neighbors", "tensorflow", "keras", "scivis"), scivis),
-    "scivis-classic": Method(("scanpy", "sklearn.neighbors", "tensorflow", "keras", "scivis"), scivis_classic),
+    "scivis": Method(_SCIVIS, scivis),
+    "scivis, detail": Method(_SCIVIS, detailed),
+    "scivis, weight 2": Method(_SCIVIS, anchored(2)),
+    "scivis, weight 32": Method(_SCIVIS, anchored(32)),
+    "densMAP": Method(("umap",), densmap),
+    "LocalMAP": Method(("pacmap",), localmap),
+    "TriMap": Method(("trimap",), trimap),
+    "PHATE": Method(("phate",), phate),
+    "scivis-classic": Method(_SCIVIS, scivis_classic),
 }
 # The others only when they are asked for: the one differs little, the other takes long on large data.
-USUAL = tuple(name for name in METHODS if name not in {"UMAP-all-cores", "scivis-classic"})
+USUAL = ("PCA", "UMAP", "PaCMAP", "openTSNE", "scivis")
+# Those of plane.py.
+PLANE = tuple(name for name in METHODS if name not in {"UMAP-all-cores", "scivis-classic"})
 
 
 def main() -> None:

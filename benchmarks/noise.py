@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Points = NDArray[np.floating]
 
 CLASSIC = Method(METHODS["scivis-classic"].packages, lambda adata, seed: scivis_classic(adata, seed, n_neighbors=15))
-COMPARED = {name: METHODS[name] for name in ("PCA", "scivis")} | {
+COMPARED = {name: METHODS[name] for name in ("PCA", "scivis", "scivis, detail")} | {
     "scivis-classic, k=15": CLASSIC, "UMAP": METHODS["UMAP"], "openTSNE": METHODS["openTSNE"],
 }  # fmt: skip
 
@@ -100,8 +100,10 @@ def judge(embedding: Points, plane: Points) -> tuple[str, ...]:
 def picture(maps: dict[str, Points], colors: NDArray, path: Path) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.7, 6), layout="constrained")
-    for ax, (name, points) in zip(figure.subplots(2, 3).flat, maps.items(), strict=False):
+    figure = Figure(figsize=(11.6, 6), layout="constrained")
+    axes = figure.subplots(2, 4)
+    axes.flat[-1].axis("off")
+    for ax, (name, points) in zip(axes.flat, maps.items(), strict=False):
         scatter(ax, points, colors, name)
     save(figure, path)
 
@@ -127,7 +129,7 @@ def main() -> None:
         for name, method in COMPARED.items():
             if method.installed:
                 maps[name] = method.embed(AnnData(obsm={"X_pca": features.copy()}), args.seed)
-                np.save(args.out / "embeddings" / f"{kind}-{name.partition(',')[0]}-{args.seed}.npy", maps[name])
+                np.save(args.out / "embeddings" / f"{kind}-{name.replace(', ', '-')}-{args.seed}.npy", maps[name])
         for name, points in maps.items():
             lines.append(f"| {kind} | {name} | {' | '.join(judge(points, plane))} |")
             print(lines[-1], flush=True)

@@ -38,6 +38,17 @@ def entry_of(adata: AnnData, key: str, name: str = "adata") -> dict[str, Any]:
     return unpacked(models[key])
 
 
+def anchor_model(adata: AnnData, entry: dict[str, Any]) -> str | None:
+    """Key of the model that computed the anchor of a t-SNE; `None` without an anchor, or if no such model is stored."""
+    params: Any = entry.get("params")
+    anchor = params.get("anchor") if hasattr(params, "get") else None
+    for key, other in _models(adata).items():
+        maps = Keys.of(str(other.get("method", "ivis")), key).obsm, str(other.get("basis", ""))
+        if isinstance(anchor, str) and anchor and anchor in maps:
+            return key
+    return None
+
+
 def reference_entry(adata_new: AnnData, adata_ref: AnnData, key: str) -> dict[str, Any]:
     """The entry of a reference; see :func:`entry_of`. The message says if the model is in the query instead."""
     if key not in _models(adata_ref) and key in _models(adata_new):

@@ -90,8 +90,23 @@ def test_an_anchored_optimization_continues_from_a_file_with_the_same_bits(cells
         ({"anchor": "X_mine", "key_added": "X_mine"}, "the result would replace"),
         ({"anchor": "X_tsne"}, "the result would replace"),
         ({"initialization": "anchor"}, "there is none"),
+        ({"anchor_weight": 3}, "there is none: name it"),
+        ({"anchor_mask": "kept"}, "there is none: name it"),
     ],
-    ids=["key", "columns", "weight", "mask", "text", "missing", "no key", "own key", "own default", "no anchor"],
+    ids=[
+        "key",
+        "columns",
+        "weight",
+        "mask",
+        "text",
+        "missing",
+        "no key",
+        "own key",
+        "own default",
+        "no anchor",
+        "only a weight",
+        "only a mask",
+    ],
 )
 def test_invalid_anchors_are_rejected_before_any_work(cells, arguments, error):
     cells.obsm["X_missing"] = np.full((200, 2), np.nan)

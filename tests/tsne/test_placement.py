@@ -4,7 +4,8 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 
-from scivis._tsne.placement import PlacementSettings, Placer
+from scivis._tsne.anchor import Anchor
+from scivis._tsne.placement import AnchoredPlaces, PlacementSettings, Placer
 from scivis._tsne.settings import Settings, resolve
 
 
@@ -21,3 +22,14 @@ def test_the_given_coordinates_are_not_centered_in_place(points):
     before = coordinates.copy()
     Placer(coordinates, resolve(Settings(), 300), PlacementSettings())
     assert_array_equal(coordinates, before)
+
+
+def test_an_anchor_decides_between_groups_of_neighbors():
+    reference = np.array([[0.0, 0], [0, 1], [1, 0], [20, 0], [20, 1], [21, 0], [10, 30], [10, 31]])
+    anchor = Anchor.of(reference / 5 + 3, np.ones(8), 1.0)
+    new = np.array([[2.0, 0.0], [18.0, 0.0]]) / 5 + 3
+    places = AnchoredPlaces.of(anchor, reference, new)
+    neighbors = np.tile(np.arange(6), (2, 1))  # three of each group
+    near = places.among(slice(0, 2), neighbors, reference)
+    assert_allclose(near[0], reference[:3].mean(axis=0), atol=0.15)
+    assert_allclose(near[1], reference[3:6].mean(axis=0), atol=0.15)

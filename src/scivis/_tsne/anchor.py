@@ -48,12 +48,15 @@ class Anchor:
         Whether the coordinates of a cell are known, shape (n, 1). Those of cells with a mask above 0 are.
     weight
         Weight of the correlation in the loss.
+    center
+        The mean before centering, shape (n_components,).
     """
 
     coordinates: Matrix
     mask: Matrix
     is_known: Matrix
     weight: float
+    center: Matrix
 
     @classmethod
     def of(cls, coordinates: Any, mask: Any, weight: float) -> Anchor:
@@ -61,9 +64,9 @@ class Anchor:
         coordinates, mask = np.asarray(coordinates, float), np.asarray(mask, float)[:, None]
         is_known = np.isfinite(coordinates).all(axis=1, keepdims=True)
         known = np.where(is_known, coordinates, 0)
-        return cls(
-            np.where(is_known, known - _mean(known, mask), 0), mask, is_known.astype(float), min(weight, _LARGEST)
-        )
+        center = _mean(known, mask)
+        centered = np.where(is_known, known - center, 0)
+        return cls(centered, mask, is_known.astype(float), min(weight, _LARGEST), center)
 
     def start(self, affinities: Any) -> Matrix:
         """The coordinates in the size of a t-SNE. Unknown ones are the means of the neighbors by affinity, shape (n, n)."""
@@ -75,6 +78,11 @@ class Anchor:
             is_known = np.maximum(is_known, total > 0)
         size = np.sqrt(_mean(np.square(self.coordinates), self.mask).sum())
         return coordinates * (start_size(len(coordinates)) / size)
+
+    def line(self, embedding: Matrix) -> tuple[float, Matrix]:
+        """Scale and position, shape (n_components,), that bring the anchor nearest to an embedding, by least squares."""
+        _, correlation, _, ratio = self._compare(embedding)
+        return correlation * ratio, _mean(embedding, self.mask)
 
     def correlation(self, embedding: Matrix) -> float:
         """Correlation of all coordinates of an embedding, shape (n, n_components), with those of the anchor."""

@@ -19,7 +19,7 @@ from scivis.data._streaming import Rows
 from .affinities import search_method
 from .anchor import Anchor
 from .initialization import COMPUTED, check_coordinates
-from .presets import ANCHORED, preset_settings
+from .presets import anchored_settings, preset_settings
 from .settings import Settings, check_settings, resolve
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def plan_first(
     """The plan of a first call: a preset with the changes of the caller, and perhaps a neighbor graph by its `key`."""
     unset = {"early_exaggeration_iter": 0} if given.get("n_iter") == 0 else {}
     is_anchored = given.get("anchor") is not None and given.get("anchor_weight") != 0
-    defaults = preset_settings(preset, adata.n_obs) | (ANCHORED if is_anchored else {})
+    defaults = preset_settings(preset, adata.n_obs) | (anchored_settings(adata.n_obs) if is_anchored else {})
     changes = {"metric": search_metric(adata, choice)} | defaults | unset | given
     initialization = changes.get("initialization", "pca")
     changes["initialization"] = initialization if isinstance(initialization, str) else "array"

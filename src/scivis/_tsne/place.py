@@ -23,10 +23,11 @@ from .arguments import find_anchor, read_graph
 from .initialization import check_coordinates
 from .optimization import make_embedding
 from .pack import unpack_model
-from .placement import PlacementSettings, Placer, check_distances
+from .placement import AnchoredPlaces, PlacementSettings, Placer, check_distances
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
     from openTSNE import TSNEEmbedding
 
     from scivis._adata.keys import Keys
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from .pack import Metric
 
 _BLOCK = 8192
+# New cells whose place in the anchor is known need no optimization (benchmarks/anchor.py).
+_ANCHORED = {"initialization": "anchor", "n_iter": 0}
 # Of so many reference cells, this share must be near the landmarks. It is 99 % unless the representation was computed again.
 _SAMPLE, _LEAST_SHARE = 200, 0.5
 
@@ -60,11 +63,19 @@ def place(
     metric: Metric | None = None,
     distances: Any = None,
     n_jobs: int = -1,
+    anchored: NDArray[np.floating] | None = None,
     **options: Any,
 ) -> Results:
-    """Coordinates and, without `distances`, novelty of new cells; `options` are those of :class:`PlacementSettings`."""
-    placement = _placement_settings(options)
+    """Coordinates and, without `distances`, novelty of new cells; `options` are those of :class:`PlacementSettings`.
+
+    `anchored` are the coordinates of the new cells in the anchor, if they are known.
+    """
+    placement = _placement_settings((_ANCHORED if anchored is not None else {}) | options)
     fitted = unpack_model(entry, adata.obsm, metric)
+    anchor = None if anchored is None else find_anchor(adata, fitted.settings)
+    if placement.initialization == "anchor" and anchor is None:
+        msg = "initialization='anchor' requires an anchor with a model in the reference, and no distances."
+        raise ValueError(msg)
     settings, (n_reference, n_components) = replace(fitted.settings, n_jobs=n_jobs), fitted.coordinates.shape
     n_required = min(placement.n_required, n_reference)
     if distances is not None:
@@ -72,7 +83,8 @@ def place(
     n_new = len(rows) if distances is None else distances.shape[0]
     if not isinstance(placement.initialization, str):
         check_coordinates(placement.initialization, "initialization", (n_new, n_components))
-    placer = Placer(fitted.coordinates, settings, placement)
+    places = None if anchor is None else AnchoredPlaces.of(anchor, fitted.coordinates, np.asarray(anchored, float))
+    placer = Placer(fitted.coordinates, settings, placement, places)
     coordinates, scores = [np.empty((0, n_components))], [np.empty(0, np.float32)]
     if distances is not None:
         for start in range(0, n_new, _BLOCK):

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from openTSNE import TSNEEmbedding
 
+    from .anchor import Anchor
     from .settings import Settings
 
-Initialization = Literal["median", "weighted", "random"]
+Initialization = Literal["median", "weighted", "random", "anchor"]
+# Steps from the place that the anchor gives to a new row toward the nearest group of its neighbors.
+_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,57 @@ class PlacementSettings:
             check_choice("initialization", self.initialization, get_args(Initialization))
 
 
+@dataclass(frozen=True, eq=False)
+class AnchoredPlaces:
+    """Where an anchor puts new rows on an embedding: each among those of its neighbors that lie nearest to this place.
+
+    Parameters
+    ----------
+    places
+        Coordinates of the new rows in the anchor, in scale and position of the embedding, shape (n_new, n_components).
+    residuals
+        How far each reference cell lies from its own place, shape (n, n_components).
+    """
+
+    places: NDArray[np.floating]
+    residuals: NDArray[np.floating]
+
+    @classmethod
+    def of(cls, anchor: Anchor, reference: NDArray[np.floating], new: NDArray[np.floating]) -> AnchoredPlaces:
+        """From the coordinates of the reference, and those of the new rows in the anchor."""
+        scale, position = anchor.line(reference)
+        residuals = anchor.is_known * (reference - scale * anchor.coordinates - position)
+        return cls(scale * (new - anchor.center) + position, residuals)
+
+    def among(
+        self, rows: slice, neighbors: NDArray[np.integer], reference: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
+        """Coordinates of some new rows, whose `neighbors` are reference cells, shape (rows, k).
+
+        A row starts at its place, moved as its neighbors were. It then moves to their mean, weighted by the kernel of t-SNE: if
+        the neighbors lie in several groups, the anchor decides between these.
+        """
+        around = reference[neighbors]
+        places = self.places[rows] + np.median(self.residuals[neighbors], axis=1)
+        for _ in range(_STEPS):
+            weights = 1 / (1 + np.square(around - places[:, None]).sum(axis=2, keepdims=True))
+            places = (weights * around).sum(axis=1) / weights.sum(axis=1)
+        return places
+
+
 class Placer:
     """Places consecutive blocks of new rows on an embedding. Coordinates of a row do not depend on the other rows.
 
     The embedding has coordinates of shape (n, n_components) and resolved settings.
     """
 
-    def __init__(self, coordinates: NDArray[np.floating], settings: Settings, placement: PlacementSettings) -> None:
+    def __init__(
+        self,
+        coordinates: NDArray[np.floating],
+        settings: Settings,
+        placement: PlacementSettings,
+        anchored: AnchoredPlaces | None = None,
+    ) -> None:
         from openTSNE import TSNEEmbedding
         from openTSNE.affinity import PrecomputedAffinities
 
@@ -79,7 +126,7 @@ class Placer:
         self.gradient = settings.gradient() | {name: getattr(placement, name) for name in names}
         # The same for all rows, so that coordinates do not depend on the other rows.
         self.random = np.random.default_rng(settings.random_state).normal(0, 1e-4, coordinates.shape[1])
-        self.placement, self.n_placed = placement, 0
+        self.placement, self.anchored, self.n_placed = placement, anchored, 0
 
     def __call__(self, neighbors: NDArray[np.integer], distances: NDArray[np.floating]) -> NDArray[np.float64]:
         """Coordinates of the next rows from their nearest cells and distances, nearest first, both of shape (rows, k)."""
@@ -105,8 +152,11 @@ class Placer:
 
     def _initial(self, neighbors: NDArray[np.integer], affinities: sparse.csr_matrix) -> NDArray[np.floating]:
         how, reference = self.placement.initialization, np.asarray(self.reference)
+        rows = slice(self.n_placed, self.n_placed + len(neighbors))
         if not isinstance(how, str):
-            return np.asarray(how, float)[self.n_placed : self.n_placed + len(neighbors)] - self.center
+            return np.asarray(how, float)[rows] - self.center
+        if how == "anchor" and self.anchored is not None:
+            return self.anchored.among(rows, neighbors, reference + self.center) - self.center
         if how == "random":
             return np.tile(self.random, (len(neighbors), 1))
         if how == "weighted":

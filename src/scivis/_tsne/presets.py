@@ -12,8 +12,24 @@ Preset = Literal["default", "art", "million"]
 _MANY = 100_000
 
 
-# A t-SNE that starts at an anchor needs no early exaggeration, which forms groups, and fewer iterations.
-ANCHORED: dict[str, Any] = {"initialization": "anchor", "early_exaggeration_iter": 0, "n_iter": 250}
+# Up to this number of cells, the default weight of an anchor is constant.
+_FEW, _WEIGHT = 5_000, 8.0
+
+
+def anchored_settings(n_cells: int) -> dict[str, Any]:
+    """The settings of a t-SNE with an anchor.
+
+    It starts at the anchor, and needs no early exaggeration, which forms groups, and fewer iterations. With more cells, the
+    neighbors of a cell lie nearer relative to the size of the embedding, so that the same weight disturbs them more
+    (benchmarks/anchor.py).
+
+    Examples
+    --------
+    >>> [anchored_settings(n)["anchor_weight"] for n in (2_000, 20_000, 500_000)]
+    [8.0, 4.0, 0.8]
+    """
+    weight = round(_WEIGHT * min(1.0, (_FEW / n_cells) ** 0.5), 2)
+    return {"initialization": "anchor", "early_exaggeration_iter": 0, "n_iter": 250, "anchor_weight": weight}
 
 
 def preset_settings(preset: str, n_cells: int) -> dict[str, Any]:

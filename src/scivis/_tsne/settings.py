@@ -172,6 +172,10 @@ def _check_anchor(settings: Settings) -> None:
         if not isinstance(value := getattr(settings, name), str):
             msg = f"{name}={value!r} must be a key of adata.{'obsm' if name == 'anchor' else 'obs'}."
             raise ValueError(msg)
+    unused = [name for name in ("anchor_weight", "anchor_mask") if getattr(settings, name) != getattr(Settings, name)]
+    if unused and not settings.anchor:
+        msg = f"{unused} apply to an anchor, but there is none: name it with anchor=."
+        raise ValueError(msg)
     if settings.anchor_weight != float("inf"):
         check_real("anchor_weight", settings.anchor_weight, at_least=0)
     if settings.initialization == "anchor" and not settings.is_anchored:

@@ -45,6 +45,22 @@ def from_graph(graph: sparse.csr_matrix | sparse.csr_array | NDArray[np.floating
     return Neighbors(table, counts)
 
 
+def rank_graph(neighbors: Neighbors, k: int) -> sparse.csr_array:
+    """The `k` nearest neighbors of each row as a sparse matrix, shape (n, n), of ranks: 1 for the nearest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rank_graph(Neighbors.from_indices(np.array([[2, 1], [2, 0], [0, 1]])), 2).toarray()
+    array([[0., 2., 1.],
+           [2., 0., 1.],
+           [1., 2., 0.]])
+    """
+    n = neighbors.n_cells
+    ranks = np.tile(np.arange(1.0, k + 1), n)
+    return sparse.csr_array((ranks, neighbors.indices[:, :k].ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+
+
 def sorted_entries(
     graph: Any, *, skip_diagonal: bool
 ) -> tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.floating]]:

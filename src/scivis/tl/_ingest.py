@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -14,12 +15,15 @@ from scivis._adata.representation import check_copy
 from scivis._adata.results import Results
 from scivis._adata.strangers import Strangers, find_strangers, unknown_labels
 from scivis._checks import check_choice, check_fraction, copy_or_inplace
-from scivis._methods import METHODS, keys_of, method_name, reference_entry
+from scivis._methods import METHODS, anchor_model, entry_of, keys_of, method_name, reference_entry
 from scivis.data._streaming import Rows
 from scivis.neighbors._stored_reference import unpack_reference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 
 def ingest(  # noqa: PLR0913 (each is a setting of its own)
@@ -105,7 +109,9 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
           `n_iter` (250; 0 keeps the initial coordinates), `initial_momentum` and `final_momentum` (0.8),
           `max_grad_norm` (0.25), `max_step_norm`. Also `n_jobs`; `metric`, if it was a function; and `distances`, a
           matrix of query × reference cells, dense, or sparse with the nearest cells of each row. It replaces the
-          neighbor search, and no novelty is written.
+          neighbor search, and no novelty is written. If the t-SNE is anchored to an embedding whose model is in the reference,
+          that model places the query first, and each cell is moved to those of its 15 nearest reference cells that lie nearest
+          to this place: `initialization` is `anchor`, and `n_iter` 0.
 
     Returns
     -------
@@ -166,14 +172,15 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     # Distances to the reference cells replace the input of the model.
     is_given = options.get("distances") is not None
     check_correct(correct=correct, batch_key=batch_key, is_given=is_given)
-    rows = Rows(np.empty((0, 0)), "")
-    if not is_given:
-        rows = query_rows(
-            adata_new, adata_ref, entry, use_rep=use_rep, layer=layer, min_genes=min_genes, prepare=prepare
-        )
-        rows = corrected_query(
-            rows, adata_new, entry, correct=correct, batch_key=batch_key, is_expression=use_rep is None
-        )
+    read = partial(query_rows, adata_new, adata_ref, use_rep=use_rep, layer=layer, min_genes=min_genes, prepare=prepare)
+    corrected = partial(corrected_query, correct=correct, batch_key=batch_key, is_expression=use_rep is None)
+
+    def rows_for(entry: Any) -> Rows:
+        return corrected(read(entry), adata_new, entry)
+
+    rows = Rows(np.empty((0, 0)), "") if is_given else rows_for(entry)
+    if not is_given and (anchor := anchor_model(adata_ref, entry)):
+        options["anchored"] = _coordinates(adata_ref, anchor, rows_for)
     results = METHODS[method].place(adata_ref, entry, rows, keys, **options)
     strangers = Strangers(Results())
     if keys.novelty in results.obs:
@@ -198,3 +205,10 @@ def _check_call(use_rep: str | None, layer: str | None, min_genes: float, prepar
     if use_rep is not None and prepare not in ("auto", "none"):
         msg = f"prepare={prepare!r} is about expression, but use_rep={use_rep!r} is read. Pass only one of them."
         raise ValueError(msg)
+
+
+def _coordinates(adata_ref: AnnData, key: str, rows_for: Callable[[Any], Rows]) -> NDArray[np.floating]:
+    """Coordinates of the query on another embedding of the reference."""
+    entry = entry_of(adata_ref, key)
+    keys = keys_of(entry, key)
+    return METHODS[method_name(entry)].place(adata_ref, entry, rows_for(entry), keys).obsm[keys.obsm]

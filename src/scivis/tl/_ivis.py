@@ -23,6 +23,7 @@ from scivis._ivis.temperature import calibrate_labels, hold_out_labels, without_
 from scivis._random import recorded_seed, seed_from, seed_of
 from scivis._verbosity import verbose
 from scivis.data._validation import ValidatedRows
+from scivis.tl._detail import check_detail, detail_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     annoy_index_path: str | Path | None = None,
     checkpoint: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    detail: bool = False,
     random_state: RandomState = 0,
     rng: Rng = None,
     key_added: str | None = None,
@@ -178,6 +180,10 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Remove the folder afterwards.
     callbacks
         Keras callbacks, or those of :mod:`scivis.nn.callbacks`.
+    detail
+        Whether to also compute a t-SNE that is anchored to the embedding and keeps its layout, as :func:`scivis.tl.tsne` does with
+        ``anchor="X_ivis"``. It shows more of the neighbors of a cell, and takes its affinities from the 15 nearest of the
+        neighbors of training, without a search.
     random_state
         Seed: an integer, or a NumPy generator or `RandomState`; `None` gives other results in each call. With the same seed,
         machine and versions, results are identical. Global random states are neither used nor changed.
@@ -198,6 +204,14 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         `method`, `params`, `history` (loss of each epoch), `model` (network and weights as plain arrays, see
         :func:`scivis.get.model`), `expression` and `correction` (genes and PCA of the representation, and its soft clusters, see
         :func:`scivis.tl.ingest`) and `predictions` (names of the classes).
+
+    With `detail`, also the t-SNE, which is a model of its own for :func:`scivis.tl.ingest` and :func:`scivis.tl.tsne`
+    (`resume`), under the key `ivis_detail`:
+
+    `adata.obsm['ivis_detail' | key_added + '_detail']` : :class:`numpy.ndarray` (float64, cells × n_components)
+        Coordinates of the anchored t-SNE.
+    `adata.uns['ivis_detail' | key_added + '_detail']` : :class:`dict`
+        As written by :func:`scivis.tl.tsne`.
 
     With `labels`, also the predictions for all cells, labeled or not:
 
@@ -236,6 +250,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     keys = Keys.of("ivis", key_added, reads=choice.keys_read(neighbors_key))
     arguments.check_call(adata, max_train_cells, checkpoint, random_state, callbacks, copy=copy)
     n_train = arguments.train_size(adata.n_obs, max_train_cells)
+    check_detail(detail=detail, is_subsample=n_train < adata.n_obs, mask_var=mask_var)
     supervision = arguments.choose_labels(adata, labels, supervision_metric, unlabeled_category)
     settings = arguments.choose_settings(
         preset, n_train, supervision, is_subsample=n_train < adata.n_obs, supervision_weight=supervision_weight,
@@ -247,7 +262,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         adata, choice, neighbors_key, k=settings.k, n_neighbors=n_neighbors, backend=backend, metric=metric,
         index_path=annoy_index_path,
     )  # fmt: skip
-    search, training, sampling, folds, label_rng = np.random.default_rng(random_state).spawn(5)
+    search, training, sampling, folds, label_rng, arranging = np.random.default_rng(random_state).spawn(6)
     adata = adata.copy() if copy else adata
 
     representation = read_representation(adata, choice, seed_of(search))
@@ -273,6 +288,9 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     call |= {f"label_{name}": value for name, value in calibration._asdict().items()} if named else {}
     results = _results(keys, model, cells.with_correction(rows.x), call, rows.all_rows, named)
     written = results.write(adata)
+    if detail:
+        found = detail_results(adata, choice, keys, neighbors, source, described, seed_of(arranging))
+        written += "\n" + found.write(adata)
     report_source(adata, cells)
     logg.info("    finished", time=start, deep=f"added\n{written}")
     return adata if copy else None

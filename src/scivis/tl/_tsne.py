@@ -156,7 +156,8 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         PCA, an earlier embedding, positions in a tissue. The first `n_components` columns are used. Default: no anchor.
     anchor_weight
         Weight of the anchor in the loss, which is the divergence plus the weight times one minus the correlation of the
-        coordinates with those of the anchor. 0 is t-SNE, and infinity is the anchor itself. Default: 8.
+        coordinates with those of the anchor. 0 is t-SNE, and infinity is the anchor itself. Default: 8, and above 5,000
+        cells 8 √(5,000 / n), because the neighbors of a cell lie nearer to it among more cells, relative to the whole.
     anchor_mask
         Column of `.obs` with the relative weight of each cell: a boolean, or a number of at least 0. Cells with 0 move freely;
         their coordinates in the anchor may be missing (NaN). Default: 1 for all cells.
@@ -274,13 +275,13 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     if not resume:
         report_source(adata, cells)
-    written = _results(keys, fitted, cells.with_correction(cells.rows.matrix), described).write(adata)
+    written = tsne_results(keys, fitted, cells.with_correction(cells.rows.matrix), described).write(adata)
     divergence = f"Kullback-Leibler divergence {fitted.kl_divergence:.3f}"
     logg.info(f"    finished, {divergence}", time=start, deep=f"added\n{written}")
     return adata if copy else None
 
 
-def _results(keys: Keys, fitted: FittedTsne, cells: ModelInput, neighbors: str) -> Results:
+def tsne_results(keys: Keys, fitted: FittedTsne, cells: ModelInput, neighbors: str) -> Results:
     """Everything that is written: the coordinates and the model."""
     entry = {
         "method": "tsne",
