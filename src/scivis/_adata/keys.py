@@ -23,6 +23,12 @@ _DERIVED = (
     "misfit",
     "moved",
     "opened",
+    "uncertainty",
+    "expected",
+    "covariance",
+    "ellipse",
+    "leaving",
+    "stretch",
 )
 
 
@@ -36,7 +42,9 @@ class Keys:
     Keys(obsm='X_ivis', uns='ivis', latent='X_ivis_latent', novelty='ivis_novelty', pvalue='ivis_pvalue',
          verdict='ivis_verdict', label='ivis_label', certainty='ivis_certainty', scores='ivis_scores',
          proba='ivis_proba', drift='ivis_drift', importance='ivis_importance', misfit='ivis_misfit',
-         moved='ivis_moved', opened='ivis_opened')
+         moved='ivis_moved', opened='ivis_opened',
+         uncertainty='ivis_uncertainty', expected='ivis_expected', covariance='ivis_covariance', ellipse='ivis_ellipse',
+         leaving='ivis_leaving', stretch='ivis_stretch')
     >>> Keys.of("ivis", "mine").obsm
     'mine'
     """
@@ -56,6 +64,12 @@ class Keys:
     misfit: str
     moved: str
     opened: str
+    uncertainty: str
+    expected: str
+    covariance: str
+    ellipse: str
+    leaving: str
+    stretch: str
 
     @classmethod
     def of(cls, method: str, key_added: str | None, *, reads: Collection[str] = ()) -> Keys:

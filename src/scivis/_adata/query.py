@@ -91,7 +91,7 @@ def read_query(
     if prepare == "none" or not matrix.shape[0]:
         return QueryReader(matrix, align, "is taken as it is")
     with np.errstate(all="ignore"):  # values that are not finite are reported when all rows are read
-        made = source.preparation or _preparation_again(reference, source)
+        made = source.preparation or preparation_again(reference, source)
         if made is None:
             reason = "is taken as it is: the model does not say how its reference was prepared"
             return QueryReader(matrix, align, reason)
@@ -118,7 +118,7 @@ def _converting_reader(
     """The reader with the steps for a query that is not scaled as the reference."""
     made, (scaling, units) = sample.made, _recognize(adata, sample, prepare)
     convert = steps_to_reference(scaling, units, made, sample.found, reader.align.positions[sample.found])
-    counted = _counted_genes(adata, reference, made) if convert.total else None
+    counted = counted_genes(adata.var_names, reference, made) if convert.total else None
     steps = str(convert) or ("as the reference" if units.kind == made.units.kind != "unknown" else "taken as it is")
     description = f"holds {'scaled ' if scaling is not None else ''}{units}: {steps}"
     reader = replace(reader, description=description, convert=convert if str(convert) else None, counted=counted)
@@ -139,7 +139,7 @@ def _recognize(adata: AnnData, sample: QuerySample, prepare: Prepare) -> tuple[S
     return scaling, read_units(adata, rows, scaling)
 
 
-def _preparation_again(reference: AnnData, source: ExpressionInput) -> Preparation | None:
+def preparation_again(reference: AnnData, source: ExpressionInput) -> Preparation | None:
     """How a reference was prepared whose model does not say it, from its expression, if that is still there."""
     matrix = reference.layers.get(source.layer) if source.layer else reference.X
     if matrix is None or getattr(matrix, "format", None) == "csc" or not set(source.genes) <= set(reference.var_names):
@@ -150,8 +150,8 @@ def _preparation_again(reference: AnnData, source: ExpressionInput) -> Preparati
     return made if is_same else None
 
 
-def _counted_genes(adata: AnnData, reference: AnnData, made: Preparation) -> NDArray[np.int64] | None:
-    """Genes of the query over which the reference was normalized, by index; `None` for all.
+def counted_genes(genes: Any, reference: AnnData, made: Preparation) -> NDArray[np.int64] | None:
+    """Genes of the query, an index of names, over which the reference was normalized, by position; `None` for all.
 
     Raises
     ------
@@ -159,8 +159,8 @@ def _counted_genes(adata: AnnData, reference: AnnData, made: Preparation) -> NDA
         If the query lacks most of them, so that the totals of its cells are not known.
     """
     names = [source.var_names for source in (reference, reference.raw) if source is not None]
-    names = [genes for genes in names if len(genes) == made.n_genes]
-    counted = np.flatnonzero(adata.var_names.isin(names[0])) if names else np.arange(adata.n_vars)
+    names = [known for known in names if len(known) == made.n_genes]
+    counted = np.flatnonzero(genes.isin(names[0])) if names else np.arange(len(genes))
     if len(counted) < _MIN_TOTAL_GENES * made.n_genes:
         msg = (
             f"adata_new holds counts of {len(counted):,} of the {made.n_genes:,} genes over which the reference was "
@@ -168,4 +168,4 @@ def _counted_genes(adata: AnnData, reference: AnnData, made: Preparation) -> NDA
             f"adata_new to {made.units.total:,.0f} counts per cell before genes are left out. {NO_PREPARATION}"
         )
         raise UnitsError(msg)
-    return counted if len(counted) < adata.n_vars else None
+    return counted if len(counted) < len(genes) else None

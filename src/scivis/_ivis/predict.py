@@ -24,6 +24,13 @@ def embed_rows(fitted: FittedIvis, rows: Block) -> Block:
     return embed(fitted.encoder, rows)
 
 
+def derivatives_of_rows(fitted: FittedIvis, rows: Block) -> Block:
+    """Derivatives of the embedding of rows by their features, shape (n, n_components, n_features)."""
+    from scivis.nn._jacobian import jacobian
+
+    return jacobian(fitted.encoder, rows)
+
+
 def score_rows(fitted: FittedIvis, head: LabelHead, rows: Block) -> Block:
     """Predictions for rows in the unit of the labels, shape (n, n_outputs)."""
     return _scores(fitted, head, embed_rows(fitted, rows))

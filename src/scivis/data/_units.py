@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -99,6 +100,33 @@ def find_units(rows: Any) -> Units:
     deviations = {base: _deviation_from_multiples(x) for base, x in linear.items()}
     base = min(deviations, key=lambda base: deviations[base])
     return Units("normalized", base) if deviations[base] < _DEVIATION else Units()
+
+
+def whole_multiples(rows: Any, base: float) -> bool:
+    """Whether the values of each cell are whole multiples of its smallest one, as normalized counts are.
+
+    `base` is that of the logarithms that the rows hold; 0 for none.
+    """
+    values = sparse.csr_array(rows).astype(np.float64)
+    values.eliminate_zeros()
+    values = values[np.diff(values.indptr) > 0]
+    return bool(values.nnz) and _deviation_from_multiples(_without_log(values, base)) < _DEVIATION
+
+
+def counts_of_multiples(rows: Any, base: float) -> sparse.csr_array:
+    """Counts of cells whose values are whole multiples of their smallest one, which is taken for one count.
+
+    Examples
+    --------
+    >>> normalized = np.log1p(np.array([[0, 2.5, 5, 2.5]]))
+    >>> counts_of_multiples(normalized, np.e).toarray()
+    array([[0., 1., 2., 1.]])
+    """
+    values = _without_log(sparse.csr_array(rows).astype(np.float64), base)
+    values.eliminate_zeros()
+    for start, end in pairwise(values.indptr):
+        values.data[start:end] = np.rint(values.data[start:end] / values.data[start:end].min(initial=np.inf))
+    return values
 
 
 def exponential(x: NDArray[Any], base: float) -> NDArray[Any]:

@@ -7,5 +7,18 @@ from ._n2d import n2d
 from ._probability import probability
 from ._quality import distances, quality
 from ._scatter import ivis
+from ._uncertainty import uncertainty
 
-__all__ = ["compare", "distances", "history", "ingest", "ivis", "n2d", "probability", "quality", "raster", "trust"]
+__all__ = [
+    "compare",
+    "distances",
+    "history",
+    "ingest",
+    "ivis",
+    "n2d",
+    "probability",
+    "quality",
+    "raster",
+    "trust",
+    "uncertainty",
+]

@@ -9,5 +9,17 @@ from ._ivis import ivis
 from ._n2d import n2d
 from ._quality import quality
 from ._tsne import tsne
+from ._uncertainty import uncertainty
 
-__all__ = ["adopt", "drift", "extend", "feature_importance", "ingest", "ivis", "n2d", "quality", "tsne"]
+__all__ = [
+    "adopt",
+    "drift",
+    "extend",
+    "feature_importance",
+    "ingest",
+    "ivis",
+    "n2d",
+    "quality",
+    "tsne",
+    "uncertainty",
+]
