@@ -11,13 +11,16 @@ from scivis._checks import check_integer
 
 from ._cells import add_legend, plot_cells
 from ._colors import cell_colors, number_colors
-from ._figure import new_axes, show_or_return
+from ._figure import finish, new_axes
 from ._scatter import embedding_key
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from ._colors import Palette
 
     Points = NDArray[np.floating]
 
@@ -31,10 +34,14 @@ def uncertainty(
     *,
     key: str = "ivis",
     color: str | None = None,
+    palette: Palette | None = None,
+    legend_loc: str | None = "right margin",
     n_ellipses: int = 150,
     ax: Axes | None = None,
     show: bool | None = None,
-) -> Axes | None:
+    save: bool | str | None = None,
+    return_fig: bool | None = None,
+) -> Figure | Axes | list[Axes] | None:
     """Plot an embedding with the ellipses in which cells may lie.
 
     Ellipses are drawn around the expected places of some cells, each with a line from the place of its cell. The cells are
@@ -49,16 +56,25 @@ def uncertainty(
         The `key` of :func:`scivis.tl.uncertainty`.
     color
         Column of `.obs`, or gene. Default: the uncertainty of each cell.
+    palette
+        Colors of categories, which are stored in `.uns`: a colormap, a list, or a dictionary, as in scanpy.
+    legend_loc
+        `right margin`, `on data`, a place in the Axes, such as `best`, or `None`.
     n_ellipses
         Largest number of ellipses; 0 for none.
     ax
         Axes to plot in. Default: those of a new figure.
     show
         Show the figure. Default: `sc.settings.autoshow`, or `False` if `ax` is given.
+    save
+        Save the figure in `sc.settings.figdir`, as `uncertainty.pdf`, or with a text after the name: `"_a.png"`. Default:
+        `sc.settings.autosave`.
+    return_fig
+        Return the figure instead of the Axes, and do not show it.
 
     Returns
     -------
-    With `show=False` the Axes.
+    With `show=False` the Axes; with `return_fig=True` the figure.
 
     Raises
     ------
@@ -86,10 +102,10 @@ def uncertainty(
         )
         raise KeyError(msg)
     values = adata.obs[keys.uncertainty].to_numpy(np.float64)
-    colors = cell_colors(adata, color)
+    colors = cell_colors(adata, color, palette)
     if color is None:
         colors = number_colors(values, 0.0, float(np.quantile(values, _HIGHEST)))
-    axes = ax or new_axes(6.5, 5)
+    axes = new_axes(6.5, 5, ax)
     # The most uncertain cells on top.
     plot_cells(axes, xy, colors.rgb, order=np.argsort(values, kind="stable") if color is None else None)
     if n_ellipses:
@@ -98,8 +114,8 @@ def uncertainty(
         _add_ellipses(axes, xy[chosen], expected[chosen], adata.obsm[keys.ellipse][chosen])
     label = name.removeprefix("X_")
     axes.set(title=color or "uncertainty", xlabel=f"{label}1", ylabel=f"{label}2")
-    add_legend(axes, colors, "" if color else "root mean square distance")
-    return show_or_return(axes, show=show, ax=ax)
+    add_legend(axes, xy, colors, "" if color else "root mean square distance", legend_loc)
+    return finish("uncertainty", axes, show=show, save=save, return_fig=return_fig, ax=ax)
 
 
 def _spread_out(xy: Points, n: int) -> NDArray[np.integer]:

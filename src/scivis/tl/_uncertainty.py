@@ -17,9 +17,10 @@ from scivis._adata.results import Results
 from scivis._checks import check_choice, check_integer, is_real
 from scivis._ivis.predict import derivatives_of_rows, embed_rows
 from scivis._methods import METHODS, entry_of, method_name
-from scivis._progress import bar
+from scivis._progress import progress_bar
 from scivis._quality.uncertainty import covariances, ellipses, leaving_shares, stretch
 from scivis._random import recorded_seed, seed_from
+from scivis._verbosity import bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -254,10 +255,8 @@ def _measure(
 
 
 def _with_bar(blocks: Iterator[Any], n_cells: int) -> Iterator[Any]:
-    from tqdm.auto import tqdm
-
     title = bar("drawing places")
-    with tqdm(total=n_cells, desc=title, unit="cell", unit_scale=True, disable=title is None) as progress:
+    with progress_bar(total=n_cells, desc=title, unit="cell", unit_scale=True, disable=title is None) as progress:
         for rows, drawn in blocks:
             yield rows, drawn
             progress.update(len(rows))
