@@ -17,6 +17,7 @@ import sys
 import tempfile
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,8 @@ def use(library: str) -> None:
         model.train(max_epochs=1, accelerator="cpu")
         assert model.get_latent_representation().shape == (200, 2)
         import_module("torch._dynamo")
-        import_module("torchvision")
+        if find_spec("torchvision"):
+            import_module("torchvision")
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ def with_model(adata: AnnData) -> None:
         (None, {"noise": -1.0}, ValueError, "noise=-1.0"),
         (None, {"epochs": 0}, ValueError, "epochs=0"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_what_cannot_work_is_refused_and_adata_left_as_it_was(
     change: Callable[[AnnData], None] | None,
