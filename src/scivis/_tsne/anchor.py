@@ -28,8 +28,7 @@ _ROUNDS = 20
 def start_size(n_cells: int) -> float:
     """Root mean squared distance from the center at which an anchored t-SNE starts: about that of a finished t-SNE.
 
-    Measured on data of 700 to 100,000 cells (benchmarks/anchor.py). The size has no effect on the result but on the time that
-    it takes.
+    A rule of thumb: the size has no effect on where the optimization ends, but on the time that it takes.
     """
     return 28 * (n_cells / 2638) ** 0.2
 
