@@ -66,11 +66,13 @@ def test_the_package_neither_unpickles_nor_evaluates():
         ("_ivis/save.py", "saved_model"),
         ("_ivis/checkpoint.py", "np.load"),
         ("_ivis/checkpoint.py", "allow_pickle"),
+        ("_store/packed.py", "np.load"),
+        ("_store/packed.py", "allow_pickle"),
         ("datasets/_images.py", "np.load"),
         ("datasets/_images.py", "allow_pickle"),
         ("n2d/_training.py", "from_config"),
     }
-    for name in ("_ivis/checkpoint.py", "datasets/_images.py"):
+    for name in ("_ivis/checkpoint.py", "_store/packed.py", "datasets/_images.py"):
         calls = [line for line in (source / name).read_text().splitlines() if "np.load" in line]
         assert len(calls) == 1
         assert "allow_pickle=False" in calls[0]

@@ -166,7 +166,7 @@ def test_a_damaged_file_is_named_with_what_to_do(adata, tmp_path, file):
 
 LABELED = {
     "network": [8, 4], "batch_size": 70, "n_neighbors": 5, "preset": "classic", "patience": 3, "epochs": 30,
-    "learning_rate": 0.3, "labels": "bulk_labels",
+    "learning_rate": 0.2, "labels": "bulk_labels",
 }  # fmt: skip
 
 

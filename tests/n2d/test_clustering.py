@@ -91,7 +91,7 @@ def test_a_manifold_learner_without_transform_embeds_the_fitted_rows_only(rows, 
 
 @pytest.mark.slow
 def test_ivis_places_rows_with_a_forward_pass(rows, small):
-    manifold = make_manifold("ivis", 240, 2, 10, 0).set_params(epochs=2, model=[8])
+    manifold = make_manifold("ivis", 240, 2, 10, 0, verbose=False).set_params(epochs=2, model=[8])
     model = N2D(small(), ManifoldClusterer(manifold, GaussianMixture(4, random_state=0))).fit(rows, epochs=10)
     assert_allclose(model.transform(rows[::3]), model.manifold_.transform(model.latent_[::3]), atol=1e-6)
     assert (model.predict(rows[::3]) == model.labels_[::3]).mean() >= 0.98

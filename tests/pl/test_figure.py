@@ -23,6 +23,7 @@ PLOTS = {
     "quality": lambda adata, query, **kwargs: scivis.pl.quality(adata, **kwargs),
     "raster": lambda adata, query, **kwargs: scivis.pl.raster(adata, "umap", **kwargs),
     "trust": lambda adata, query, **kwargs: scivis.pl.trust(adata, "umap", **kwargs),
+    "uncertainty": lambda adata, query, **kwargs: scivis.pl.uncertainty(adata, **kwargs),
 }
 # Functions whose panels are colored by what the user names.
 COLORED = ["compare", "ingest", "ivis", "n2d", "probability", "raster"]
@@ -35,6 +36,8 @@ def complete(predicted, _measured):
     for name in ("umap_trust", "other_trust"):
         predicted.obs[name] = _measured.obs[name]
     predicted.obsm["X_other"] = _measured.obsm["X_other"]
+    predicted.obs["ivis_uncertainty"], predicted.obsm["ivis_expected"] = 0.3, predicted.obsm["X_ivis"] + 0.1
+    predicted.obsm["ivis_ellipse"] = np.tile([0.3, 0.2, 45.0], (predicted.n_obs, 1))
     predicted.obsm["X_n2d"], predicted.obs["n2d"] = predicted.obsm["X_umap"], predicted.obs["louvain"]
     return predicted
 

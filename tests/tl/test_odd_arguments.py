@@ -61,7 +61,7 @@ def test_keys_that_files_cannot_store_are_rejected(tool: str, key: Any, rejects:
 
 
 @pytest.mark.parametrize("tool", FITTING)
-@pytest.mark.parametrize(("key", "use_rep"), [("X_r", "X_r"), ("X_pca", None), ("neighbors", "X_r")])
+@pytest.mark.parametrize(("key", "use_rep"), [("X_r", "X_r"), ("X_pca", "X_pca"), ("neighbors", "X_r")])
 def test_results_never_replace_what_is_read(
     tool: str, key: str, use_rep: str | None, rejects: Callable[..., None]
 ) -> None:

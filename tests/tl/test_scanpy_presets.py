@@ -9,6 +9,7 @@ import pytest
 import scanpy as sc
 
 import scivis
+from scivis._methods import entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ def pca_of(preset: str) -> str:
 @pytest.mark.parametrize("name", FITS)
 def test_the_model_reads_the_pca_and_takes_genes(pair, preset, name):
     reference, new = pair
-    entry = reference.uns[name]
+    entry = entry_of(reference, name)
     assert entry["params"]["use_rep"] == pca_of(preset)
     assert entry["expression"]["loadings"].shape == (200, 10)
     assert np.isfinite(new.obsm[f"X_{name}"]).all()
@@ -94,6 +95,13 @@ def with_umap(adata: AnnData) -> AnnData:
     return adata
 
 
+def with_ellipses(adata: AnnData) -> AnnData:
+    """The same object with results of `scivis.tl.uncertainty`."""
+    adata.obs["ivis_uncertainty"], adata.obsm["ivis_expected"] = 0.3, adata.obsm["X_ivis"]
+    adata.obsm["ivis_ellipse"] = np.tile([0.3, 0.2, 45.0], (adata.n_obs, 1))
+    return adata
+
+
 PLOTS = {
     "ivis": lambda pl, reference, new: pl.ivis(reference, color=["type", "gene3"], show=False),
     "n2d": lambda pl, reference, new: pl.n2d(reference, show=False),
@@ -105,6 +113,7 @@ PLOTS = {
     "quality": lambda pl, reference, new: pl.quality(reference, show=False),
     "distances": lambda pl, reference, new: pl.distances(reference, show=False),
     "trust": lambda pl, reference, new: pl.trust(reference, show=False),
+    "uncertainty": lambda pl, reference, new: pl.uncertainty(with_ellipses(reference), show=False),
 }
 
 

@@ -62,7 +62,8 @@ def test_blocks_and_files_make_no_difference(mapped, tmp_path, monkeypatch):
     small = scivis.tl.uncertainty(mapped, n_replicates=10, copy=True)
     for name, values in found(whole).items():
         if name != "ellipse":  # of round ellipses, the angle is not determined
-            assert_allclose(found(small)[name], values, rtol=1e-3, atol=1e-4)
+            # Sums over all cells are added in another order. Coordinates have a standard deviation of 5, covariances of 0.05.
+            assert_allclose(found(small)[name], values, rtol=1e-3, atol=1e-2 if name == "expected" else 3e-4)
             assert_allclose(found(backed)[name], values, rtol=1e-3, atol=1e-4)
     backed.file.close()
 

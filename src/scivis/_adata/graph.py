@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Random triplets of a cell, one of its 15 nearest neighbors, and any cell. In a graph of other cells, the neighbor is nearer in
 # half of them; the graph is rejected below the given share.
 _TRIPLETS, _NEAREST, _LEAST_SHARE = 2000, 15, 0.6
+# Among fewer cells, nearly all are neighbors of each other, and the triplets tell nothing.
+_FEWEST = 5
 
 
 def has_graph(adata: AnnData) -> bool:
@@ -114,6 +116,8 @@ def _check_same_cells(neighbors: Neighbors, x: NDArray[np.float32], key: str) ->
             "perhaps before subsetting. Run `sc.pp.neighbors` again."
         )
         raise ValueError(msg)
+    if len(x) < _FEWEST:
+        return
     cell = rng.choice(linked, _TRIPLETS)
     # Only the nearest ones: with `knn=False`, all cells are neighbors of each other.
     neighbor = neighbors.indices[cell, rng.integers(np.minimum(neighbors.counts[cell], _NEAREST))]

@@ -41,7 +41,7 @@ def component_shrinkage(
     --------
     >>> noise = np.linalg.svd(np.random.default_rng(0).normal(size=(100, 400)), compute_uv=False)
     >>> component_shrinkage(np.array([100.0, 35.0, 20.0]), noise, (100, 400)).round(1)
-    array([1. , 0.6, 0. ])
+    array([0.9, 0.5, 0. ])
     """
     z = np.asarray(singular, np.float64)[:, None]
     above = z[:, 0] > _EDGE * noise.max(initial=0)

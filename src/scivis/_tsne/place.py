@@ -73,7 +73,8 @@ def place(
     placement = _placement_settings((_ANCHORED if anchored is not None else {}) | options)
     fitted = unpack_model(entry, adata.obsm, metric)
     anchor = None if anchored is None else find_anchor(adata, fitted.settings)
-    if placement.initialization == "anchor" and anchor is None:
+    is_named = isinstance(placement.initialization, str)
+    if is_named and placement.initialization == "anchor" and anchor is None:
         msg = "initialization='anchor' requires an anchor with a model in the reference, and no distances."
         raise ValueError(msg)
     settings, (n_reference, n_components) = replace(fitted.settings, n_jobs=n_jobs), fitted.coordinates.shape

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._checks import is_real
-from scivis._store.schema import fail, float32_array
+from scivis._store.schema import fail, float32_array, is_number
 
 from ._novelty import Reference
 
@@ -34,7 +33,7 @@ def unpack_reference(stored: Mapping[str, Any], width: int | None = None) -> Ref
     landmarks, unit = float32_array(stored["landmarks"], "landmarks"), stored["landmark_unit"]
     if landmarks.ndim != 2 or len(landmarks) < 2 or width not in (None, landmarks.shape[1]):
         fail(f"its landmarks have shape {landmarks.shape}, but its input has width {width}")
-    if not is_real(unit) or unit < _SMALLEST:
+    if not is_number(unit) or unit < _SMALLEST:
         fail("its landmark_unit is not a positive number")
     if not {"landmark_scales", "calibration"} & set(stored):
         return Reference(landmarks, float(unit))
