@@ -106,8 +106,8 @@ def adopt(  # noqa: PLR0913 (each is a setting of its own, all but two keyword-o
     Returns `None` if `copy=False`, else an `AnnData` object. Sets the following fields:
 
     `adata.uns['umap' | key_added]` : :class:`dict`
-        `basis` (the key of the map), `method` and `model` (network and weights as plain arrays, see :func:`scivis.get.model`),
-        `history`, `expression` and `correction`, as by :func:`scivis.tl.ivis`. `params` of the method that made the map stay,
+        `basis` (the key of the map), `method`, `history` and `model` (the network and what new cells need, as by
+        :func:`scivis.tl.ivis`). `params` of the method that made the map stay,
         and the origin of the representation is added to them. `explained` holds the shares of the variance of the map that
         neighbors (`neighbors`) and the network (`network`) explain.
     `adata.obs['umap_misfit' | key_added + '_misfit']` : :class:`pandas.Series` (float32)

@@ -201,9 +201,9 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     `adata.obsm['X_ivis' | key_added]` : :class:`numpy.ndarray` (float32, cells × n_components)
         Coordinates of the cells.
     `adata.uns['ivis' | key_added]` : :class:`dict`
-        `method`, `params`, `history` (loss of each epoch), `model` (network and weights as plain arrays, see
-        :func:`scivis.get.model`), `expression` and `correction` (genes and PCA of the representation, and its soft clusters, see
-        :func:`scivis.tl.ingest`) and `predictions` (names of the classes).
+        `method`, `params`, `history` (loss of each epoch), `predictions` (names of the classes) and `model`: one array of bytes,
+        without code, that holds the network (see :func:`scivis.get.model`), the genes and the PCA of the representation, and its
+        soft clusters (see :func:`scivis.tl.ingest`).
 
     With `detail`, also the t-SNE, which is a model of its own for :func:`scivis.tl.ingest` and :func:`scivis.tl.tsne`
     (`resume`), under the key `ivis_detail`:

@@ -137,8 +137,8 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     `adata.obsm['n2d_proba' | key_added + '_proba']` : :class:`numpy.ndarray` (float32, cells × clusters)
         Probability of each cluster, if the clusterer has probabilities.
     `adata.uns['n2d' | key_added]` : :class:`dict`
-        `method`, `params`, `history` (loss per epoch), `model` (plain arrays, for :func:`scivis.get.model`),
-        `expression` and `correction` (what :func:`scivis.tl.ingest` needs to start from genes).
+        `method`, `params`, `history` (loss per epoch) and `model`: one array of bytes, without code, for
+        :func:`scivis.get.model`, with what :func:`scivis.tl.ingest` needs to start from genes.
 
     Raises
     ------
