@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from scivis import Ivis
+from scivis.nn import Architecture, _training, build_encoder
 from scivis.nn._contrastive import similarity_sums
 from scivis.nn._gradients import released_gradients
 
@@ -44,4 +45,12 @@ def test_our_gradients_are_released_and_those_of_others_stay():
 def test_a_fit_leaves_no_gradient(points):
     before = registered()
     Ivis(k=5, distance="infonce", epochs=1, model="residual", verbose=0, random_state=0).fit(points)
+    assert registered() == before
+
+
+@pytest.mark.slow
+def test_the_embedding_of_many_rows_leaves_no_gradient(points, monkeypatch):
+    monkeypatch.setattr(_training, "_MIN_ROWS_GRAPH", 1)
+    encoder, before = build_encoder(Architecture("compact", points.shape[1], 2)), registered()
+    _training.embed(encoder, points)
     assert registered() == before

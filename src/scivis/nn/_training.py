@@ -174,6 +174,6 @@ def embed(encoder: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
     check_process()
     starts = range(0, len(x), _EMBED_BLOCK)
     call = encoder.predict_on_batch if len(x) >= _MIN_ROWS_GRAPH else partial(encoder, training=False)
-    with without_retracing_warnings():
+    with without_retracing_warnings(), released_gradients():
         parts = [keras.ops.convert_to_numpy(call(x[a : a + _EMBED_BLOCK])) for a in starts]
     return np.concatenate([np.empty((0, encoder.output_shape[-1]), np.float32), *parts])
