@@ -71,6 +71,18 @@ def map_scale(coordinates: NDArray[np.floating]) -> tuple[NDArray[np.float64], f
     return places.mean(axis=0), float(np.sqrt(places.var(axis=0).mean()))
 
 
+def displacement(before: NDArray[np.floating], after: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Distance between two places of each cell, in standard deviations of the map `before`, shape (cells,).
+
+    Examples
+    --------
+    >>> before = np.array([[0.0, 0.0], [2.0, 2.0]])  # standard deviation 1
+    >>> displacement(before, before + [3.0, 4.0])
+    array([5., 5.], dtype=float32)
+    """
+    return (np.linalg.norm(after - before, axis=1) / map_scale(before)[1]).astype(np.float32)
+
+
 def _shift(encoder: keras.Model, by: NDArray[np.float64]) -> None:
     """Add a constant to the output of an encoder."""
     layer = encoder.get_layer("embedding")

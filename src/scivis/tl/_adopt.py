@@ -14,7 +14,7 @@ from scivis._adata.model_input import model_input, report_source
 from scivis._adata.representation import read_representation
 from scivis._adata.results import Results
 from scivis._ivis import arguments
-from scivis._ivis.coordinates import fit_coordinates, map_scale
+from scivis._ivis.coordinates import displacement, fit_coordinates
 from scivis._ivis.fit import Streams
 from scivis._ivis.pack import pack_model
 from scivis._ivis.place import StoredModel, map_cells
@@ -163,7 +163,7 @@ def adopt(  # noqa: PLR0913 (each is a setting of its own, all but two keyword-o
     stored = StoredModel(pack_model(settings, fitted), fitted=None if rows.all_rows.is_dask else fitted)
     learned, _, _ = map_cells(stored, rows.all_rows, None, with_novelty=False)
     shares = {"neighbors": explained, "network": explained_share(target.coordinates, learned)}
-    misfit = _misfit(target.coordinates, learned)
+    misfit = displacement(target.coordinates, learned)
     call = {"n_train_cells": n_train} | _params(settings) | recorded_seed(random_state)
     entry = {
         "method": "ivis",
@@ -207,12 +207,6 @@ def _check_explained(share: float, basis: str, cells: ModelInput) -> None:
         logg.warning(
             f"    {found}. Was it made from another representation (use_rep)? New cells will be placed as roughly."
         )
-
-
-def _misfit(coordinates: NDArray[np.floating], learned: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Distance of each cell from its place on the map, in standard deviations of the map, shape (cells,)."""
-    _, unit = map_scale(coordinates)
-    return (np.linalg.norm(coordinates - learned, axis=1) / unit).astype(np.float32)
 
 
 def _summary(shares: dict[str, float], misfit: NDArray[np.float32]) -> str:

@@ -11,7 +11,7 @@ from scivis._adata.query_rows import query_rows
 from scivis._adata.representation import check_copy
 from scivis._adata.results import Results
 from scivis._checks import check_positive_int
-from scivis._ivis.coordinates import map_scale
+from scivis._ivis.coordinates import displacement
 from scivis._ivis.extension import extend_model, replayed_rows
 from scivis._ivis.pack import pack_model, unpack_model
 from scivis._ivis.predict import embed_rows
@@ -130,7 +130,7 @@ def extend(
 
     fitted = extend_model(before, settings, old, new, generator, epochs=epochs)
     moved_to, grown = embed_rows(fitted, old), embed_rows(fitted, new)
-    moved = _displacement(coordinates, moved_to)
+    moved = displacement(coordinates, moved_to)
     opened = novelty(fit_reference(moved_to, generator), grown) > 1
     losses = fitted.training.losses if fitted.training else []
     entry = _extended(entry, pack_model(settings, fitted), losses, len(new))
@@ -168,11 +168,6 @@ def _reference_rows(adata: AnnData, entry: dict[str, Any]) -> NDArray[np.float32
 
 def _collect(rows: Rows) -> NDArray[np.float32]:
     return np.concatenate([*rows])
-
-
-def _displacement(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Distance between two places of each cell, in standard deviations of the map, shape (cells,)."""
-    return (np.linalg.norm(after - before, axis=1) / map_scale(before)[1]).astype(np.float32)
 
 
 def _extended(entry: dict[str, Any], model: dict[str, Any], losses: list[float], n_new: int) -> dict[str, Any]:
