@@ -13,7 +13,6 @@ coordinates with those of the anchor, `s` are seconds. The anchor is the embeddi
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ import folds
 import machine
 import measures
 import numpy as np
+import results
 
 import scivis
 from scivis._tsne.anchor import Anchor
@@ -168,18 +168,11 @@ def main() -> None:
     args = parser.parse_args()
     print(machine.describe(), flush=True)
     if args.case == "place":
-        rows = place(args.fold, Path(args.data), args.seed)
+        measured = place(args.fold, Path(args.data), args.seed)
     else:
-        rows = CASES[args.case](datasets.read(datasets.prepared(args.dataset, args)), args.seed)
+        measured = CASES[args.case](datasets.read(datasets.prepared(args.dataset, args)), args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
-    listed = []
-    for row in rows:
-        listed.append(row)
-        print(row, flush=True)
-    with (args.out / f"{args.case}-{args.dataset or args.fold}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(listed[0]))
-        writer.writeheader()
-        writer.writerows(listed)
+    results.write(args.out / f"{args.case}-{args.dataset or args.fold}.csv", results.printed(measured))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ accuracy in a bin of few cells is itself uncertain. Writes `probability.csv` and
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 import folds
 import machine
 import numpy as np
+import results
 
 import scivis
 
@@ -113,10 +113,7 @@ def main() -> None:
     for name in args.datasets:
         rows += measure(name, args)
         print(table(rows), flush=True)
-        with (args.out / "probability.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        results.write(args.out / "probability.csv", rows)
         (args.out / "probability.md").write_text(f"{machine.describe()}\n\n{table(rows)}\n")
 
 

@@ -13,7 +13,6 @@ percentile among reference cells. Writes into --out: `strangers.csv` (a row per 
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 import anndata
 import machine
 import numpy as np
+import results
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
@@ -159,10 +159,7 @@ def main() -> None:
                     result = measure(cells, make(cells, np.random.default_rng(seed)))
                     rows.append({"data": name, "seed": seed, "left out": left_out, "method": method, **result})
         print(table(rows), flush=True)
-    with (args.out / "strangers.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    results.write(args.out / "strangers.csv", rows)
     (args.out / "strangers.md").write_text(f"{machine.describe()}\n\n{table(rows)}\n")
 
 

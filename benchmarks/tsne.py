@@ -13,7 +13,6 @@ Kullback-Leibler divergence, which compares maps of the same affinities only.
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ import folds
 import machine
 import measures
 import numpy as np
+import results
 import scanpy as sc
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -174,18 +174,11 @@ def main() -> None:
     args = parser.parse_args()
     print(machine.describe(), flush=True)
     if args.case == "place":
-        rows = placed(args.dataset, Path(args.data), range(args.seed, args.seed + args.seeds))
+        measured = placed(args.dataset, Path(args.data), range(args.seed, args.seed + args.seeds))
     else:
-        rows = CASES[args.case](datasets.read(datasets.prepared(args.dataset, args)), args.seed)
+        measured = CASES[args.case](datasets.read(datasets.prepared(args.dataset, args)), args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
-    listed = []
-    for row in rows:
-        listed.append(row)
-        print(row, flush=True)
-    with (args.out / f"{args.case}-{args.dataset}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in listed for name in row)))
-        writer.writeheader()
-        writer.writerows(listed)
+    results.write(args.out / f"{args.case}-{args.dataset}.csv", results.printed(measured))
 
 
 if __name__ == "__main__":
