@@ -12,6 +12,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -241,3 +242,18 @@ def test_kang_keeps_genes_conditions_and_types_only(served, tmp_path, monkeypatc
     assert adata.var_names.tolist() == ["G1", "G2"]
     assert not adata.obsm
     assert adata.obs["cell_type"].tolist() == ["B", "NK", "B"]
+
+
+def test_cbmc_names_clusters_and_proteins_in_the_order_of_the_file(served, tmp_path, monkeypatch):
+    counts = np.array([[0.0, 3.0], [5.0, 0.0], [1.0, 1.0]], np.float32)
+    protein = np.arange(30.0).reshape(3, 10)
+    with h5py.File(tmp_path / "stored.h5", "w") as file:
+        file.update({"X": counts, "ADT_X": protein, "Y": np.array([6.0, 1.0, 15.0])})
+    monkeypatch.setattr(_cells, "_CBMC", served("cbmc.h5", (tmp_path / "stored.h5").read_bytes()))
+    adata = datasets.cbmc()
+    assert_array_equal(adata.X.toarray(), counts)
+    assert adata.obs["cell_type"].tolist() == ["B", "Memory CD4 T", "pDC"]
+    assert len(adata.obs["cell_type"].cat.categories) == 15
+    assert_array_equal(adata.obsm["protein"], protein)
+    assert adata.obsm["protein"].columns.tolist()[8:] == ["CD19", "CD34"]
+    assert adata.obsm["protein"].index.equals(adata.obs_names)
