@@ -72,3 +72,17 @@ def test_units_before_scaling_do_not_depend_on_clipped_values():
 def test_genes_are_selected():
     scaling = Scaling(np.arange(4.0), np.arange(1.0, 5), 10.0).of_genes(np.array([2, 0]))
     assert (scaling.mean.tolist(), scaling.std.tolist(), scaling.max_value) == ([2, 0], [3, 1], 10)
+
+
+def test_the_total_before_scaling_is_that_of_the_cells_without_clipped_values():
+    counts = np.random.default_rng(0).poisson(np.r_[np.full(30, 2.0), np.full(200, 0.005)], size=(200, 230))
+    adata = ad.AnnData(counts.astype(np.float32))
+    sc.pp.normalize_total(adata, target_sum=150)
+    sc.pp.log1p(adata)
+    sc.pp.filter_genes(adata, min_cells=1)
+    sc.pp.scale(adata, max_value=5)
+    is_clipped = (adata.X == 5).any(axis=1)
+    assert 0.3 < is_clipped.mean() < 0.9  # so that nine in ten cells do not have the same total
+    units = applied(adata).units_before(adata.X)
+    assert (units.kind, units.log_base) == ("normalized", float(np.e))
+    assert units.total == pytest.approx(150, rel=1e-4)

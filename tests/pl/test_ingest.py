@@ -91,6 +91,14 @@ def test_categories_have_the_colors_of_the_reference(query, embedded):
     assert list(query.uns["bulk_labels_colors"]) == [known[name] for name in query.obs["bulk_labels"].cat.categories]
 
 
+def test_categories_that_the_reference_lacks_have_unused_colors(query, embedded):
+    embedded.obs["type"] = ["a", "c"] * (embedded.n_obs // 2)
+    query.obs["type"] = (["a", "b", "c", "d"] * query.n_obs)[: query.n_obs]
+    embedded.uns["type_colors"] = ["#ff7f0e", "#0000ff"]  # the first is the second default color of matplotlib
+    scivis.pl.ingest(query, embedded, color="type", show=False)
+    assert list(query.uns["type_colors"]) == ["#ff7f0e", "#1f77b4", "#0000ff", "#2ca02c"]
+
+
 def test_arguments_are_passed_to_scanpy(query, embedded):
     axes = scivis.pl.ingest(query, embedded, size=9, title="new cells", show=False)
     assert axes.get_title() == "new cells"

@@ -52,9 +52,14 @@ class Scaling:
     def units_before(self, rows: NDArray[np.float32]) -> Units:
         """The units that scaled rows had before scaling.
 
-        The smallest count of a cell is often clipped, because the genes that few cells express are scaled most.
+        The smallest count of a cell is often clipped, because the genes that few cells express are scaled most. Cells
+        without clipped values tell most: they still have the total to which all were normalized.
         """
         unscaled = self.undo(rows)
+        is_whole = (np.abs(rows) < self.max_value).all(axis=1) if self.max_value else np.ones(len(rows), bool)
+        units = find_units(unscaled[is_whole])
+        if units.total or is_whole.all():
+            return units
         units = find_units(unscaled)
         if units.kind != "unknown" or not self.max_value:
             return units

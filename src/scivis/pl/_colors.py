@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Palette = str | Sequence[str] | Mapping[str, str] | Cycler
 
-_MISSING = "#d3d3d3"
+MISSING = "#d3d3d3"
 _SINGLE_COLOR = "#30588c"
 
 
@@ -68,8 +68,8 @@ def cell_colors(adata: AnnData, color: str | None, palette: Palette | None = Non
     legend = category_colors(adata, color, palette)
     codes = as_category(values).cat.codes.to_numpy()
     if (codes < 0).any():
-        legend["NA"] = _MISSING
-    colors = np.array([to_rgb(one) for one in [*legend.values(), _MISSING]])
+        legend["NA"] = MISSING
+    colors = np.array([to_rgb(one) for one in [*legend.values(), MISSING]])
     names = np.array([*legend, "NA"], dtype=object)
     return CellColors(colors[codes], names[codes], legend)
 
@@ -83,7 +83,7 @@ def number_colors(values: NDArray[np.floating], low: float | None = None, high: 
     finite = values[np.isfinite(values)]
     low = float(finite.min(initial=np.inf)) if low is None else low
     high = float(finite.max(initial=-np.inf)) if high is None else high
-    scale = ScalarMappable(Normalize(low, high), colormaps["viridis"].with_extremes(bad=_MISSING))
+    scale = ScalarMappable(Normalize(low, high), colormaps["viridis"].with_extremes(bad=MISSING))
     return CellColors(scale.to_rgba(np.ma.masked_invalid(values))[:, :3], scale=scale)
 
 

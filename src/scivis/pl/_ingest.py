@@ -10,7 +10,7 @@ import pandas as pd
 from scivis._adata.keys import Keys
 from scivis.neighbors._verdict import LEVEL
 
-from ._colors import as_category, category_colors, is_numeric
+from ._colors import MISSING, as_category, category_colors, default_colors, is_numeric
 from ._figure import finish, list_axes, new_axes
 from ._scatter import embedding_key, scatter
 
@@ -114,15 +114,19 @@ def ingest(
 
 
 def _take_colors(adata_new: AnnData, adata_ref: AnnData, key: str) -> None:
-    """Give categories of the query the colors that they have in the reference, unless the query has its own."""
+    """Give categories of the query the colors that they have in the reference, and others to those that it lacks.
+
+    Colors that the query has already are kept.
+    """
     stored = f"{key}_colors"
     if stored in adata_new.uns or stored not in adata_ref.uns or adata_new.is_view:
         return
     if not all(key in adata.obs and not is_numeric(adata.obs[key]) for adata in (adata_new, adata_ref)):
         return
     known, names = category_colors(adata_ref, key), as_category(adata_new.obs[key]).cat.categories
-    if set(names) <= set(known):
-        adata_new.uns[stored] = [known[name] for name in names]
+    new = [name for name in names if name not in known]
+    unused = (color for color in default_colors(len(known) + len(new)) if color not in known.values())
+    adata_new.uns[stored] = [known[name] if name in known else next(unused, MISSING) for name in names]
 
 
 def _label_bar(ax: Axes, *, is_novelty: bool) -> None:
