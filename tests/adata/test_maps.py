@@ -9,8 +9,8 @@ from anndata import AnnData
 from scivis._adata.maps import basis_keys
 
 
-def with_keys(*keys: str, n_columns: int = 2) -> AnnData:
-    return AnnData(np.zeros((4, 1)), obsm={key: np.zeros((4, n_columns)) for key in keys})
+def with_keys(*keys: str, ncols: int = 2) -> AnnData:
+    return AnnData(np.zeros((4, 1)), obsm={key: np.zeros((4, ncols)) for key in keys})
 
 
 def test_embeddings_are_named_by_both_conventions_of_scanpy():
@@ -21,7 +21,7 @@ def test_embeddings_are_named_by_both_conventions_of_scanpy():
 
 def test_of_matrices_of_more_columns_none_is_taken_by_default():
     with pytest.raises(ValueError, match="names no embedding"):
-        basis_keys(with_keys("X_pca", "pca", n_columns=3), None)
+        basis_keys(with_keys("X_pca", "pca", ncols=3), None)
 
 
 @pytest.mark.parametrize("stored", ["umap", "X_umap"])

@@ -80,7 +80,7 @@ def test_boxes_are_those_of_the_card(measured):
 
 @pytest.mark.slow
 def test_distances_have_one_panel_per_embedding(measured):
-    axes = scivis.pl.distances(measured, n_columns=2, show=False)
+    axes = scivis.pl.distances(measured, ncols=2, show=False)
     assert [ax.get_title().split(":")[0] for ax in axes] == ["PCA", "umap", "other"]
     assert axes[0].get_position().y0 > axes[2].get_position().y1 - 0.01
 

@@ -35,7 +35,7 @@ def compare(
     color: str | Sequence[str] | None = None,
     palette: Palette | None = None,
     legend_loc: str | None = "right margin",
-    n_columns: int = _N_COLUMNS,
+    ncols: int = _N_COLUMNS,
     ax: Axes | None = None,
     show: bool | None = None,
     save: bool | str | None = None,
@@ -60,7 +60,7 @@ def compare(
         Colors of categories, which are stored in `.uns`: a colormap, a list, or a dictionary, as in scanpy.
     legend_loc
         `right margin`, `on data`, a place in the Axes, such as `best`, or `None`.
-    n_columns
+    ncols
         Number of panels per row.
     ax
         Axes to plot in, for a single panel. Default: those of a new figure.
@@ -92,28 +92,28 @@ def compare(
     """
     embeddings = plot_coordinates(adata, basis)
     colors = {one: cell_colors(adata, one, palette) for one in color_list(color)}
-    grid = _color_grid(len(embeddings), colors, n_columns, legend_loc, ax)
+    grid = _color_grid(len(embeddings), colors, ncols, legend_loc, ax)
     for (one, cells), row in zip(colors.items(), grid, strict=True):
         for panel, (name, xy) in zip(row, embeddings.items(), strict=True):
             plot_cells(panel, xy, cells.rgb)
             panel.set_title(title_of(name, one or "") if len(colors) > 1 else name.removeprefix("X_"))
-        last = min(n_columns, len(row)) - 1
+        last = min(ncols, len(row)) - 1
         add_legend(row[last], list(embeddings.values())[last], cells, one or "", legend_loc)
     axes = [panel for row in grid for panel in row]
     return finish("compare", axes, show=show, save=save, return_fig=return_fig, ax=ax)
 
 
 def _color_grid(
-    n_embeddings: int, colors: dict[str | None, CellColors], n_columns: int, legend_loc: str | None, ax: Axes | None
+    n_embeddings: int, colors: dict[str | None, CellColors], ncols: int, legend_loc: str | None, ax: Axes | None
 ) -> list[list[Axes]]:
     """For each color, the Axes of all embeddings: a new row for each color, or side by side if there is one embedding."""
     widths = [legend_width(cells, legend_loc) for cells in colors.values()]
     if n_embeddings == 1:
-        axes = new_panels(len(colors), n_columns, width=3.2 + max(widths), ax=ax)
+        axes = new_panels(len(colors), ncols, width=3.2 + max(widths), ax=ax)
         return [[panel] for panel in axes]
-    n_columns = min(n_columns, n_embeddings)
-    n_places = -(-n_embeddings // n_columns) * n_columns
-    axes = new_panels(n_places * len(colors) if len(colors) > 1 else n_embeddings, n_columns, margin=max(widths), ax=ax)
+    ncols = min(ncols, n_embeddings)
+    n_places = -(-n_embeddings // ncols) * ncols
+    axes = new_panels(n_places * len(colors) if len(colors) > 1 else n_embeddings, ncols, margin=max(widths), ax=ax)
     rows = [axes[start : start + n_embeddings] for start in range(0, len(axes), n_places)]
     for panel in {*axes} - {panel for row in rows for panel in row}:
         panel.set_axis_off()
@@ -201,7 +201,7 @@ def trust(
     basis: str | Sequence[str] | None = None,
     *,
     key: str = "quality",
-    n_columns: int = _N_COLUMNS,
+    ncols: int = _N_COLUMNS,
     ax: Axes | None = None,
     show: bool | None = None,
     save: bool | str | None = None,
@@ -221,7 +221,7 @@ def trust(
         Keys of the embeddings; `umap` stands for `X_umap`. Default: all in the quality card.
     key
         The `key_added` of :func:`scivis.tl.quality`.
-    n_columns
+    ncols
         Number of panels per row.
     ax
         Axes to plot in, for a single panel. Default: those of a new figure.
@@ -255,10 +255,10 @@ def trust(
     embeddings = plot_coordinates(adata, measured_bases(adata, key) if basis is None else basis)
     trusts = {name: read_trust(adata, key, name) for name in embeddings}
     low = min(0.9, *(float(np.quantile(values, 0.01)) for values in trusts.values()))
-    axes = new_panels(len(embeddings), n_columns, margin=1, ax=ax)
+    axes = new_panels(len(embeddings), ncols, margin=1, ax=ax)
     for panel, (name, xy) in zip(axes, embeddings.items(), strict=True):
         colors = number_colors(trusts[name], low, 1.0)
         plot_cells(panel, xy, colors.rgb, order=np.argsort(-trusts[name], kind="stable"))
         panel.set_title(title_of(name, f"mean {trusts[name].mean():.3f}"))
-    add_legend(axes[min(n_columns, len(axes)) - 1], xy, colors, "trust")
+    add_legend(axes[min(ncols, len(axes)) - 1], xy, colors, "trust")
     return finish("trust", axes, show=show, save=save, return_fig=return_fig, ax=ax)

@@ -20,7 +20,7 @@ def new_axes(width: float, height: float, ax: Axes | None = None) -> Axes:
 
 
 def new_panels(
-    n_panels: int, n_columns: int, *, width: float = 3.2, height: float = 3.2, margin: float = 0, ax: Axes | None = None
+    n_panels: int, ncols: int, *, width: float = 3.2, height: float = 3.2, margin: float = 0, ax: Axes | None = None
 ) -> list[Axes]:
     """The Axes of a new figure with panels of this size, and a margin on the right for a legend, in inches.
 
@@ -31,10 +31,10 @@ def new_panels(
     if ax is not None:
         check_one_panel(n_panels)
         return [ax]
-    n_columns = min(n_columns, n_panels)
-    n_rows = -(-n_panels // n_columns)
-    size = (width * n_columns + margin, height * n_rows)
-    _, axes = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False, layout="constrained")
+    ncols = min(ncols, n_panels)
+    n_rows = -(-n_panels // ncols)
+    size = (width * ncols + margin, height * n_rows)
+    _, axes = plt.subplots(n_rows, ncols, figsize=size, squeeze=False, layout="constrained")
     for unused in axes.flat[n_panels:]:
         unused.set_axis_off()
     return list(axes.flat[:n_panels])

@@ -130,11 +130,11 @@ def _plot_aspects(ax: Axes, aspects: list[str]) -> None:
 
 def _fit_texts(ax: Axes, shape: tuple[int, int]) -> None:
     """Set the size of all texts, such that values do not touch each other in small Axes of the user either."""
-    n_rows, n_columns = shape
+    n_rows, ncols = shape
     box = ax.get_window_extent()
     # Texts take room from the Axes, by their letters: 28 of a name, and 6 of each value.
     width, height = (1.3 * 72 * length / ax.figure.dpi - 36 for length in (box.width, box.height))
-    size = min(8.3, width / (0.55 * 28 + 0.6 * 6 * n_columns), height / (1.25 * n_rows))
+    size = min(8.3, width / (0.55 * 28 + 0.6 * 6 * ncols), height / (1.25 * n_rows))
     for text in (*ax.texts, *ax.get_yticklabels()):
         text.set_fontsize(size)
     for text in ax.get_xticklabels():
@@ -146,7 +146,7 @@ def distances(
     basis: str | Sequence[str] | None = None,
     *,
     key: str = "quality",
-    n_columns: int = 3,
+    ncols: int = 3,
     ax: Axes | None = None,
     show: bool | None = None,
     save: bool | str | None = None,
@@ -167,7 +167,7 @@ def distances(
         Names of embeddings in the card; `umap` stands for `X_umap`, and `PCA` for the reference. Default: all.
     key
         The `key_added` of :func:`scivis.tl.quality`.
-    n_columns
+    ncols
         Number of panels per row.
     ax
         Axes to plot in, for a single panel. Default: those of a new figure.
@@ -200,7 +200,7 @@ def distances(
     """
     bins, table = read_distances(adata, key), read_table(adata, key)
     names = select_bases(list(bins), basis)
-    axes = new_panels(len(names), n_columns, ax=ax)
+    axes = new_panels(len(names), ncols, ax=ax)
     for panel, name in zip(axes, names, strict=True):
         _plot_boxes(panel, bins[name])
         values = table[table["basis"] == name].set_index("measure")["value"]
