@@ -24,18 +24,29 @@ METHODS: dict[str, ModuleType] = {"ivis": ivis, "n2d": n2d, "tsne": tsne}
 
 
 def entry_of(adata: AnnData, key: str, name: str = "adata") -> dict[str, Any]:
-    """The entry of `.uns` with a model, unchanged since it was written, as nested dictionaries.
+    """The entry of `.uns` with a model, unchanged since it was written, as nested dictionaries, and with its digest.
 
     `KeyError` if there is no model under `key`, in which `name` is that of the argument `adata`.
     """
+    stored, digest = _checked(adata, key, name)
+    return unpacked(stored) | {"digest": digest}
+
+
+def shared_entry(adata: AnnData, key: str, name: str = "adata") -> dict[str, Any]:
+    """The same for reading only: what was unpacked before is not unpacked again."""
+    stored, digest = _checked(adata, key, name)
+    return unpacked(stored, digest) | {"digest": digest}
+
+
+def _checked(adata: AnnData, key: str, name: str) -> tuple[dict[str, Any], str]:
+    """An entry of `.uns` as it is stored, and its digest."""
     models = _models(adata)
     if key not in models:
         tool = key if key in METHODS else "ivis"
         has = f"it has models under {sorted(models)}: name one with key" if models else f"run `scivis.tl.{tool}` first"
         msg = f"{name}.uns[{key!r}] holds no model of scivis; {has}."
         raise KeyError(msg)
-    check_seal(models[key])
-    return unpacked(models[key])
+    return models[key], check_seal(models[key])
 
 
 def anchor_model(adata: AnnData, entry: dict[str, Any]) -> str | None:
@@ -50,14 +61,14 @@ def anchor_model(adata: AnnData, entry: dict[str, Any]) -> str | None:
 
 
 def reference_entry(adata_new: AnnData, adata_ref: AnnData, key: str) -> dict[str, Any]:
-    """The entry of a reference; see :func:`entry_of`. The message says if the model is in the query instead."""
+    """The entry of a reference; see :func:`shared_entry`. The message says if the model is in the query instead."""
     if key not in _models(adata_ref) and key in _models(adata_new):
         msg = (
             f"adata_ref, the second argument, has no model under {key!r}, but adata_new, the first, has one. The new cells "
             "come first, then the reference: exchange the two."
         )
         raise KeyError(msg)
-    return entry_of(adata_ref, key, "adata_ref")
+    return shared_entry(adata_ref, key, "adata_ref")
 
 
 def _models(adata: AnnData) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import pytest
 import scivis
 from scivis._ivis.place import StoredModel
 from scivis._store import kept
-from scivis._store.digest import sealed
-from scivis._store.kept import borrowed, give_up_all
+from scivis._store.digest import digest_of, sealed
+from scivis._store.kept import borrowed, give_up_all, shared
 from scivis._store.packed import unpacked
 
 if TYPE_CHECKING:
@@ -131,6 +131,43 @@ def test_a_model_that_was_asked_for_is_independent(reference: AnnData, query: An
     after = scivis.tl.ingest(query, reference, copy=True)
     np.testing.assert_array_equal(before.obsm["X_ivis"], after.obsm["X_ivis"])
     assert scivis.get.model(reference).encoder_ is not mine.encoder_
+
+
+def test_what_is_shared_is_built_once_and_held_by_many() -> None:
+    built: list[int] = []
+    found = [shared("key", lambda: (built.append(1), "built")) for _ in range(3)]
+    assert found[0] is found[1] is found[2]
+    assert built == [1]
+    assert [shared(None, lambda number=number: number) for number in (1, 2)] == [1, 2]
+
+
+def test_the_shared_values_that_were_used_last_are_kept() -> None:
+    for key in (*range(8), 0, 8):
+        shared(key, lambda: "new")
+    assert list(kept._SHARED) == [2, 3, 4, 5, 6, 7, 0, 8]
+
+
+@pytest.mark.parametrize("method", ["ivis", "n2d", pytest.param("tsne", marks=pytest.mark.slow)])
+def test_an_entry_is_unpacked_once_and_not_changed(
+    method: str, reference: AnnData, query: AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scivis.tl.ingest(query, reference, key=method, copy=True)
+    monkeypatch.setattr("scivis._store.packed._read", lambda *_: pytest.fail("an entry was unpacked"))
+    scivis.tl.ingest(query, reference.copy(), key=method, copy=True)
+    parts = [value for key, value in kept._SHARED.items() if key[0] == "parts"]
+    monkeypatch.undo()
+    anew = unpacked(reference.uns[method])
+    assert [digest_of(part) for part in parts] == [digest_of({name: anew[name] for name in parts[0]})]
+
+
+def test_names_that_change_in_place_are_those_of_their_own_entry_only(reference: AnnData, query: AnnData) -> None:
+    """What is not packed is never kept."""
+    other = reference.copy()
+    del other.uns["ivis"]["digest"]
+    before = scivis.tl.ingest(query, other, copy=True)
+    other.uns["ivis"]["params"]["n_features"] = 1
+    again = scivis.tl.ingest(query, reference, copy=True)
+    np.testing.assert_array_equal(before.obsm["X_ivis"], again.obsm["X_ivis"])
 
 
 @pytest.mark.parametrize("method", ["ivis", "n2d"])

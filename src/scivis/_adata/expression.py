@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scivis._store.kept import shared
 from scivis._store.schema import fail, float32_array, is_width, plain_array
 from scivis.data._blocks import dense, iter_blocks
 
@@ -163,6 +164,12 @@ def pack_input(source: ExpressionInput | None) -> dict[str, Any]:
         return {}
     arrays = {f.name: getattr(source, f.name) for f in fields(source)}
     return arrays | {"preparation": pack_preparation(source.preparation)}
+
+
+def stored_input(entry: Any) -> ExpressionInput | None:
+    """The same from the entry of a model. It is read once, and must not be changed."""
+    digest = entry.get("digest")
+    return shared(digest and ("expression", digest), lambda: unpack_input(entry.get("expression", {})))
 
 
 def unpack_input(stored: Any) -> ExpressionInput | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from scivis.data._blocks import dense
@@ -69,12 +70,11 @@ def align_genes(
     >>> found.positions
     array([ 2,  0, -1])
     """
-    names = np.asarray(query, dtype=object)
-    where = {name: i for i, name in enumerate(names)}
-    if len(where) < len(names):
+    names = pd.Index(query, dtype=object)
+    if not names.is_unique:
         msg = "adata_new.var_names holds duplicates; run `adata_new.var_names_make_unique()` first."
         raise ValueError(msg)
-    positions = np.array([where.get(name, -1) for name in model], dtype=np.int64)
+    positions = names.get_indexer(pd.Index(model, dtype=object)).astype(np.int64)
     share = (positions >= 0).mean() if len(positions) else 0.0
     if share < min_share:
         msg = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +41,9 @@ def load(adata: AnnData, entry: Any, *, backbone: keras.Model | None = None) -> 
 def place(adata: AnnData, entry: Any, rows: Rows, keys: Keys, *, backbone: keras.Model | None = None) -> Results:
     """Coordinates, novelty, and predicted labels of new cells, in one forward pass."""
     named, packed = unpack_predictions(entry.get("predictions", {})), entry["model"]
-    with borrowed(_kept_key(packed, backbone), lambda: unpack_model(packed, backbone=backbone)[1]) as fitted:
+    with borrowed(
+        _kept_key(entry.get("digest"), backbone), lambda: unpack_model(packed, backbone=backbone)[1]
+    ) as fitted:
         if named:
             check_predictions(named, fitted.head.n_outputs if fitted.head else 0)
         stored = StoredModel(packed, backbone, fitted)
@@ -58,16 +59,16 @@ def place(adata: AnnData, entry: Any, rows: Rows, keys: Keys, *, backbone: keras
     return placed | predicted_labels(keys, named, scores) if named else placed
 
 
-def _kept_key(packed: Any, backbone: keras.Model | None) -> Hashable | None:
-    """Under what a model is kept for the next call: its content, and the functions that may build its network.
+def _kept_key(digest: Any, backbone: keras.Model | None) -> Hashable | None:
+    """Under what a model is kept for the next call: the digest of its entry, and the functions that may build its network.
 
     The user's own network is not kept.
     """
     from scivis.nn.networks import REGISTERED
 
-    if backbone is not None or not isinstance(packed, Mapping):
+    if backbone is not None or digest is None:
         return None
-    return "ivis", digest_of(packed), tuple(REGISTERED.values())
+    return "ivis", digest, tuple(REGISTERED.values())
 
 
 class StoredModel:
@@ -83,7 +84,7 @@ class StoredModel:
     @cached_property
     def fitted(self) -> FittedIvis:
         """The restored model. A worker keeps it, so that it builds the network of an unchanged entry once."""
-        key = _kept_key(self.packed, self.backbone)
+        key = _kept_key(digest_of(self.packed), self.backbone)
         with borrowed(key, lambda: unpack_model(self.packed, backbone=self.backbone)[1]) as fitted:
             return fitted
 

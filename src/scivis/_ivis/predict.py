@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 def embed_rows(fitted: FittedIvis, rows: Block) -> Block:
     """Embedding of rows, shape (n, n_components)."""
+    from scivis.nn._few_rows import are_few, embed_few_rows
     from scivis.nn._training import embed
 
+    if are_few(fitted.architecture, len(rows)):
+        return embed_few_rows(fitted.encoder, fitted.architecture, rows)
     return embed(fitted.encoder, rows)
 
 

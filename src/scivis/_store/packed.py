@@ -13,6 +13,7 @@ from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 
+from .kept import shared
 from .schema import fail
 
 if TYPE_CHECKING:
@@ -43,17 +44,26 @@ def packed(entry: Mapping[str, Any]) -> dict[str, Any]:
     return plain | {"model": np.frombuffer(buffer.getvalue(), np.uint8).copy()}
 
 
-def unpacked(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry with its parts as nested dictionaries, as earlier versions stored it."""
+def unpacked(entry: Mapping[str, Any], digest: str | None = None) -> dict[str, Any]:
+    """The entry with its parts as nested dictionaries, as earlier versions stored it.
+
+    Parts that were packed are kept under the `digest` of the entry, and must not be changed then.
+    """
     stored = entry.get("model")
     if not isinstance(stored, np.ndarray) or stored.dtype != np.uint8 or stored.ndim != 1:
         return dict(entry)  # of an earlier version, or no model
+    parts = shared(digest and ("parts", digest), lambda: _parts(stored))
+    return {name: value for name, value in entry.items() if name != "model"} | parts
+
+
+def _parts(stored: NDArray[np.uint8]) -> dict[str, Any]:
+    """The parts in the bytes of an archive."""
     parts: dict[str, Any] = {"expression": {}}  # an empty dictionary has no path
     for path, value in _read(stored).items():
         _insert(parts, path.split("/"), value)
     if unknown := sorted(set(parts) - set(PARTS)):
         fail(f"it holds {unknown[0][:80]!r}, which is not one of {list(PARTS)}")
-    return {name: value for name, value in entry.items() if name != "model"} | parts
+    return parts
 
 
 def _leaves(parts: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from scivis._adata.results import Results
-from scivis._store.digest import digest_of
 from scivis._store.kept import borrowed
 from scivis._verbosity import bar
 from scivis.data._validation import ValidatedRows
@@ -39,14 +37,14 @@ def place(
     adata: AnnData, entry: Any, rows: Rows, keys: Keys, **options: Any
 ) -> Results:  # fmt: skip
     """Encoding, coordinates, clusters, probabilities and novelty of new cells."""
-    with borrowed(_kept_key(entry["model"], options), partial(load, adata, entry, **options)) as model:
+    with borrowed(_kept_key(entry.get("digest"), options), partial(load, adata, entry, **options)) as model:
         return _placed(model, rows, keys, adata.uns.get(f"{keys.uns}_colors"))
 
 
-def _kept_key(packed: Any, options: dict[str, Any]) -> Hashable | None:
-    """Under what a model is kept for the next call: its content. The user's own layers and learners are not kept."""
+def _kept_key(digest: Any, options: dict[str, Any]) -> Hashable | None:
+    """Under what a model is kept for the next call: the digest of its entry. The user's own layers and learners are not kept."""
     own = any(option is not None for option in options.values())
-    return None if own or not isinstance(packed, Mapping) else ("n2d", digest_of(packed))
+    return None if own or digest is None else ("n2d", digest)
 
 
 def _placed(model: N2D, rows: Rows, keys: Keys, colors: Any) -> Results:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from ._distances import Tensor
 
 # Added to the variance of a row: the default of Keras.
-_EPSILON = 1e-3
+EPSILON = 1e-3
 
 
 class NormalizedGelu(layers.LayerNormalization):
     """``gelu(layer_normalization(x))``. The weights are those of :class:`keras.layers.LayerNormalization`."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(epsilon=_EPSILON, name=name)
+        super().__init__(epsilon=EPSILON, name=name)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Activations, shape (rows, units)."""
@@ -48,7 +48,7 @@ def normalized_gelu(x: Tensor, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Cal
     array([[-0.159,  0.841]], dtype=float32)
     """
     centered = x - ops.mean(x, axis=-1, keepdims=True)
-    inverse_std = ops.rsqrt(ops.mean(ops.square(centered), axis=-1, keepdims=True) + _EPSILON)
+    inverse_std = ops.rsqrt(ops.mean(ops.square(centered), axis=-1, keepdims=True) + EPSILON)
     z = centered * inverse_std
     a = z * gamma + beta
     cdf = 0.5 + 0.5 * ops.erf(a * sqrt(0.5))

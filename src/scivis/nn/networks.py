@@ -185,7 +185,7 @@ def random_states(model: Model) -> list[Variable]:
 def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
     """Shapes of the encoder's weights, in any order, computed without building a network."""
     network, n_in, n_out = architecture.network, architecture.n_features, architecture.n_components
-    widths = _hidden_widths(network)
+    widths = hidden_widths(network)
     shapes = dense_shapes([n_in, *widths, n_out])
     if network in RESIDUAL_WIDTHS:
         # Each layer normalization has a scale and a shift.
@@ -193,7 +193,7 @@ def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
     return shapes + [(n_in, n_out)] * architecture.linear_path
 
 
-def _hidden_widths(network: Network) -> tuple[int, ...]:
+def hidden_widths(network: Network) -> tuple[int, ...]:
     """Widths of the hidden layers; none for a registered network, whose layers are not known before it is built."""
     if not isinstance(network, str):
         return tuple(network)
@@ -216,7 +216,7 @@ def check_network(network: object) -> None:
 def check_size(network: Network, n_components: int, n_features: int = 1) -> None:
     """Raise if an encoder would have more weights than can be trained, before memory is reserved for them."""
     check_widths(
-        (n_features, *_hidden_widths(network), n_components), f"network={network!r} and n_components={n_components}"
+        (n_features, *hidden_widths(network), n_components), f"network={network!r} and n_components={n_components}"
     )
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from scivis._adata.correction import check_correct, corrected_query
-from scivis._adata.expression import unpack_input
+from scivis._adata.expression import stored_input
 from scivis._adata.query import Prepare
 from scivis._adata.query_rows import query_rows
 from scivis._adata.representation import check_copy
 from scivis._adata.results import Results
 from scivis._adata.strangers import Strangers, find_strangers, unknown_labels
 from scivis._checks import check_choice, check_fraction, copy_or_inplace
-from scivis._methods import METHODS, anchor_model, entry_of, keys_of, method_name, reference_entry
+from scivis._methods import METHODS, anchor_model, keys_of, method_name, reference_entry, shared_entry
 from scivis.data._streaming import Rows
 from scivis.neighbors._stored_reference import unpack_reference
 
@@ -184,7 +184,7 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     results = METHODS[method].place(adata_ref, entry, rows, keys, **options)
     strangers = Strangers(Results())
     if keys.novelty in results.obs:
-        genes, stored = unpack_input(entry.get("expression", {})), unpack_reference(entry["model"])
+        genes, stored = stored_input(entry), unpack_reference(entry["model"])
         strangers = find_strangers(keys, stored, rows, results.obs[keys.novelty], genes)
     results |= strangers.results
     if unknown is not None:
@@ -209,6 +209,6 @@ def _check_call(use_rep: str | None, layer: str | None, min_genes: float, prepar
 
 def _coordinates(adata_ref: AnnData, key: str, rows_for: Callable[[Any], Rows]) -> NDArray[np.floating]:
     """Coordinates of the query on another embedding of the reference."""
-    entry = entry_of(adata_ref, key)
+    entry = shared_entry(adata_ref, key)
     keys = keys_of(entry, key)
     return METHODS[method_name(entry)].place(adata_ref, entry, rows_for(entry), keys).obsm[keys.obsm]
