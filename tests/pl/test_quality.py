@@ -37,6 +37,35 @@ def test_the_best_value_of_a_row_is_bold_and_darkest(measured):
     assert (np.take_along_axis(values, shares.argmax(axis=1)[:, None], axis=1)[:, 0] == values.max(axis=1)).all()
 
 
+def test_dots_and_bars_show_values_and_intervals_on_one_scale_per_row(measured):
+    ax = scivis.pl.quality(measured, show=False)
+    table = measured.uns["quality"]["table"]
+    n_rows = len(table) // 3
+    columns = np.tile(np.arange(3), n_rows)
+
+    def drawn(name):
+        return table[name].to_numpy().reshape(3, n_rows).T.ravel()
+
+    _, chance, bars = (np.array(lines.get_segments()) for lines in ax.collections)
+    [dots] = [line for line in ax.lines if len(line.get_xdata()) == 3 * n_rows]
+    for row in range(n_rows):
+        here = slice(3 * row, 3 * row + 3)
+        places = np.concatenate([lines[here, :, 0].T - columns[here] for lines in (chance[:, :1], bars)]).ravel()
+        places = np.append(places, dots.get_xdata()[here] - columns[here])
+        numbers = np.concatenate([drawn(name)[here] for name in ("chance", "low", "high", "value")])
+        assert_allclose(places, 0.8 * (numbers - numbers.min()) / np.ptp(numbers) - 0.4, atol=1e-6)
+
+
+def test_a_card_of_an_earlier_version_is_drawn_without_intervals(measured):
+    card = measured.uns["quality"]
+    measured.uns["quality"] = dict(card) | {"table": card["table"].drop(columns=["low", "high", "chance"])}
+    ax = scivis.pl.quality(measured, show=False)
+    assert not ax.collections
+    assert not ax.get_xlabel()
+    assert float(texts(ax)[0]) == pytest.approx(card["table"]["value"][0], abs=0.0005)
+    assert scivis.pl.distances(measured, "umap", show=False).get_title()
+
+
 @pytest.mark.parametrize("width", [3.3, 6.0])
 def test_values_do_not_touch_each_other_or_the_names(measured, width):
     figure, ax = plt.subplots(figsize=(width, 3), layout="constrained")

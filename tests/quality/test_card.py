@@ -9,7 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import silhouette_score
 
-from scivis._quality.card import measure_embeddings, pca, sample_cells
+from scivis._quality.card import measure_embeddings, pca
+from scivis._quality.samples import sample_cells
 
 # scikit-learn sorts distances in single precision: a few nearly equal ones change places.
 ROUNDING = 1e-5
@@ -23,8 +24,9 @@ def card(points, plane):
     codes = np.digitize(points[:, 0], [-0.8, 0, 0.5, 1.2])
     codes[::50] = -1
     samples = sample_cells(codes, 400, np.random.default_rng(0))
-    rows, bins = measure_embeddings(points, {"plane": plane, "itself": points}, codes, [5, 20], samples)
-    return rows, bins, codes, samples
+    maps, rng = {"plane": plane, "itself": points}, np.random.default_rng(1)
+    estimates, bins = measure_embeddings(points, maps, codes, [5, 20], samples, rng)
+    return [one.row() for one in estimates], bins, codes, samples
 
 
 def value(rows, measure, k=0):
@@ -53,6 +55,8 @@ def test_card_agrees_with_libraries_that_have_the_measure(points, plane, card, s
     found = [sorted_neighbors(x, 20)[0] for x in (points, plane)]
     recall = np.mean([len(set(a) & set(b)) / 20 for a, b in zip(*found, strict=True)])
     assert value(rows, "recall", 20) == pytest.approx(recall)
+    radii = [sorted_neighbors(x, 20)[1].mean(axis=1) for x in (points, plane)]
+    assert value(rows, "density", 20) == pytest.approx(spearmanr(*radii)[0], rel=1e-4)
 
 
 def test_all_measures_of_a_perfect_embedding_are_one(card):
@@ -82,8 +86,26 @@ def test_only_the_mantel_test_has_a_p_value(card):
 def test_few_classes_have_fewer_measures(points, plane, n_classes, missing):
     codes = np.arange(400) % n_classes
     samples = sample_cells(codes, 50, np.random.default_rng(0))
-    rows, _ = measure_embeddings(points, {"plane": plane}, codes, [5], samples)
-    assert {row.measure for row in rows if row.aspect == "labels"} == OF_LABELS - missing
+    found, _ = measure_embeddings(points, {"plane": plane}, codes, [5], samples, np.random.default_rng(1))
+    assert {row.measure for row in found if row.measure in OF_LABELS} == OF_LABELS - missing
+
+
+def test_values_lie_in_their_intervals(card):
+    rows, *_ = card
+    assert all(row.low <= row.value <= row.high for row in rows)
+    assert all(row.low < row.high for row in rows if row.basis == "plane")
+
+
+@pytest.mark.slow
+def test_a_map_whose_rows_are_in_random_order_is_as_good_as_chance(points, plane):
+    codes = np.arange(400) % 5
+    samples = sample_cells(codes, 400, np.random.default_rng(0))
+    maps = {str(seed): np.random.default_rng(seed).permutation(plane) for seed in range(20)}
+    found, _ = measure_embeddings(points, maps, codes, [5, 20], samples, np.random.default_rng(1))
+    for measure, k in {(one.measure, one.k) for one in found}:
+        values, chances = zip(*[(o.value, o.chance) for o in found if (o.measure, o.k) == (measure, k)], strict=True)
+        error = np.hypot(np.std(values), np.std(chances)) / np.sqrt(20)
+        assert np.mean(values) == pytest.approx(np.mean(chances), abs=4 * error), measure
 
 
 def test_samples_have_the_documented_sizes():

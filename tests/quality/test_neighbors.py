@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import spearmanr
 from sklearn.manifold import trustworthiness
 
 from scivis._quality.neighbors import (
-    density_correlation,
     nearest_neighbors,
     neighbor_ranks,
     neighbor_recall,
@@ -85,10 +83,3 @@ def test_ranks_among_landmarks_estimate_the_exact_ones(points, plane):
     [estimated] = neighbor_ranks(points, ALL, [found], ALL[::2])
     assert estimated.mean() == pytest.approx(exact.mean(), rel=0.02)
     assert np.corrcoef(estimated.ravel(), exact.ravel())[0, 1] > 0.98
-
-
-def test_density_correlation_is_the_rank_correlation_of_mean_distances(points, plane, sorted_neighbors):
-    before, after = sorted_neighbors(points, 10)[1], sorted_neighbors(plane, 10)[1]
-    expected = spearmanr(before.mean(axis=1), after.mean(axis=1))[0]
-    assert density_correlation(before, after) == pytest.approx(expected)
-    assert density_correlation(before, -before) == pytest.approx(-1)

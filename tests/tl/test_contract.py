@@ -87,8 +87,8 @@ TOOLS = {
     "quality": Tool(
         "quality",
         {"basis": "umap", "n_cells": 50},
-        {"uns": {"quality"}, "obs": {"umap_trust"}},
-        {"uns": {"other"}, "obs": {"other_umap_trust"}},
+        {"uns": {"quality"}, "obs": {"umap_trust", "umap_untrusted"}},
+        {"uns": {"other"}, "obs": {"other_umap_trust", "other_umap_untrusted"}},
     ),
 }
 every_tool = pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)

@@ -59,7 +59,7 @@ def test_the_reference_is_the_first_two_principal_components(adata, measured):
 
 def test_the_table_has_one_row_per_embedding_and_measure(measured):
     rows = table(measured)
-    assert list(rows.columns) == ["basis", "aspect", "measure", "k", "value", "p"]
+    assert list(rows.columns) == ["basis", "aspect", "measure", "k", "value", "low", "high", "chance", "p"]
     assert rows["basis"].unique().tolist() == ["PCA", "X_umap"]
     assert not rows.duplicated(["basis", "measure", "k"]).any()
     assert rows["value"].between(-1, 1).all()
@@ -161,6 +161,19 @@ def test_a_card_from_a_file_can_be_plotted(measured, tmp_path, write):
     assert scivis.pl.quality(again, show=False).get_xticklabels()[1].get_text() == "umap"
     assert len(scivis.pl.distances(again, show=False)) == 2
     assert scivis.pl.trust(again, show=False).get_title()
+
+
+def test_cells_at_random_places_are_untrusted(adata):
+    moved = np.random.default_rng(0).choice(700, 100, replace=False)
+    adata.obsm["X_moved"] = adata.obsm["X_umap"].copy()
+    adata.obsm["X_moved"][moved] = adata.obsm["X_umap"][np.random.default_rng(1).choice(700, 100)]
+    scivis.tl.quality(adata, ["umap", "moved"], n_neighbors=[10], **CHEAP)
+    assert adata.obs["moved_untrusted"].dtype == bool
+    untrusted = adata.obs["moved_untrusted"].to_numpy()
+    assert untrusted[moved].mean() > 4 * untrusted.mean()
+    assert adata.obs["umap_untrusted"].mean() < 0.1
+    trust = adata.obs["moved_trust"]
+    assert trust[untrusted].max() < trust[~untrusted].min()
 
 
 def test_messages_name_embeddings_and_representation(adata):

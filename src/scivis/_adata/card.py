@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from scivis._quality.card import Measure
 from scivis._quality.distances import DistanceBins
+from scivis._quality.estimates import Measure
 from scivis._store.schema import UnusableModelError, plain_array
 
 from .maps import find_keys
@@ -19,17 +19,30 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scivis._quality.estimates import Estimate
+
 # Name of the reference in every card.
 PCA = "PCA"
+# Columns that cards of earlier versions do not have.
+_LATER = ("low", "high", "chance")
 
 
 def trust_key(key: str, basis: str) -> str:
     """Column of `.obs` for the trust of each cell."""
-    name = f"{basis.removeprefix('X_')}_trust"
+    return _column(key, basis, "trust")
+
+
+def untrusted_key(key: str, basis: str) -> str:
+    """Column of `.obs` for the cells whose trust is no better than chance."""
+    return _column(key, basis, "untrusted")
+
+
+def _column(key: str, basis: str, what: str) -> str:
+    name = f"{basis.removeprefix('X_')}_{what}"
     return name if key == "quality" else f"{key}_{name}"
 
 
-def pack_card(measures: Sequence[Measure], bins: Mapping[str, DistanceBins]) -> dict[str, Any]:
+def pack_card(estimates: Sequence[Estimate], bins: Mapping[str, DistanceBins]) -> dict[str, Any]:
     """The card as a dictionary that can be written to h5ad and zarr."""
     first = next(iter(bins.values()))
     distances = {
@@ -38,15 +51,17 @@ def pack_card(measures: Sequence[Measure], bins: Mapping[str, DistanceBins]) -> 
         "quantiles": np.stack([one.quantiles for one in bins.values()]),
         "counts": first.counts,
     }
-    return {"table": pd.DataFrame(measures, columns=list(Measure._fields)), "distances": distances}
+    rows = [one.row() for one in estimates]
+    return {"table": pd.DataFrame(rows, columns=list(Measure._fields)), "distances": distances}
 
 
 def read_table(adata: AnnData, key: str) -> pd.DataFrame:
-    """Table of the measures of a card."""
-    table, columns = _get(adata, key, "table"), list(Measure._fields)
+    """Table of the measures of a card; intervals and chance are NaN in cards of earlier versions."""
+    table, columns = _get(adata, key, "table"), [name for name in Measure._fields if name not in _LATER]
     if not isinstance(table, pd.DataFrame) or not set(columns) <= set(table.columns) or not len(table):
         _fail(key, f"its table does not have the columns {columns}")
-    if not all(pd.api.types.is_numeric_dtype(table[name]) for name in ("k", "value", "p")):
+    table = table.assign(**{name: np.nan for name in _LATER if name not in table})
+    if not all(pd.api.types.is_numeric_dtype(table[name]) for name in ("k", "value", *_LATER, "p")):
         _fail(key, "its table holds text in place of numbers")
     return table.assign(**{name: table[name].astype(str) for name in ("basis", "aspect", "measure")})
 

@@ -23,12 +23,17 @@ def triplet_accuracy(x: Matrix, z: Matrix, triplets: NDArray[np.integer]) -> flo
 
     0.5 is chance. As in Wang et al. (PaCMAP), Journal of Machine Learning Research 22, 201, 2021.
     """
+    return float(np.mean(kept_triplets(x, z, triplets)))
+
+
+def kept_triplets(x: Matrix, z: Matrix, triplets: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Whether `x` and `z` agree which of two cells is nearer to a third, for each triplet, shape (n,)."""
 
     def first_is_nearer(points: Matrix) -> NDArray[np.bool_]:
         i, j, l = (points[rows] for rows in triplets)
         return np.square(i - j).sum(axis=1) < np.square(i - l).sum(axis=1)
 
-    return float(np.mean(first_is_nearer(x) == first_is_nearer(z)))
+    return first_is_nearer(x) == first_is_nearer(z)
 
 
 def distance_correlations(before: Matrix, after: Matrix) -> tuple[float, float]:
@@ -58,7 +63,7 @@ class DistanceBins:
 def bin_distances(before: Matrix, after: Matrix, n_bins: int = N_BINS) -> DistanceBins:
     """Distances `after` in bins of the distances `before`."""
     edges = np.linspace(np.min(before), np.max(before), n_bins + 1)
-    bins = np.digitize(before, edges[1:-1])
+    bins = np.digitize(before, edges[1:-1]).astype(np.min_scalar_type(n_bins))  # small integers are sorted faster
     counts = np.bincount(bins, minlength=n_bins)
     # Sorting once is faster than searching all distances for each bin.
     groups = np.split(np.asarray(after)[np.argsort(bins, kind="stable")], np.cumsum(counts)[:-1])

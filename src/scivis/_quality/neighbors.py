@@ -1,4 +1,4 @@
-"""Preservation of nearest neighbors and of local density."""
+"""Preservation of nearest neighbors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import KDTree
-from scipy.stats import spearmanr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +45,13 @@ def _search(x: Matrix, queries: Matrix, k: int) -> tuple[Matrix, Rows]:
 
 def neighbor_recall(before: Rows, after: Rows) -> float:
     """Mean share of the neighbors in each row of `before` that are in the same row of `after`."""
-    pairs = zip(before, after, strict=True)
-    return float(np.mean([len(set(old) & set(new)) / len(old) for old, new in pairs]))
+    return float(shared_neighbors(before, after).mean())
+
+
+def shared_neighbors(before: Rows, after: Rows) -> Matrix:
+    """Share of the neighbors in each row of `before` that are in the same row of `after`, shape (rows,)."""
+    pairs = zip(np.asarray(before).tolist(), np.asarray(after).tolist(), strict=True)
+    return np.array([len(set(old).intersection(new)) / len(old) for old, new in pairs])
 
 
 def neighbor_ranks(x: Matrix, cells: Rows, neighbors: Sequence[Rows], landmarks: Rows) -> list[Matrix]:
@@ -100,11 +104,3 @@ def trust_from_ranks(ranks: Matrix, n: int) -> Matrix:
     """
     k = ranks.shape[1]
     return 1 - 2 * np.maximum(ranks - k, 0).sum(axis=1) / (k * (2 * n - 3 * k - 1))
-
-
-def density_correlation(before: Matrix, after: Matrix) -> float:
-    """Spearman correlation of the mean distances to neighbors, each of shape (cells, k), before and after.
-
-    As for densMAP (Narayan et al., Nature Biotechnology 39, 765, 2021), but with unweighted means.
-    """
-    return float(spearmanr(np.mean(before, axis=1), np.mean(after, axis=1))[0])

@@ -28,6 +28,8 @@ _NAMES = {
     "centroids_pearson": "class distances, Pearson r", "centroids_spearman": "class distances, Spearman ρ",
 }  # fmt: skip
 _BLUE = "#30588c"
+# Width of the scale below each number, in columns.
+_STRIP = 0.8
 # Letters that fit over a column.
 _MAX_NAME = 8
 
@@ -45,7 +47,9 @@ def quality(
     """Plot the quality card as a heatmap, with one row per measure and one column per embedding.
 
     In each row, the best embedding is darkest with its value in bold, and the worst is white, whatever their difference:
-    read the values. All measures are 1 for a perfect embedding; :func:`scivis.tl.quality` describes them.
+    read the values. Below each number, a dot shows the value, a bar its 95 % interval, and a thin line the value of a map that
+    knows nothing of the cells, all on one scale for each row. All measures are 1 for a perfect embedding;
+    :func:`scivis.tl.quality` describes them. Cards of earlier versions have numbers only.
 
     Parameters
     ----------
@@ -84,28 +88,36 @@ def quality(
     """
     table = read_table(adata, key)
     names = select_bases(list(table["basis"].unique()), basis)
-    values, aspects = _arrange(table, names)
-    axes = new_axes(3.2 + 0.75 * len(names), 0.6 + 0.27 * len(values), ax)
-    _plot_values(axes, values.to_numpy())
-    labels = [name.removeprefix("X_") for name in names]
-    axes.set_xticks(range(len(names)), labels)
-    axes.set_yticks(range(len(values)), values.index)
-    if max(map(len, labels)) > _MAX_NAME:
-        axes.set_xticks(range(len(names)), labels, rotation=30, ha="left")
+    columns, aspects = _arrange(table, names)
+    labels, values = columns["value"].index, columns["value"].to_numpy()
+    has_intervals = columns["low"].notna().to_numpy().any()
+    axes = new_axes(3.2 + 0.75 * len(names), 0.6 + (0.34 if has_intervals else 0.27) * len(values), ax)
+    _plot_values(axes, values, raised=has_intervals)
+    if has_intervals:
+        _plot_intervals(axes, *(columns[name].to_numpy() for name in ("value", "low", "high", "chance")))
+    bases = [name.removeprefix("X_") for name in names]
+    axes.set_xticks(range(len(names)), bases)
+    axes.set_yticks(range(len(values)), labels)
+    if max(map(len, bases)) > _MAX_NAME:
+        axes.set_xticks(range(len(names)), bases, rotation=30, ha="left")
     _plot_aspects(axes, aspects)
     _fit_texts(axes, values.shape)
     return finish("quality", axes, show=show, save=save, return_fig=return_fig, ax=ax)
 
 
-def _arrange(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Values, measures × embeddings, and the aspect of each measure."""
+def _arrange(table: pd.DataFrame, names: list[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Values, intervals and chance, measures × embeddings, and the aspect of each measure."""
     pairs = zip(table["measure"], table["k"], strict=True)
     table = table.assign(row=[_NAMES.get(name, name) + (f", k = {k}" if k else "") for name, k in pairs])
-    values = table.pivot_table("value", "row", "basis", sort=False)
-    return values.reindex(index=table["row"].unique(), columns=names), table.drop_duplicates("row")["aspect"].tolist()
+    rows = table["row"].unique()
+    columns = {
+        name: table.pivot_table(name, "row", "basis", sort=False).reindex(index=rows, columns=names)
+        for name in ("value", "low", "high", "chance")
+    }
+    return columns, table.drop_duplicates("row")["aspect"].tolist()
 
 
-def _plot_values(ax: Axes, values: NDArray[np.float64]) -> None:
+def _plot_values(ax: Axes, values: NDArray[np.float64], *, raised: bool) -> None:
     """Plot the values on a color scale from the worst to the best of each row."""
     low, high = np.nanmin(values, axis=1, keepdims=True), np.nanmax(values, axis=1, keepdims=True)
     share = (values - low) / np.where(high > low, high - low, 1)
@@ -113,10 +125,33 @@ def _plot_values(ax: Axes, values: NDArray[np.float64]) -> None:
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1.8, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         weight = "bold" if share[i, j] == 1 else "normal"
-        ax.text(j, i, f"{value:.3f}", ha="center", va="center", weight=weight)
+        ax.text(j, i - 0.14 * raised, f"{value:.3f}", ha="center", va="center", weight=weight)
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
     ax.spines[:].set_visible(False)
     ax.grid(visible=False)  # the settings of scanpy switch it on
+
+
+def _plot_intervals(
+    ax: Axes,
+    values: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    chance: NDArray[np.float64],
+) -> None:
+    """Plot a dot with whiskers below each number, and a line at chance, on one scale for each row."""
+    start = np.nanmin(np.hstack([low, values, chance]), axis=1, keepdims=True)
+    length = np.nanmax(np.hstack([high, values, chance]), axis=1, keepdims=True) - start
+    rows, columns = (grid.ravel() for grid in np.indices(values.shape))
+
+    def place(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        return columns + (_STRIP * ((numbers - start) / np.where(length > 0, length, 1) - 0.5)).ravel()
+
+    middle = rows + 0.27
+    ax.hlines(middle, columns - _STRIP / 2, columns + _STRIP / 2, color="#bbbbbb", linewidth=0.4)
+    ax.vlines(place(chance), middle - 0.14, middle + 0.14, color="#666666", linewidth=0.8)
+    ax.hlines(middle, place(low), place(high), color="black", linewidth=1.6)
+    ax.plot(place(values), middle, ".", color="black", markersize=4, markeredgewidth=0)
+    ax.set_xlabel("dot and bar: value, 95 % interval; thin line: chance", loc="right")
 
 
 def _plot_aspects(ax: Axes, aspects: list[str]) -> None:
@@ -135,7 +170,7 @@ def _fit_texts(ax: Axes, shape: tuple[int, int]) -> None:
     # Texts take room from the Axes, by their letters: 28 of a name, and 6 of each value.
     width, height = (1.3 * 72 * length / ax.figure.dpi - 36 for length in (box.width, box.height))
     size = min(8.3, width / (0.55 * 28 + 0.6 * 6 * ncols), height / (1.25 * n_rows))
-    for text in (*ax.texts, *ax.get_yticklabels()):
+    for text in (*ax.texts, *ax.get_yticklabels(), ax.xaxis.label):
         text.set_fontsize(size)
     for text in ax.get_xticklabels():
         text.set_fontsize(1.2 * size)

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scivis._adata.card import PCA, pack_card, trust_key
+from scivis._adata.card import PCA, pack_card, trust_key, untrusted_key
 from scivis._adata.keys import check_key
 from scivis._adata.labels import read_classes
 from scivis._adata.maps import basis_keys
 from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
 from scivis._checks import check_integer, check_n_cells, is_integer
-from scivis._quality.card import measure_embeddings, pca, sample_cells
+from scivis._quality.card import measure_embeddings, pca
+from scivis._quality.chance import no_better_than_chance, trust_limit
 from scivis._quality.per_cell import per_cell_trust
+from scivis._quality.samples import sample_cells
 from scivis._random import recorded_seed, seed_from
 from scivis.data._reading import read_rows
 
@@ -50,8 +52,8 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
 
     No embedding in two dimensions keeps everything: methods that keep neighbors lose distances, and the reverse. The
     quality card therefore holds many measures. All embeddings are measured on the same random samples, together with the
-    first two principal components as reference. All measures are 1 for a perfect embedding.
-    :func:`scivis.pl.quality` plots the card.
+    first two principal components as reference. All measures are 1 for a perfect embedding. Each has a 95 % interval, and
+    the value of a map that knows nothing beside it. :func:`scivis.pl.quality` plots the card.
 
     =========== ==================== =====================================================================================
     aspect      measure              meaning
@@ -95,7 +97,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
         or the largest that is.
     n_cells
         Number of random cells for neighbors, densities, distances and silhouette. Their neighbors are searched among all
-        cells. The standard error of a share is below 0.5 / √n_cells.
+        cells. More cells make the intervals shorter: the standard error of a share is below 0.5 / √n_cells.
     random_state
         Seed of the samples: an integer, or a NumPy generator or `RandomState`; `None` gives others in each call.
     rng
@@ -111,11 +113,14 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
 
     `adata.uns['quality' | key_added]` : :class:`dict`
         `table`, a :class:`pandas.DataFrame` with one row per embedding and measure, and the columns `basis`, `aspect`,
-        `measure`, `k` (0 if there is none), `value` and `p` (NaN without a test); `distances`, for
-        :func:`scivis.pl.distances`; and `params`.
+        `measure`, `k` (0 if there is none), `value`, `low` and `high` (95 % interval), `chance` (value of a map that knows
+        nothing) and `p` (NaN without a test); `distances`, for :func:`scivis.pl.distances`; and `params`.
     `adata.obs['<name>_trust' | key_added + '_<name>_trust']` : :class:`pandas.Series` (float32)
         For each embedding, named without `X_`, the trust in the neighbors of each cell: its term of trustworthiness for the
         smallest k.
+    `adata.obs['<name>_untrusted' | key_added + '_<name>_untrusted']` : :class:`pandas.Series` (bool)
+        Whether the trust of a cell is no better than chance: not larger than that of 95 % of cells with random neighbors.
+        Do not read the place of these cells.
 
     Raises
     ------
@@ -129,6 +134,19 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     Ranks, for trustworthiness and continuity, are exact up to 10,000 cells and estimated from 10,000 cells above. The trust
     of single cells is always estimated from 500 cells. There are 20,000 triplets, and at most 40,000 cells for the
     classifier.
+
+    **Intervals** are those of the bootstrap, with 500 resamples (Efron and Tibshirani, An Introduction to the Bootstrap,
+    1993). What is drawn with replacement are the sampled cells for neighbors, density, distances and silhouette; the triplets;
+    the classified cells for accuracy; and the cells of each class for the distances between classes. All embeddings have the same
+    resamples. Shares and means are averaged over the resample. A correlation changes by the mean influence of the resampled
+    cells (Devlin et al., 1975, for Pearson's r; Croux and Dehon, 2010, for Spearman's ρ; a cell's influence on distances is
+    that of its pairs, Hoeffding, 1948). The intervals say how much a value depends on which cells were sampled. They do not
+    cover another run of the method: a map with another seed can differ by more.
+
+    **Chance** is the expected value if the rows of the map are in random order: k / (n − 1) for recall, about 0.5 for
+    trustworthiness, continuity and triplets, 0 for correlations between cells. The measures of labels by chance are computed with
+    shuffled labels, those of the distances between classes 20 times. Those are not 0: on a map in random order, small classes
+    lie off the center, as they often do in the data.
 
     Examples
     --------
@@ -159,17 +177,20 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     representation = choose_representation(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
     x = _read_varied(representation)
     logg.info(f"    comparing {', '.join(embeddings)} with {representation.description}")
-    sampling, per_cell = np.random.default_rng(random_state).spawn(2)
+    sampling, per_cell, resampling = np.random.default_rng(random_state).spawn(3)
     samples = sample_cells(codes, n_cells, sampling)
-    measures, bins = measure_embeddings(x, {PCA: pca(x)} | embeddings, codes, ks, samples)
+    estimates, bins = measure_embeddings(x, {PCA: pca(x)} | embeddings, codes, ks, samples, resampling)
     trust = per_cell_trust(x, embeddings, ks[0], per_cell)
+    limit = trust_limit(ks[0], adata.n_obs, per_cell)
 
     params = representation.params() | {"n_features": x.shape[1], "n_neighbors": np.array(ks)}
     params |= {"n_cells": min(n_cells, adata.n_obs)} | recorded_seed(random_state)
     params |= {"labels": classes.key, "n_classes": len(classes.categories)} if classes else {}
     columns = {trust_key(key, name): values for name, values in trust.items()}
     notes = ((key, "quality card (adata.uns)"), *((name, "trust of each cell (adata.obs)") for name in columns))
-    results = Results(uns={key: {"params": params, **pack_card(measures, bins)}}, obs=columns, notes=notes)
+    untrusted = {untrusted_key(key, name): no_better_than_chance(values, limit) for name, values in trust.items()}
+    notes += tuple((name, "cells whose trust is no better than chance (adata.obs)") for name in untrusted)
+    results = Results(uns={key: {"params": params, **pack_card(estimates, bins)}}, obs=columns | untrusted, notes=notes)
     logg.info("    finished", time=start, deep=f"added\n{results.write(adata)}")
     return adata if copy else None
 
