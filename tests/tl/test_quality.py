@@ -158,9 +158,28 @@ def test_a_card_from_a_file_can_be_plotted(measured, tmp_path, write):
     getattr(measured, f"write_{write}")(path)
     again = getattr(ad, f"read_{write}")(path)
     assert_frame_equal(table(again), table(measured), check_dtype=False)
+    stored, written = (cells.uns["quality"]["advice"]["labels"] for cells in (again, measured))
+    assert {name: stored[name] for name in written} == written
     assert scivis.pl.quality(again, show=False).get_xticklabels()[1].get_text() == "umap"
     assert len(scivis.pl.distances(again, show=False)) == 2
     assert scivis.pl.trust(again, show=False).get_title()
+
+
+def test_advice_is_given_for_the_purpose_or_for_each(adata):
+    sc.settings.logfile = log = io.StringIO()
+    sc.settings.verbosity = 2
+    scivis.tl.quality(adata, "umap", **CHEAP)
+    advice = adata.uns["quality"]["advice"]
+    assert list(advice) == ["neighbors", "layout", "density"]
+    assert {one["show"] for one in advice.values()} <= {"PCA", "X_umap"}
+    assert all(one["text"] in log.getvalue() for one in advice.values())
+    assert advice["layout"]["cautions"] not in log.getvalue()
+    found = value(adata, "PCA", "triplets") - value(adata, "X_umap", "triplets")
+    assert advice["layout"]["difference"] == pytest.approx(abs(found))
+    scivis.tl.quality(adata, "umap", labels="louvain", purpose="labels", **CHEAP)
+    assert list(adata.uns["quality"]["advice"]) == ["labels"]
+    scivis.tl.quality(adata, "umap", purpose="layout", **CHEAP)
+    assert all(line in log.getvalue() for line in advice["layout"]["cautions"].splitlines())
 
 
 def test_cells_at_random_places_are_untrusted(adata):
@@ -208,6 +227,8 @@ def test_no_backend_is_loaded(fresh_process):
         ({"n_neighbors": 0}, ValueError, "n_neighbors=0"),
         ({"n_neighbors": [2.5]}, ValueError, r"n_neighbors=2.5"),
         ({"n_neighbors": []}, ValueError, "n_neighbors is empty"),
+        ({"purpose": "beauty"}, ValueError, "purpose='beauty' is not one of"),
+        ({"purpose": "labels"}, ValueError, "purpose='labels' needs classes"),
         ({"n_cells": 0}, ValueError, "n_cells=0"),
         ({"n_cells": 1}, ValueError, "n_cells=1"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scivis._quality.advice import Advice
     from scivis._quality.estimates import Estimate
 
 # Name of the reference in every card.
@@ -53,6 +55,14 @@ def pack_card(estimates: Sequence[Estimate], bins: Mapping[str, DistanceBins]) -
     }
     rows = [one.row() for one in estimates]
     return {"table": pd.DataFrame(rows, columns=list(Measure._fields)), "distances": distances}
+
+
+def pack_advice(advice: Mapping[str, Advice]) -> dict[str, Any]:
+    """Advice for each purpose as dictionaries of strings and numbers that can be written to h5ad and zarr."""
+    return {
+        purpose: asdict(one) | {"sure": np.bool_(one.sure), "cautions": "\n".join(one.cautions)}
+        for purpose, one in advice.items()
+    }
 
 
 def read_table(adata: AnnData, key: str) -> pd.DataFrame:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from scivis._adata.card import PCA, pack_card, trust_key, untrusted_key
+from scivis._adata.card import PCA, pack_advice, pack_card, trust_key, untrusted_key
 from scivis._adata.keys import check_key
 from scivis._adata.labels import read_classes
 from scivis._adata.maps import basis_keys
 from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
-from scivis._checks import check_integer, check_n_cells, is_integer
+from scivis._checks import check_choice, check_integer, check_n_cells, is_integer
+from scivis._quality.advice import advise
 from scivis._quality.card import measure_embeddings, pca
 from scivis._quality.chance import no_better_than_chance, trust_limit
 from scivis._quality.per_cell import per_cell_trust
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scivis._adata.representation import Representation
+    from scivis._quality.advice import Advice
     from scivis._random import RandomState, Rng
 
 _DEFAULT_NEIGHBORS = (15, 50, 150)
+Purpose = Literal["neighbors", "layout", "density", "labels"]
 
 
 def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddings keyword-only)
@@ -43,6 +46,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     labels: str | pd.Series | None = None,
     n_neighbors: Sequence[int] | None = None,
     n_cells: int = 2000,
+    purpose: Purpose | None = None,
     random_state: RandomState = 0,
     rng: Rng = None,
     key_added: str | None = None,
@@ -98,6 +102,10 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     n_cells
         Number of random cells for neighbors, densities, distances and silhouette. Their neighbors are searched among all
         cells. More cells make the intervals shorter: the standard error of a share is below 0.5 / √n_cells.
+    purpose
+        What the map is to show, for the advice: `neighbors` (which cells are similar; decided by `recall` for the smallest k),
+        `layout` (how cells and groups are arranged; `triplets`), `density` (where cells are dense; `density` for the smallest
+        k), or `labels` (how well classes are separated; `accuracy`). Default: a sentence for each of them.
     random_state
         Seed of the samples: an integer, or a NumPy generator or `RandomState`; `None` gives others in each call.
     rng
@@ -114,7 +122,11 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     `adata.uns['quality' | key_added]` : :class:`dict`
         `table`, a :class:`pandas.DataFrame` with one row per embedding and measure, and the columns `basis`, `aspect`,
         `measure`, `k` (0 if there is none), `value`, `low` and `high` (95 % interval), `chance` (value of a map that knows
-        nothing) and `p` (NaN without a test); `distances`, for :func:`scivis.pl.distances`; and `params`.
+        nothing) and `p` (NaN without a test); `distances`, for :func:`scivis.pl.distances`; `advice`; and `params`.
+
+        `advice[purpose]` is a dictionary with the embedding to `show`, the next best (`other`), the `difference` between both
+        with its 95 % interval (`low`, `high`), whether it is larger than its error (`sure`), the advice as `text`, and
+        `cautions`: what not to read off the embedding, one sentence per line. The text is logged, too.
     `adata.obs['<name>_trust' | key_added + '_<name>_trust']` : :class:`pandas.Series` (float32)
         For each embedding, named without `X_`, the trust in the neighbors of each cell: its term of trustworthiness for the
         smallest k.
@@ -131,6 +143,10 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
 
     Notes
     -----
+    **Advice.** The embedding with the best value of the measure that decides is recommended. Its difference to the next best,
+    the PCA included, is compared with its error in the same resamples (see below). If not even its interval is above chance, none is
+    recommended. The cautions name measures that are less than half of the way from chance to 1.
+
     Ranks, for trustworthiness and continuity, are exact up to 10,000 cells and estimated from 10,000 cells above. The trust
     of single cells is always estimated from 500 cells. There are 20,000 triplets, and at most 40,000 cells for the
     classifier.
@@ -169,6 +185,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     key = "quality" if key_added is None else key_added
     check_key(key)
     ks = _neighbor_numbers(n_neighbors, adata.n_obs)
+    purposes = _purposes(purpose, has_labels=labels is not None)
     classes = None if labels is None else read_classes(adata, labels)
     codes = np.full(adata.n_obs, -1) if classes is None else classes.values
     embeddings = _read_embeddings(adata, basis)
@@ -190,9 +207,25 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     notes = ((key, "quality card (adata.uns)"), *((name, "trust of each cell (adata.obs)") for name in columns))
     untrusted = {untrusted_key(key, name): no_better_than_chance(values, limit) for name, values in trust.items()}
     notes += tuple((name, "cells whose trust is no better than chance (adata.obs)") for name in untrusted)
-    results = Results(uns={key: {"params": params, **pack_card(estimates, bins)}}, obs=columns | untrusted, notes=notes)
+    shares = {name: float(untrusted[untrusted_key(key, name)].mean()) for name in embeddings}
+    advice: dict[str, Advice] = {one: found for one in purposes if (found := advise(estimates, one, shares))}
+    card = {"params": params, **pack_card(estimates, bins), "advice": pack_advice(advice)}
+    results = Results(uns={key: card}, obs=columns | untrusted, notes=notes)
+    for one in advice.values():
+        logg.info("".join(f"    {line}\n" for line in (one.text, *(one.cautions if purpose else ()))).rstrip())
     logg.info("    finished", time=start, deep=f"added\n{results.write(adata)}")
     return adata if copy else None
+
+
+def _purposes(purpose: Purpose | None, *, has_labels: bool) -> tuple[Purpose, ...]:
+    """The purposes to give advice for."""
+    if purpose is None:
+        return get_args(Purpose)
+    check_choice("purpose", purpose, get_args(Purpose))
+    if purpose == "labels" and not has_labels:
+        msg = "purpose='labels' needs classes: give a key of adata.obs as `labels`."
+        raise ValueError(msg)
+    return (purpose,)
 
 
 def _neighbor_numbers(n_neighbors: Sequence[int] | None, n_cells: int) -> list[int]:
