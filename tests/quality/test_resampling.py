@@ -6,7 +6,15 @@ from numpy.testing import assert_allclose
 from scipy.spatial.distance import pdist
 from scipy.stats import pearsonr, rankdata, spearmanr
 
-from scivis._quality.resampling import interval, pair_terms, pearson_terms, resampled_means, spearman_terms
+from scivis._quality.resampling import (
+    interval,
+    pair_terms,
+    pearson_terms,
+    resampled_counts,
+    resampled_means,
+    resampled_medians,
+    spearman_terms,
+)
 
 
 def correlated(rng, rho, n=300):
@@ -20,6 +28,13 @@ def test_resampled_means_have_the_standard_error_of_a_mean():
     assert means.shape == (500, 2)
     assert_allclose(means.mean(axis=0), terms.mean(axis=0), atol=0.05)
     assert_allclose(means.std(axis=0), terms.std(axis=0) / 20, rtol=0.1)
+
+
+def test_resampled_medians_are_the_medians_of_the_resamples():
+    values = np.random.default_rng(0).normal(size=101)
+    medians = resampled_medians(values, np.random.default_rng(1))
+    counts = np.vstack(list(resampled_counts(101, np.random.default_rng(1)))).astype(int)
+    assert_allclose(medians, [np.median(np.repeat(values, row)) for row in counts])
 
 
 def test_all_columns_are_resampled_alike():

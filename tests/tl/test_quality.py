@@ -182,6 +182,21 @@ def test_advice_is_given_for_the_purpose_or_for_each(adata):
     assert all(line in log.getvalue() for line in advice["layout"]["cautions"].splitlines())
 
 
+@pytest.mark.slow
+def test_the_mixing_of_batches_is_measured_where_scib_metrics_is_installed(adata):
+    pytest.importorskip("scib_metrics")
+    adata.obs["mixed"] = pd.Categorical(np.arange(700) % 2)
+    adata.obs["apart"] = np.where(adata.obsm["X_umap"][:, 0] > np.median(adata.obsm["X_umap"][:, 0]), "a", "b")
+    for key in ("mixed", "apart"):
+        scivis.tl.quality(adata, "umap", batch_key=key, key_added=key, **CHEAP)
+    rows = {key: table(adata, key).query("basis == 'X_umap' and aspect == 'batches'") for key in ("mixed", "apart")}
+    assert list(rows["mixed"]["measure"]) == ["ilisi", "kbet"]
+    assert (rows["mixed"]["value"] > 0.8).all()
+    assert (rows["apart"]["high"] < rows["apart"]["chance"]).all()
+    names = [text.get_text() for text in scivis.pl.quality(adata, key="apart", show=False).get_yticklabels()]
+    assert names[-2:] == ["batches mixed, iLISI, k = 90", "batches mixed, kBET, k = 50"]
+
+
 def test_cells_at_random_places_are_untrusted(adata):
     moved = np.random.default_rng(0).choice(700, 100, replace=False)
     adata.obsm["X_moved"] = adata.obsm["X_umap"].copy()
@@ -229,6 +244,8 @@ def test_no_backend_is_loaded(fresh_process):
         ({"n_neighbors": []}, ValueError, "n_neighbors is empty"),
         ({"purpose": "beauty"}, ValueError, "purpose='beauty' is not one of"),
         ({"purpose": "labels"}, ValueError, "purpose='labels' needs classes"),
+        ({"batch_key": "donor"}, KeyError, "batch_key='donor' is not in adata.obs"),
+        ({"batch_key": "one"}, ValueError, "batch_key='one' holds fewer than two batches"),
         ({"n_cells": 0}, ValueError, "n_cells=0"),
         ({"n_cells": 1}, ValueError, "n_cells=1"),
     ],
@@ -239,6 +256,7 @@ def test_invalid_arguments_are_rejected_and_adata_is_unchanged(adata, arguments,
     adata.obsm["X_hole"] = adata.obsm["X_umap"].copy()
     adata.obsm["X_hole"][3] = np.nan
     adata.obsm["PCA"] = adata.obsm["X_umap"]
+    adata.obs["one"] = "a"
     before = contents(adata)
     with pytest.raises(error, match=message):
         scivis.tl.quality(adata, **({"basis": "umap"} | arguments))

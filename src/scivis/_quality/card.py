@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from scipy.stats import rankdata
 
+from .batches import batch_measures
 from .chance import chance_recall, chance_trust
 from .class_measures import class_measures
 from .distances import DistanceBins, bin_distances, kept_triplets
@@ -40,19 +41,23 @@ def measure_embeddings(
     n_neighbors: Sequence[int],
     samples: Samples,
     rng: np.random.Generator,
+    batches: Codes | None = None,
 ) -> tuple[list[Estimate], dict[str, DistanceBins]]:
     """All measures of all embeddings, and their distances in bins of those in the representation, both by name.
 
     `codes` are the classes from 0 without gaps, −1 for unlabeled cells, shape (n,). Each k in `n_neighbors` is below n / 2.
     `rng` draws the resamples. Each kind of resample has a generator of its own, so that values of an embedding do not depend
-    on what else is measured.
+    on what else is measured. `batches` are codes of batches, for their mixing among up to 10,000 cells.
     """
-    of_cells, of_triplets, of_labels = rng.spawn(3)
+    of_cells, of_triplets, of_labels, of_batches = rng.spawn(4)
     before = pdist(x[samples.cells])
     terms = [*_neighbor_terms(x, embeddings, n_neighbors, samples), *_distance_terms(before, embeddings, samples)]
     found = list(resample(terms, of_cells))
     found += resample(_triplet_terms(x, embeddings, samples), of_triplets)
     found += class_measures(x, embeddings, codes, samples, of_labels) if codes.max(initial=-1) > 0 else []
+    if batches is not None:
+        rows = samples.landmarks[batches[samples.landmarks] >= 0]
+        found += batch_measures({basis: z[rows] for basis, z in embeddings.items()}, batches[rows], of_batches)
     bases, measures = list(embeddings), list(ASPECTS)
     found.sort(key=lambda one: (bases.index(one.basis), measures.index(one.measure), one.k))
     return found, {basis: bin_distances(before, pdist(z[samples.cells])) for basis, z in embeddings.items()}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ASPECTS = {
     "recall": "local", "trustworthiness": "local", "continuity": "local", "density": "density", "triplets": "global",
     "spearman": "global", "pearson": "global", "accuracy": "labels", "silhouette": "labels",
-    "nearest_classes": "labels", "centroids_pearson": "labels", "centroids_spearman": "labels",
+    "nearest_classes": "labels", "centroids_pearson": "labels", "centroids_spearman": "labels", "ilisi": "batches", "kbet": "batches",
 }  # fmt: skip
 
 

@@ -27,6 +27,13 @@ def resampled_means(terms: Matrix, rng: np.random.Generator) -> Matrix:
     return np.vstack([counts @ terms / len(terms) for counts in resampled_counts(len(terms), rng)])
 
 
+def resampled_medians(values: Matrix, rng: np.random.Generator) -> Matrix:
+    """Medians of values drawn with replacement, the lower one of an even number of values, shape (resamples,)."""
+    order = np.argsort(values)
+    below = (np.cumsum(counts[:, order], axis=1) for counts in resampled_counts(len(values), rng))
+    return values[order][np.vstack([2 * some >= len(values) for some in below]).argmax(axis=1)]
+
+
 def resampled_counts(n: int, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
     """How often each of `n` rows is drawn, in blocks of shape (resamples of the block, n)."""
     offsets = n * np.arange(_BLOCK)[:, None]

@@ -26,6 +26,7 @@ _NAMES = {
     "triplets": "triplets kept", "spearman": "distances, Spearman ρ", "pearson": "distances, Pearson r",
     "accuracy": "label accuracy", "silhouette": "silhouette", "nearest_classes": "nearest classes kept",
     "centroids_pearson": "class distances, Pearson r", "centroids_spearman": "class distances, Spearman ρ",
+    "ilisi": "batches mixed, iLISI", "kbet": "batches mixed, kBET",
 }  # fmt: skip
 _BLUE = "#30588c"
 # Width of the scale below each number, in columns.

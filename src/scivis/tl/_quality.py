@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+import pandas as pd
 
 from scivis._adata.card import PCA, pack_advice, pack_card, trust_key, untrusted_key
 from scivis._adata.keys import check_key
@@ -14,6 +15,7 @@ from scivis._adata.representation import check_copy, choose_representation
 from scivis._adata.results import Results
 from scivis._checks import check_choice, check_integer, check_n_cells, is_integer
 from scivis._quality.advice import advise
+from scivis._quality.batches import load_scib_metrics
 from scivis._quality.card import measure_embeddings, pca
 from scivis._quality.chance import no_better_than_chance, trust_limit
 from scivis._quality.per_cell import per_cell_trust
@@ -24,7 +26,6 @@ from scivis.data._reading import read_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -44,6 +45,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     n_pcs: int | None = None,
     layer: str | None = None,
     labels: str | pd.Series | None = None,
+    batch_key: str | None = None,
     n_neighbors: Sequence[int] | None = None,
     n_cells: int = 2000,
     purpose: Purpose | None = None,
@@ -76,6 +78,8 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     labels      `nearest_classes`    share of the k nearest classes of each class that stay its nearest, by centroids
     labels      `centroids_pearson`, correlation of the distances between the centroids of the classes, with the p-value of
                 `centroids_spearman` the Mantel test (999 permutations, one-sided)
+    batches     `ilisi`, `kbet`      mixing of the batches among the neighbors in the embedding, by scib-metrics: effective number
+                                     of batches, and share of cells where a test finds no other batches than everywhere
     =========== ==================== =====================================================================================
 
     Parameters
@@ -96,6 +100,10 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     labels
         Key of `.obs` with classes, or a column with the index of `.obs`, for the measures of labels, which leave out unlabeled cells (NaN, −1). Distances
         between classes are measured for at least four classes. Default: no measures of labels.
+    batch_key
+        Key of `.obs` with batches, for the measures of their mixing among up to 10,000 cells: cells of all batches have to be
+        in the same states for it to be meaningful. Needs the package scib-metrics (`pip install scib-metrics`), which
+        brings JAX. Default: no measures of batches.
     n_neighbors
         Numbers of neighbors k, each below half of the number of cells. Default: those of 15, 50 and 150 that are,
         or the largest that is.
@@ -138,6 +146,8 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     ------
     KeyError
         If a key is not in `adata`.
+    ImportError
+        If `batch_key` is given and scib-metrics is not installed.
     ValueError
         If a matrix holds NaN or infinite values or only equal rows, or an argument is invalid. `adata` is then unchanged.
 
@@ -162,7 +172,8 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     **Chance** is the expected value if the rows of the map are in random order: k / (n − 1) for recall, about 0.5 for
     trustworthiness, continuity and triplets, 0 for correlations between cells. The measures of labels by chance are computed with
     shuffled labels, those of the distances between classes 20 times. Those are not 0: on a map in random order, small classes
-    lie off the center, as they often do in the data.
+    lie off the center, as they often do in the data. Batches in random order are well mixed: for `ilisi` and `kbet`, chance is
+    the best that can be expected.
 
     Examples
     --------
@@ -188,6 +199,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     purposes = _purposes(purpose, has_labels=labels is not None)
     classes = None if labels is None else read_classes(adata, labels)
     codes = np.full(adata.n_obs, -1) if classes is None else classes.values
+    batches = None if batch_key is None else _read_batches(adata, batch_key)
     embeddings = _read_embeddings(adata, basis)
     adata = adata.copy() if copy else adata
 
@@ -196,13 +208,14 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
     logg.info(f"    comparing {', '.join(embeddings)} with {representation.description}")
     sampling, per_cell, resampling = np.random.default_rng(random_state).spawn(3)
     samples = sample_cells(codes, n_cells, sampling)
-    estimates, bins = measure_embeddings(x, {PCA: pca(x)} | embeddings, codes, ks, samples, resampling)
+    estimates, bins = measure_embeddings(x, {PCA: pca(x)} | embeddings, codes, ks, samples, resampling, batches)
     trust = per_cell_trust(x, embeddings, ks[0], per_cell)
     limit = trust_limit(ks[0], adata.n_obs, per_cell)
 
     params = representation.params() | {"n_features": x.shape[1], "n_neighbors": np.array(ks)}
     params |= {"n_cells": min(n_cells, adata.n_obs)} | recorded_seed(random_state)
     params |= {"labels": classes.key, "n_classes": len(classes.categories)} if classes else {}
+    params |= {"batch_key": batch_key} if batch_key else {}
     columns = {trust_key(key, name): values for name, values in trust.items()}
     notes = ((key, "quality card (adata.uns)"), *((name, "trust of each cell (adata.obs)") for name in columns))
     untrusted = {untrusted_key(key, name): no_better_than_chance(values, limit) for name, values in trust.items()}
@@ -226,6 +239,19 @@ def _purposes(purpose: Purpose | None, *, has_labels: bool) -> tuple[Purpose, ..
         msg = "purpose='labels' needs classes: give a key of adata.obs as `labels`."
         raise ValueError(msg)
     return (purpose,)
+
+
+def _read_batches(adata: AnnData, batch_key: str) -> NDArray[np.integer]:
+    """Codes of the batches of the cells, −1 for cells without one."""
+    if batch_key not in adata.obs:
+        msg = f"batch_key={batch_key!r} is not in adata.obs, which holds {sorted(adata.obs.columns)}."
+        raise KeyError(msg)
+    codes, names = pd.factorize(adata.obs[batch_key])
+    if len(names) < 2:
+        msg = f"batch_key={batch_key!r} holds fewer than two batches: there is nothing to mix. Leave it out."
+        raise ValueError(msg)
+    load_scib_metrics()
+    return codes
 
 
 def _neighbor_numbers(n_neighbors: Sequence[int] | None, n_cells: int) -> list[int]:
