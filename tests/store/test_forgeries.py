@@ -307,6 +307,16 @@ def mutate(entry: dict[str, Any], data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("path", [("model", "manifold", "weights"), ("model", "weights")], ids="/".join)
+def test_enormous_weights_end_before_the_clusterer(path, reference, query):
+    def enlarge(entry):
+        weights = changed(*path, value=lambda w: {name: np.full_like(x, 3e38) for name, x in w.items()})
+        weights(entry)
+
+    with pytest.raises(ValueError, match=r"Nothing was written: .* would hold NaN or infinite values"):
+        place(reference, query, "n2d", enlarge)
+
+
 @pytest.mark.parametrize("method", ["ivis", "tsne", "n2d"])
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())

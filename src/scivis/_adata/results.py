@@ -45,7 +45,7 @@ class Results:
         Nothing is written if a matrix holds NaN or infinite values: a `ValueError` says so.
         """
         for key, matrix in self.obsm.items():
-            _check_coordinates(key, matrix)
+            check_coordinates(key, matrix)
         for key, matrix in self.obsm.items():
             adata.obsm[key] = matrix
         for key, values in self.obs.items():
@@ -61,7 +61,8 @@ class Results:
         return "\n".join(f"    {key!r}, {note}" for key, note in self.notes)
 
 
-def _check_coordinates(key: str, matrix: NDArray[Any]) -> None:
+def check_coordinates(key: str, matrix: NDArray[Any]) -> None:
+    """Raise if a matrix of coordinates, shape (cells, n_components), that is to be written under a key is not finite."""
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if bad.size:
         msg = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scivis._adata.results import Results
+from scivis._adata.results import Results, check_coordinates
 from scivis._store.kept import borrowed
 from scivis._verbosity import bar
 from scivis.data._validation import ValidatedRows
@@ -53,7 +53,9 @@ def _placed(model: N2D, rows: Rows, keys: Keys, colors: Any) -> Results:
     learners, width = model.manifold_clusterer, int(np.prod(model.encoder_.output_shape[1:]))
     columns = rows.map(partial(_encode, model=model), width + 1, bar=bar("encoding cells"))
     latent = np.ascontiguousarray(columns[:, :width])
+    check_coordinates(keys.latent, latent)
     embedding = learners.transform(latent)
+    check_coordinates(keys.obsm, embedding)  # the clusterer would fail with an error of its own
     labels = learners.clusters_of(embedding)
     has_probabilities = hasattr(model.clusterer_, "predict_proba")
     proba = learners.probabilities_of(embedding) if has_probabilities else None

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Uncertainties above this quantile have the color of this quantile, so that a few cells do not determine the scale.
 _HIGHEST = 0.98
 _INK = "#222222"
+# Squares of the map for each ellipse. Most of them are empty.
+_SQUARES = 8
 
 
 def uncertainty(
@@ -45,7 +47,7 @@ def uncertainty(
     """Plot an embedding with the ellipses in which cells may lie.
 
     Ellipses are drawn around the expected places of some cells, each with a line from the place of its cell. The cells are
-    chosen at random such that their expected places are spread over the map. Up to 50,000 cells are plotted as dots, and more as an image
+    chosen at random, without those that would cover each other. Up to 50,000 cells are plotted as dots, and more as an image
     (see :func:`scivis.pl.raster`).
 
     Parameters
@@ -119,10 +121,14 @@ def uncertainty(
 
 
 def _spread_out(xy: Points, n: int) -> NDArray[np.integer]:
-    """Random cells, at most one in each square of a grid, shape (at most n,)."""
-    order = np.random.default_rng(0).permutation(len(xy))
+    """Random cells, at most one in each square of a grid, shape (at most n,).
+
+    They are chosen among twice as many random cells: among all cells, each of the few between groups would have a square of its
+    own, and its large ellipse would hide those of the many.
+    """
+    order = np.random.default_rng(0).permutation(len(xy))[: 2 * n]
     side = float(np.ptp(xy, axis=0).max()) or 1.0
-    squares = np.floor((xy[order] - xy.min(axis=0)) / (side / np.sqrt(2 * n))).astype(np.int64)
+    squares = np.floor((xy[order] - xy.min(axis=0)) / (side / np.sqrt(_SQUARES * n))).astype(np.int64)
     _, first = np.unique(squares, axis=0, return_index=True)
     return order[np.sort(first)[:n]]
 
