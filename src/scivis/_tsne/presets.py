@@ -26,9 +26,9 @@ def anchored_settings(n_cells: int) -> dict[str, Any]:
     Examples
     --------
     >>> [anchored_settings(n)["anchor_weight"] for n in (2_000, 20_000, 500_000)]
-    [8.0, 4.0, 0.8]
+    [8.0, 6.06, 3.18]
     """
-    weight = round(_WEIGHT * min(1.0, (_FEW / n_cells) ** 0.5), 2)
+    weight = round(_WEIGHT * min(1.0, (_FEW / n_cells) ** 0.2), 2)
     return {"initialization": "anchor", "early_exaggeration_iter": 0, "n_iter": 250, "anchor_weight": weight}
 
 

@@ -157,7 +157,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     anchor_weight
         Weight of the anchor in the loss, which is the divergence plus the weight times one minus the correlation of the
         coordinates with those of the anchor. 0 is t-SNE, and infinity is the anchor itself. Default: 8, and above 5,000
-        cells 8 √(5,000 / n), because the neighbors of a cell lie nearer to it among more cells, relative to the whole.
+        cells 8 (5,000 / n)^0.2, because the neighbors of a cell lie nearer to it among more cells, relative to the whole.
     anchor_mask
         Column of `.obs` with the relative weight of each cell: a boolean, or a number of at least 0. Cells with 0 move freely;
         their coordinates in the anchor may be missing (NaN). Default: 1 for all cells.
