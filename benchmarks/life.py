@@ -35,6 +35,9 @@ def split() -> tuple[AnnData, AnnData]:
 
     cells = scivis.datasets.cbmc()
     cells = cells[~cells.obs["cell_type"].isin(MIXED)].copy()
+    cells.obs["cell_type"] = (
+        cells.obs["cell_type"].astype(str).replace(r"(Memory|Naive) ", "", regex=True).astype("category")
+    )
     is_new = cells.obs["cell_type"].isin(YOUNG) | (np.random.default_rng(0).random(cells.n_obs) < 0.25)
     reference, new = cells[~is_new].copy(), cells[is_new].copy()
     reference.X = reference.X.toarray()
@@ -51,15 +54,14 @@ def dots(ax: Any, places: Places, colors: Any) -> None:
     ax.scatter(*places[order].T, s=5, c=colors, linewidths=0, rasterized=True)
 
 
-def names(ax: Any, places: Places, types: Any, shown: Any) -> None:
-    """The name of each type above its cells."""
+def names(ax: Any, places: Places, types: Any, shown: Any, above: float = 0) -> None:
+    """The name of each type at the median of its cells, or some points above it."""
     from matplotlib.patheffects import withStroke
 
     for name in shown:
-        cells = places[types == name]
-        x, y = np.median(cells[:, 0]), np.quantile(cells[:, 1], 0.97)
+        xy = np.median(places[types == name], axis=0)
         outline = [withStroke(linewidth=2, foreground="white")]
-        ax.annotate(name, (x, y), (0, 3), textcoords="offset points", ha="center", size=8, path_effects=outline)
+        ax.annotate(name, xy, (0, above), textcoords="offset points", ha="center", size=8, path_effects=outline)
 
 
 def draw(before: Places, types: Any, placed: Places, is_strange: Any, after: Places, grown: Places, new: Any) -> Figure:
@@ -68,7 +70,7 @@ def draw(before: Places, types: Any, placed: Places, is_strange: Any, after: Pla
 
     categories = [*types.cat.categories, *YOUNG]
     colors = dict(zip(categories, default_20, strict=False))
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    figure = Figure(figsize=(12, 3.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3, sharex=True, sharey=True)
     dots(left, before, types.map(colors).astype(str))
     names(left, before, types, types.cat.categories)
@@ -81,11 +83,11 @@ def draw(before: Places, types: Any, placed: Places, is_strange: Any, after: Pla
     is_young = new.isin(YOUNG)
     dots(right, grown[~is_young], BLUE)
     dots(right, grown[is_young], new[is_young].map(colors).astype(str))
-    names(right, grown, new, YOUNG)
+    names(right, grown, new, YOUNG, above=8)
     right.set_title("The map grew by progenitors; old cells stayed", size=10)
     for ax in (left, middle, right):
         ax.set(xticks=[], yticks=[])
-        ax.set_aspect("equal", adjustable="datalim")
+        ax.set_aspect("equal")
     return figure
 
 
