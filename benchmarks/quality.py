@@ -85,8 +85,11 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     table.to_csv(args.out / f"quality_{args.dataset}.csv", index=False)
     head = f"{machine.describe()}\n\n{args.dataset}, {len(cells.x):,} cells; {seconds:.0f} s for the card\n\n"
-    (args.out / f"quality_{args.dataset}.md").write_text(head + markdown(table) + "\n")
-    print(head + markdown(table))
+    advice = adata.uns["quality"]["advice"].values()
+    sentences = [line for one in advice for line in ("", one["text"], *one["cautions"].splitlines())]
+    text = "\n".join([head + markdown(table), *sentences])
+    (args.out / f"quality_{args.dataset}.md").write_text(text + "\n")
+    print(text)
     if args.to:
         draw(adata, args.dataset, args.to)
 
