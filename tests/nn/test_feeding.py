@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from scivis.nn._feeding import feed
+from scivis.nn._feeding import feed, feed_indices
 
 pytestmark = pytest.mark.backend
 
@@ -29,10 +29,18 @@ def test_batches_arrive_complete_and_in_order():
         np.testing.assert_array_equal(targets, np.full((2 - i % 2, 1), i))
 
 
+def test_indices_are_counted_again_and_again():
+    found = [keras.tree.flatten(batch)[0] for batch, _ in zip(feed_indices(3), range(7), strict=False)]
+    arrays = [keras.ops.convert_to_numpy(index) for index in found]
+    assert {(array.shape, array.dtype) for array in arrays} == {((1,), np.dtype(np.int32))}
+    assert [int(array[0]) for array in arrays] == [0, 1, 2, 0, 1, 2, 0]
+
+
 def test_the_input_pipeline_is_not_tuned():
     stream = feed(batches(), like=next(batches()))
     if keras.backend.backend() == "tensorflow":
         assert stream.options().autotune.enabled is False
+        assert feed_indices(2).options().autotune.enabled is False
     else:
         assert next(stream)[0].shape == (2, 3)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import cycle
 from typing import TYPE_CHECKING
 
 import keras
@@ -14,7 +13,7 @@ from scivis._quiet import without_retracing_warnings
 from ._backend import check_process
 from ._batches import Batch
 from ._epochs import Divergence, EarlyStopping, EpochLayout, EpochSampler
-from ._feeding import feed
+from ._feeding import feed_indices
 from ._gradients import released_gradients
 from ._optimizer import build_optimizer, restore_state, state_values
 from ._progress import closing_bars
@@ -100,11 +99,9 @@ def train(
     sampler = EpochSampler(x, neighbors, layout, batch, schedule, rng, supervision, anchors)
     divergence = Divergence(f"Use a smaller learning_rate than {schedule.learning_rate}.")
     reporter = [_reporter(report, model, losses, stopping)] if report else []
-    # One stream for all epochs: starting another takes Keras a tenth of a second.
-    indices = ((np.array([i], np.int32),) for i in cycle(range(layout.n_batches)))
     with closing_bars(callbacks), released_gradients(), without_retracing_warnings():
         history = model.fit(
-            feed(indices, like=(np.zeros(1, np.int32),)),
+            feed_indices(layout.n_batches),  # for all epochs: starting another stream takes Keras a tenth of a second
             epochs=schedule.epochs,
             initial_epoch=n_done,
             steps_per_epoch=layout.n_steps,
