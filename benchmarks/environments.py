@@ -169,10 +169,9 @@ def run_tests(environment: Environment, python: Path, variables: dict[str, str],
     selection = [*environment.tests, *(["-m", marker] if marker and "-m" not in environment.tests else [])]
     # Under root only; others could not write to the caches of an installation.
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile", *selection]
-    done = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
-    with log.open("a") as output:
-        output.write(done.stdout + done.stderr)
-    counts = re.findall(r"\d+ (?:passed|failed|errors?|skipped)", (done.stdout.splitlines() or [""])[-1])
+    run(command, variables, log)
+    summaries = re.findall(r"^\d+ .* in [\d.]+s", log.read_text(), re.MULTILINE)
+    counts = re.findall(r"\d+ (?:passed|failed|errors?|skipped)", summaries[-1] if summaries else "")
     return ", ".join(counts) or NO
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import socket
+import sys
 import urllib.request
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -135,7 +136,7 @@ def test_a_missing_file_and_a_missing_network_are_errors_that_say_where_to_put_t
     ("verbosity", "has_message", "has_bar"), [(0, False, False), (1, False, True), (2, True, True)]
 )
 def test_verbosity_decides_on_message_and_progress_bar(verbosity, has_message, has_bar, served, capfd):
-    sc.settings.logfile = ""
+    sc.settings.logfile = sys.stderr  # the one that pytest reads now
     sc.settings.verbosity = verbosity
     source = served("a.txt", b"this")
     fetch(source, "a.txt")

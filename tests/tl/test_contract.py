@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -224,7 +225,7 @@ def test_messages_name_what_is_used_and_written(
     tool: Tool, key_added: str | None, cells: AnnData, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sc.settings.verbosity = "hint"
-    sc.settings.logfile = ""
+    sc.settings.logfile = sys.stderr  # the one that pytest reads now
     tool(cells, key_added=key_added)
     printed = "".join(capsys.readouterr())
     assert "X_pca" in printed

@@ -120,11 +120,12 @@ def test_corrected_cells_come_close_to_the_integrated_cells_of_their_type(query,
     gaps = []
     for x in (projected(query, reference), ours):
         centers = {
-            name: (
-                x[(query.obs[["batch", "type"]] == name).all(axis=1)].mean(axis=0),
-                reference.obsm["X_pca_harmony"][reference.obs["type"] == name[1]].mean(axis=0),
+            (batch, kind): (
+                x[(query.obs["batch"] == batch) & (query.obs["type"] == kind)].mean(axis=0),
+                reference.obsm["X_pca_harmony"][reference.obs["type"] == kind].mean(axis=0),
             )
-            for name in [(batch, kind) for batch in "yz" for kind in "ABC"]
+            for batch in "yz"
+            for kind in "ABC"
         }
         gaps.append(np.mean([np.linalg.norm(new - known) for new, known in centers.values()]))
     assert gaps[1] < 0.2 * gaps[0]
