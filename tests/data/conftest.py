@@ -64,7 +64,7 @@ MATRICES: dict[str, Callable[[np.ndarray, Path], Any]] = {
 @pytest.fixture(scope="session")
 def values() -> np.ndarray:
     """57 rows of 9 numbers, of which 40 % are not zero; float32 in C order."""
-    return sparse.random_array((57, 9), density=0.4, rng=0).toarray().astype(np.float32)
+    return sparse.random_array((57, 9), density=0.4, random_state=0).toarray().astype(np.float32)
 
 
 @pytest.fixture(params=MATRICES)

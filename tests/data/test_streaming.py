@@ -39,7 +39,7 @@ def test_memory_holds_no_more_than_one_block(tmp_path, monkeypatch):
     """The dense matrix would take 19 MB; a block of 1,000 rows takes 1, beside the sparse rows that it is made from."""
     monkeypatch.setattr("scivis.data._streaming._BLOCK_VALUES", 1)
     monkeypatch.setattr("scivis.data._streaming.BLOCK", 1000)
-    counts = sparse.random_array((20_000, 240), density=0.02, rng=0, format="csr", dtype=np.float32)
+    counts = sparse.random_array((20_000, 240), density=0.02, random_state=0, format="csr", dtype=np.float32)
     ad.AnnData(sparse.csr_matrix(counts)).write_h5ad(tmp_path / "x.h5ad")
     backed = ad.read_h5ad(tmp_path / "x.h5ad", backed="r")
     Rows(backed.X, "X").map(lambda rows: rows[:, :1], 1)  # imports, caches

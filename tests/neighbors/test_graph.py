@@ -48,7 +48,7 @@ def test_all_nonzero_entries_of_a_dense_graph_are_neighbors(points, nearest_by_h
 
 
 def test_the_graph_is_not_changed():
-    graph = sparse.random_array((50, 50), density=0.2, rng=0, format="csr")
+    graph = sparse.random_array((50, 50), density=0.2, random_state=0, format="csr")
     before = graph.copy()
     from_graph(graph)
     assert (graph != before).nnz == 0
