@@ -249,7 +249,7 @@ def test_a_file_of_another_format_is_an_error(tmp_path, capsys):
         (["--use-rep", "X_scvi"], "Did not find 'X_scvi' in adata.obsm"),
         (["--layer", "counts"], "Did not find 'counts' in adata.layers"),
         (["--neighbors-key", "mine"], "neighbors_key='mine' is not in adata.uns"),
-        (["--n-neighbors", "700"], "n_neighbors=700 must lie between 1 and 199"),
+        (["--n-neighbors", "700"], "n_neighbors=700 must be an integer between 1 and 199"),
         (["--epochs", "0"], "epochs=0 must be"),
         (["--random-state", "-1"], "random_state=-1 must be"),
         (["--key-added", "a/b"], "key_added='a/b'"),

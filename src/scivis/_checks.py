@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-_MIN_CELLS = 3
+MIN_CELLS = 3
 
 
 def given_settings(**settings: Any) -> dict[str, Any]:
@@ -45,8 +45,8 @@ def check_choice(name: str, value: object, choices: Collection[object]) -> None:
 
 def check_n_cells(n_cells: int) -> None:
     """Raise for fewer cells than there must be for one to be nearer than another."""
-    if n_cells < _MIN_CELLS:
-        msg = f"adata has {n_cells} cell{'' if n_cells == 1 else 's'}, but at least {_MIN_CELLS} are needed."
+    if n_cells < MIN_CELLS:
+        msg = f"adata has {n_cells} cell{'' if n_cells == 1 else 's'}, but at least {MIN_CELLS} are needed."
         raise ValueError(msg)
 
 

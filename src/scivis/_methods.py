@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
+from ._adata.given import check_adata
 from ._adata.keys import Keys
 from ._ivis import place as ivis
 from ._store.digest import check_seal
@@ -13,6 +15,7 @@ from ._tsne import place as tsne
 from .n2d import _place as n2d
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from anndata import AnnData
@@ -40,6 +43,7 @@ def shared_entry(adata: AnnData, key: str, name: str = "adata") -> dict[str, Any
 
 def _checked(adata: AnnData, key: str, name: str) -> tuple[dict[str, Any], str]:
     """An entry of `.uns` as it is stored, and its digest."""
+    check_adata(adata, name)
     models = _models(adata)
     if key not in models:
         tool = key if key in METHODS else "ivis"
@@ -62,6 +66,7 @@ def anchor_model(adata: AnnData, entry: dict[str, Any]) -> str | None:
 
 def reference_entry(adata_new: AnnData, adata_ref: AnnData, key: str) -> dict[str, Any]:
     """The entry of a reference; see :func:`shared_entry`. The message says if the model is in the query instead."""
+    check_adata(adata_ref, "adata_ref")
     if key not in _models(adata_ref) and key in _models(adata_new):
         msg = (
             f"adata_ref, the second argument, has no model under {key!r}, but adata_new, the first, has one. The new cells "
@@ -74,6 +79,17 @@ def reference_entry(adata_new: AnnData, adata_ref: AnnData, key: str) -> dict[st
 def _models(adata: AnnData) -> dict[str, Any]:
     """All entries of `.uns` with a model."""
     return {name: entry for name, entry in adata.uns.items() if hasattr(entry, "keys") and "model" in entry}
+
+
+def check_options(function: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Raise `TypeError` for options that `load` or `place` of a method do not take, and name those that it takes."""
+    parameters = signature(function).parameters.values()
+    known = [parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
+    takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters)  # and checks them by itself
+    if not takes_any and (unknown := sorted(set(options) - set(known))):
+        method = next(name for name, module in METHODS.items() if module.__name__ == function.__module__)
+        msg = f"{unknown} are no arguments here: a model of {method} takes {known} in addition to those of all methods."
+        raise TypeError(msg)
 
 
 def method_name(entry: dict[str, Any]) -> str:

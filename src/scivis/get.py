@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._methods import METHODS, entry_of, method_name
+from ._methods import METHODS, check_options, entry_of, method_name
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -39,6 +39,8 @@ def model(adata: AnnData, key: str = "ivis", **options: Any) -> Any:
     ------
     KeyError
         If there is no model under `key`.
+    TypeError
+        If `adata` is no AnnData object, or an option is not one of the method.
     ValueError
         If the stored model is incomplete, altered or of a newer format.
 
@@ -52,4 +54,6 @@ def model(adata: AnnData, key: str = "ivis", **options: Any) -> Any:
     True
     """
     entry = entry_of(adata, key)
-    return METHODS[method_name(entry)].load(adata, entry, **options)
+    load = METHODS[method_name(entry)].load
+    check_options(load, options)
+    return load(adata, entry, **options)

@@ -155,7 +155,7 @@ def test_progress_is_shown_if_verbose(x, capfd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"k": 0}, "k=0 must lie between 1 and 199"),
+        ({"k": 0}, "k=0 must be an integer between 1 and 199"),
         ({"k": 200}, "k=200 must lie between"),
         ({"k": 2.0}, "k=2.0 must lie between"),
         ({"metric": "cosine"}, "metric='cosine' is not one of"),
@@ -173,7 +173,7 @@ def test_invalid_arguments_are_rejected_before_any_work(x, arguments, message, t
 
 def test_invalid_arguments_are_rejected_when_an_index_is_loaded(x, tmp_path):
     build_annoy_index(x, tmp_path / "x.index", verbose=0)
-    with pytest.raises(ValueError, match="k=150 must lie between 1 and 99"):
+    with pytest.raises(ValueError, match="k=150 must be an integer between 1 and 99"):
         AnnoyKnnMatrix.load(tmp_path / "x.index", (100, 6))
     with pytest.raises(ValueError, match="metric='cosine'"):
         AnnoyKnnMatrix.load(tmp_path / "x.index", x.shape, k=5, metric="cosine")

@@ -176,7 +176,7 @@ def test_all_other_cells_can_be_neighbours(points):
 
 @pytest.mark.parametrize("n_neighbors", [-3, 0, 6, 100, 2.5, "3"])
 def test_impossible_numbers_of_neighbors_are_rejected(points, n_neighbors):
-    with pytest.raises(ValueError, match=rf"n_neighbors={n_neighbors!r} must lie between 1 and 5.*6 cells"):
+    with pytest.raises(ValueError, match=rf"n_neighbors={n_neighbors!r} must be an integer between 1 and 5.*6 cells"):
         find_neighbors(points[:6], n_neighbors)
 
 

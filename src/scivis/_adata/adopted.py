@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .given import check_adata
 from .keys import Keys
 from .maps import find_keys
 
@@ -41,8 +42,9 @@ def read_map(adata: AnnData, basis: str) -> Map:
     ValueError
         If the matrix is no map, or holds NaN or infinite values, or one place for all cells.
     """
+    check_adata(adata)
     if not isinstance(basis, str):
-        msg = f"basis={basis!r} must be the name of one map: a key of adata.obsm."
+        msg = f"basis of type {type(basis).__name__} must be the name of one map: a key of adata.obsm."
         raise ValueError(msg)
     (key,) = find_keys(basis, sorted(adata.obsm), "adata.obsm")
     stored = adata.obsm[key]

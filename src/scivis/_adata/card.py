@@ -12,6 +12,7 @@ from scivis._quality.distances import DistanceBins
 from scivis._quality.estimates import Measure
 from scivis._store.schema import UnusableModelError, plain_array
 
+from .given import check_adata
 from .maps import find_keys
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def select_bases(names: list[str], basis: str | Sequence[str] | None) -> list[st
 
 
 def _get(adata: AnnData, key: str, name: str) -> Any:
+    check_adata(adata)
     entry = adata.uns.get(key)
     if not hasattr(entry, "keys") or name not in entry:
         msg = f"adata.uns[{key!r}] holds no quality card. Run `scivis.tl.quality(adata)` first."

@@ -9,6 +9,7 @@ from scivis._checks import is_integer
 from scivis.data._blocks import in_memory
 from scivis.neighbors import Metric
 
+from .given import check_adata
 from .graph import check_graph, graph_metric, graph_source, has_graph
 from .pca import default_n_pcs, pca_key
 
@@ -78,9 +79,15 @@ def choose(
     ------
     KeyError
         If nothing is named, and the representation of the graph does not exist.
+    TypeError
+        If `adata` is no AnnData object, or `use_rep` no name.
     ValueError
         If arguments contradict each other.
     """
+    check_adata(adata)
+    if not isinstance(use_rep, str | None):
+        msg = f"use_rep of type {type(use_rep).__name__} must be a name: X, or a key of adata.obsm."
+        raise TypeError(msg)
     if n_pcs is not None and (not is_integer(n_pcs) or n_pcs < 0):
         msg = f"n_pcs={n_pcs!r} must be an integer: the number of columns to use, or 0 for adata.X."
         raise ValueError(msg)

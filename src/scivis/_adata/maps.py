@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .given import check_adata
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -65,6 +67,7 @@ def plot_coordinates(adata: AnnData, basis: str | Sequence[str] | None) -> dict[
     ValueError
         If an embedding has a single axis.
     """
+    check_adata(adata)
     embeddings = {key: np.asarray(adata.obsm[key]) for key in basis_keys(adata, basis)}
     for key, xy in embeddings.items():
         if xy.ndim != 2 or xy.shape[1] < 2:

@@ -139,6 +139,8 @@ def _choose_input(
 ) -> ModelInput:
     name = representation.description
     if representation.kind == "obsm":
+        if mask_var is not None:
+            _report_unused(adata, mask_var, name)
         pca = integrated_pca(adata, representation)
         expression = expression_input(adata, pca or representation)
         if isinstance(expression, str):
@@ -150,6 +152,16 @@ def _choose_input(
     matrix = _columns(representation.matrix, genes)
     expression = gene_input(matrix, _names(adata, genes), representation.layer)
     return ModelInput(Rows(matrix, _described(name, genes)), expression, representation)
+
+
+def _report_unused(adata: AnnData, mask_var: NDArray[np.bool_] | str, name: str) -> None:
+    """Say that a selection of genes has no effect."""
+    from scanpy import logging as logg
+
+    gene_mask(adata, mask_var)
+    logg.warning(
+        f"    mask_var selects genes, but {name}, are not genes: it has no effect. Pass it to sc.pp.pca, or set use_rep='X'"
+    )
 
 
 def _projected(
@@ -194,7 +206,8 @@ def gene_mask(adata: AnnData, mask_var: NDArray[np.bool_] | str | None) -> NDArr
         raise KeyError(msg)
     mask = np.asarray(adata.var[mask_var] if isinstance(mask_var, str) else mask_var)
     if mask.shape != (adata.n_vars,) or mask.dtype != bool or not mask.any():
-        msg = f"mask_var must be a boolean for each of the {adata.n_vars} genes, and true for at least one of them."
+        shown = f"mask_var={mask_var!r}" if isinstance(mask_var, str) else "mask_var"
+        msg = f"{shown} must be a boolean for each of the {adata.n_vars} genes, and true for at least one of them."
         raise ValueError(msg)
     return mask
 

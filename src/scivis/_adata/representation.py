@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scivis._checks import check_flag
+
 from .choice import choose
+from .given import check_adata
 from .pca import compute_pca
 
 if TYPE_CHECKING:
@@ -79,8 +82,10 @@ def read_representation(adata: AnnData, choice: Choice, random_state: int = 0) -
     return Representation(_columns(_lookup(adata.obsm, key, "obsm"), choice.n_pcs, key), "obsm", key)
 
 
-def check_copy(adata: AnnData, *, copy: bool) -> None:
-    """Raise if a copy is wanted of data that are in a file."""
+def check_copy(adata: AnnData, *, copy: bool, name: str = "adata") -> None:
+    """Raise if the argument `name` is no AnnData object, or a copy is wanted of data that are in a file."""
+    check_adata(adata, name)
+    check_flag("copy", copy)
     if copy and adata.isbacked:
         msg = "copy=True needs the cells in memory: run it on adata.to_memory(), or leave copy out."
         raise ValueError(msg)

@@ -13,7 +13,16 @@ from scivis._adata.choice import choose_graph, search_metric
 from scivis._adata.graph import stored_neighbors
 from scivis._adata.labels import read_labels
 from scivis._adata.representation import check_copy
-from scivis._checks import check_callbacks, check_n_cells, check_path, check_positive_int, given_settings, is_integer
+from scivis._checks import (
+    MIN_CELLS,
+    check_callbacks,
+    check_integer,
+    check_n_cells,
+    check_path,
+    check_positive_int,
+    given_settings,
+    is_integer,
+)
 from scivis._random import seed_of
 from scivis._store.files import check_writable
 from scivis._verbosity import bar
@@ -58,7 +67,7 @@ def check_call(
     """Raise for invalid arguments that are not settings of the model."""
     check_n_cells(adata.n_obs)
     if max_train_cells not in (None, "auto"):
-        check_positive_int("max_train_cells", max_train_cells)
+        check_integer("max_train_cells", max_train_cells, at_least=MIN_CELLS)
     check_callbacks(callbacks)
     if checkpoint is not None:
         check_path("checkpoint", checkpoint)

@@ -44,7 +44,11 @@ class PlacementSettings:
     @property
     def perplexities(self) -> tuple[float, ...]:
         """One or several perplexities as a tuple."""
-        return tuple(np.atleast_1d(np.asarray(self.perplexity, float)).tolist())
+        try:
+            return tuple(np.atleast_1d(np.asarray(self.perplexity, float)).tolist())
+        except (TypeError, ValueError):
+            msg = f"perplexity={self.perplexity!r} must be a number above 0, or several."
+            raise ValueError(msg) from None
 
     @property
     def n_required(self) -> int:

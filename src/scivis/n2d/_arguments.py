@@ -64,6 +64,9 @@ def choose_settings(
 
 def _check_custom(autoencoder: CustomAutoEncoder, given: dict[str, Any]) -> None:
     """Raise if the user's own layers are no autoencoder, or come with settings of the dense layers."""
+    if not hasattr(autoencoder, "check_settings"):
+        msg = f"autoencoder={autoencoder!r} must be a scivis.n2d.CustomAutoEncoder, which takes layers of your own."
+        raise TypeError(msg)
     if changed := [name for name, default in _DENSE_DEFAULTS.items() if given[name] != default]:
         msg = f"{changed} describe layers that scivis builds, but autoencoder={autoencoder!r} has its own."
         raise ValueError(msg)

@@ -25,19 +25,35 @@ if TYPE_CHECKING:
     from scivis._adata.keys import Keys
     from scivis.data._streaming import Rows
 
+    from ._autoencoder import CustomAutoEncoder
     from ._estimator import N2D
 
 
-def load(adata: AnnData, entry: Any, **own: Any) -> N2D:
+def load(
+    adata: AnnData,
+    entry: Any,
+    *,
+    autoencoder: CustomAutoEncoder | None = None,
+    manifold: Any = None,
+    clusterer: Any = None,
+) -> N2D:
     """The fitted estimator. Layers and learners that cannot be stored are passed again."""
-    return unpack(entry["model"], **own)
+    return unpack(entry["model"], autoencoder=autoencoder, manifold=manifold, clusterer=clusterer)
 
 
 def place(
-    adata: AnnData, entry: Any, rows: Rows, keys: Keys, **options: Any
-) -> Results:  # fmt: skip
+    adata: AnnData,
+    entry: Any,
+    rows: Rows,
+    keys: Keys,
+    *,
+    autoencoder: CustomAutoEncoder | None = None,
+    manifold: Any = None,
+    clusterer: Any = None,
+) -> Results:
     """Encoding, coordinates, clusters, probabilities and novelty of new cells."""
-    with borrowed(_kept_key(entry.get("digest"), options), partial(load, adata, entry, **options)) as model:
+    own = {"autoencoder": autoencoder, "manifold": manifold, "clusterer": clusterer}
+    with borrowed(_kept_key(entry.get("digest"), own), partial(load, adata, entry, **own)) as model:
         return _placed(model, rows, keys, adata.uns.get(f"{keys.uns}_colors"))
 
 

@@ -102,7 +102,9 @@ def resolve_backend(backend: Backend, n_cells: int) -> Backend:
 def check_n_neighbors(n_neighbors: int, n_cells: int, name: str = "n_neighbors") -> None:
     """Raise if a number of neighbors, the argument `name`, is not between 1 and `n_cells` − 1."""
     if not is_integer(n_neighbors) or not 1 <= n_neighbors < n_cells:
-        msg = f"{name}={n_neighbors!r} must lie between 1 and {n_cells - 1}, one less than the {n_cells} cells."
+        msg = (
+            f"{name}={n_neighbors!r} must be an integer between 1 and {n_cells - 1}, one less than the {n_cells} cells."
+        )
         raise ValueError(msg)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
@@ -50,10 +50,14 @@ def color_list(color: str | Sequence[str] | None) -> Sequence[str | None]:
     """One color per panel."""
     if color is None or isinstance(color, str):
         return [color]
+    if not isinstance(color, Iterable):
+        msg = f"color={color!r} must be a column of adata.obs or a gene, or a list of them."
+        raise TypeError(msg)
+    color = list(color)
     if not len(color):
         msg = "color=[] names no panel. Name columns of adata.obs or genes, or leave color out."
         raise ValueError(msg)
-    return list(color)
+    return color
 
 
 def cell_colors(adata: AnnData, color: str | None, palette: Palette | None = None) -> CellColors:
@@ -152,6 +156,6 @@ def _palette_colors(palette: Palette, categories: list[str]) -> list[str]:
             return [to_hex(palette[name], keep_alpha=True) for name in categories]
         colors = palette.by_key()["color"] if hasattr(palette, "by_key") else list(palette)
         return [to_hex(color) for color in islice(cycle(colors), len(categories))]
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         msg = f"palette={palette!r} is neither a colormap of matplotlib nor a list of colors nor a color for each of {categories}."
         raise ValueError(msg) from error

@@ -107,6 +107,7 @@ def _color_grid(
     n_embeddings: int, colors: dict[str | None, CellColors], ncols: int, legend_loc: str | None, ax: Axes | None
 ) -> list[list[Axes]]:
     """For each color, the Axes of all embeddings: a new row for each color, or side by side if there is one embedding."""
+    check_positive_int("ncols", ncols)
     widths = [legend_width(cells, legend_loc) for cells in colors.values()]
     if n_embeddings == 1:
         axes = new_panels(len(colors), ncols, width=3.2 + max(widths), ax=ax)

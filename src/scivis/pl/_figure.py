@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scivis._checks import check_positive_int
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -28,6 +30,8 @@ def new_panels(
     """
     import matplotlib.pyplot as plt
 
+    check_positive_int("ncols", ncols)
+    check_axes(ax)
     if ax is not None:
         check_one_panel(n_panels)
         return [ax]
@@ -38,6 +42,15 @@ def new_panels(
     for unused in axes.flat[n_panels:]:
         unused.set_axis_off()
     return list(axes.flat[:n_panels])
+
+
+def check_axes(ax: object) -> None:
+    """Raise unless what a user passed as `ax` can be plotted on."""
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        msg = f"ax of type {type(ax).__name__} must be one matplotlib.axes.Axes, such as plt.subplots()[1] gives."
+        raise TypeError(msg)
 
 
 def check_one_panel(n_panels: int) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.given import check_adata
 from scivis._store.digest import check_seal
 from scivis._store.schema import fail, finite_array
 
@@ -73,6 +74,7 @@ def history(
 
 def _losses(adata: AnnData, key: str) -> tuple[np.ndarray, np.ndarray, str, str]:
     """Steps and losses of training, and the labels of both axes."""
+    check_adata(adata)
     entry = adata.uns.get(key)
     if not hasattr(entry, "keys") or "history" not in entry:
         msg = f"adata.uns[{key!r}] holds no training history. Run `scivis.tl.ivis(adata)` first."

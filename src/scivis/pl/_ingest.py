@@ -10,7 +10,7 @@ import pandas as pd
 from scivis._adata.keys import Keys
 from scivis.neighbors._verdict import LEVEL
 
-from ._colors import MISSING, as_category, category_colors, default_colors, is_numeric
+from ._colors import MISSING, as_category, category_colors, color_list, default_colors, is_numeric
 from ._figure import finish, list_axes, new_axes
 from ._scatter import embedding_key, scatter
 
@@ -90,17 +90,29 @@ def ingest(
     >>> scivis.pl.ingest(query, reference, show=False).get_title().partition(":")[0]
     'query'
     """
-    below = adata_ref.obsm[embedding_key(adata_ref, key)]
-    name = embedding_key(adata_new, key, "scivis.tl.ingest(adata_new, adata_ref)")
+    placed_on = embedding_key(adata_ref, key, argument="adata_ref")
+    below = adata_ref.obsm[placed_on]
+    call = f"scivis.tl.ingest(adata_new, adata_ref{'' if key == 'ivis' else f', key={key!r}'})"
+    name = embedding_key(adata_new, key, call, "adata_new")
     size = 120_000 / max(len(below), 1000)  # of a dot, as in scanpy
     above = max(1.5 * size, min(8, 240_000 / max(adata_new.n_obs, 1)))
     keys = Keys.of("ivis", key)
+    if color is None and keys.novelty not in adata_new.obs:
+        msg = (
+            f"adata_new.obs has no {keys.novelty!r}: `{call}` writes it. The new cells come first, then the reference. To plot "
+            "the cells without it, name a color."
+        )
+        raise KeyError(msg)
     if color is None and keys.pvalue in adata_new.obs:
         adata_new, color = _strangers_last(adata_new, keys, name)
         strange = adata_new.obs[color].cat.codes.to_numpy()
         kwargs = {"palette": [_QUERY, _STRANGERS], "size": above * (1 + strange)} | kwargs
     kwargs = {"size": above, "legend_fontsize": "small"} | kwargs
-    colors = [color or keys.novelty] if color is None or isinstance(color, str) else list(color)
+    colors = (
+        [color or keys.novelty]
+        if color is None or isinstance(color, str)
+        else [one for one in color_list(color) if one is not None]
+    )
     for one in colors:
         _take_colors(adata_new, adata_ref, one)
     axes = scatter(adata_new, name, color=colors, ax=new_axes(7, 5, ax) if len(colors) == 1 else ax, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -109,7 +110,7 @@ def _probabilities(adata: AnnData, key: str, classes: str | Sequence[str] | None
     if classes is None:
         return adata.obs[[keys.certainty]]
     names = list(map(str, adata.obs[keys.label].cat.categories))
-    selected = [classes] if isinstance(classes, str) else list(classes)
+    selected = list(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
     if not selected or not set(selected) <= set(names):
         msg = f"classes={classes!r}, but the predicted classes are {names}."
         raise KeyError(msg)

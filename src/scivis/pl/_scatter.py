@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scivis._adata.given import check_adata
 from scivis._adata.keys import Keys
 from scivis._methods import METHODS
 
-from ._colors import as_category, is_numeric
-from ._figure import finish, scanpy_plots
+from ._colors import as_category, color_list, is_numeric
+from ._figure import check_axes, finish, scanpy_plots
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -76,10 +77,10 @@ def ivis(
     return finish("ivis", axes, show=show, save=save, return_fig=return_fig, ax=ax)
 
 
-def embedding_key(adata: AnnData, key: str, first: str | None = None) -> str:
+def embedding_key(adata: AnnData, key: str, first: str | None = None, argument: str = "adata") -> str:
     """Key in `.obsm` of the embedding of a method, or of one computed with `key_added=key`.
 
-    `first` is the call that computes it, for a message. Default: the tool of the method.
+    `first` is the call that computes it, for a message. Default: the tool of the method. `argument` is the name of `adata`.
 
     Raises
     ------
@@ -88,13 +89,14 @@ def embedding_key(adata: AnnData, key: str, first: str | None = None) -> str:
     ValueError
         If it has a single axis.
     """
+    check_adata(adata, argument)
     tool = key if key in METHODS else "ivis"
     name = Keys.of(tool, key).obsm
     if name not in adata.obsm and f"X_{key}" in adata.obsm:  # a map that scivis.tl.adopt learned
         name = f"X_{key}"
     if name not in adata.obsm:
         call = first or f"scivis.tl.{tool}"
-        msg = f"Did not find {name!r} in adata.obsm; it holds {sorted(adata.obsm)}. Run `{call}` first."
+        msg = f"Did not find {name!r} in {argument}.obsm; it holds {sorted(adata.obsm)}. Run `{call}` first."
         raise KeyError(msg)
     if adata.obsm[name].shape[1] == 1:
         msg = f"adata.obsm[{name!r}] has one axis; plot it with sc.pl.violin or as a histogram."
@@ -106,6 +108,8 @@ def scatter(adata: AnnData, name: str, **kwargs: Any) -> Axes | list[Axes]:
     """Plot an embedding by its key in `.obsm`, with the arguments of :func:`scanpy.pl.embedding`; not shown, not saved."""
     from scanpy import settings
 
+    check_axes(kwargs.get("ax"))
+    _check_colors(adata, kwargs)
     basis = name.removeprefix("X_")
     kwargs = {"size": 120_000 / max(adata.n_obs, _FEW_CELLS)} | _room_for_legends(adata, kwargs) | kwargs
     autosave, settings.autosave = settings.autosave, False
@@ -116,6 +120,15 @@ def scatter(adata: AnnData, name: str, **kwargs: Any) -> Axes | list[Axes]:
     for panel in axes if isinstance(axes, list) else [axes]:
         panel.set(xlabel=_spaced(panel.get_xlabel(), basis), ylabel=_spaced(panel.get_ylabel(), basis))
     return axes
+
+
+def _check_colors(adata: AnnData, kwargs: dict[str, Any]) -> None:
+    """Raise for colors that are neither a column of `.obs` nor a gene. Genes by other names are left to scanpy."""
+    genes = adata.var_names if adata.raw is None else adata.var_names.union(adata.raw.var_names)
+    for one in color_list(kwargs.get("color")):
+        if one is not None and one not in adata.obs and one not in genes and kwargs.get("gene_symbols") is None:
+            msg = f"color={one!r} is neither in adata.obs, which holds {sorted(adata.obs.columns)}, nor a gene."
+            raise KeyError(msg)
 
 
 def _room_for_legends(adata: AnnData, kwargs: dict[str, Any]) -> dict[str, float]:

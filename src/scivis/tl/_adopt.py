@@ -13,6 +13,7 @@ from scivis._adata.choice import choose
 from scivis._adata.model_input import model_input, report_source
 from scivis._adata.representation import read_representation
 from scivis._adata.results import Results
+from scivis._checks import check_real
 from scivis._ivis import arguments
 from scivis._ivis.coordinates import displacement, fit_coordinates
 from scivis._ivis.fit import Streams
@@ -137,6 +138,8 @@ def adopt(  # noqa: PLR0913 (each is a setting of its own, all but two keyword-o
     start = logg.info("learning a map")
     random_state = seed_from(random_state, rng)
     target = read_map(adata, basis)
+    if noise is not None:
+        check_real("noise", noise, at_least=0)
     choice = choose(adata, use_rep=use_rep, n_pcs=n_pcs, layer=layer)
     keys = _keys(target, key_added, choice.keys_read())
     arguments.check_call(adata, max_train_cells, None, random_state, (), copy=copy)

@@ -11,6 +11,7 @@ from scivis._adata.calibration import calibrate
 from scivis._adata.graph import graph_metric
 from scivis._adata.keys import Keys
 from scivis._adata.representation import read_representation
+from scivis._checks import check_flag
 from scivis._tsne.arguments import find_anchor, read_input
 from scivis._tsne.fit import fit_tsne
 from scivis._tsne.presets import anchored_settings
@@ -33,6 +34,7 @@ _N_NEIGHBORS = 15
 
 def check_detail(*, detail: bool, is_subsample: bool, **other: object) -> None:
     """Raise if a call of :func:`scivis.tl.ivis` cannot be followed by :func:`add_detail`."""
+    check_flag("detail", detail)
     if detail and is_subsample:
         msg = "detail=True arranges all cells, but only a subsample is trained on: set max_train_cells=None."
         raise ValueError(msg)

@@ -68,9 +68,9 @@ def drift(
     from scipy.stats import ks_2samp
 
     copy = copy_or_inplace(copy=copy, inplace=inplace)
-    check_copy(adata_new, copy=copy)
+    check_copy(adata_new, copy=copy, name="adata_new")
     keys = keys_of(reference_entry(adata_new, adata_ref, key), key)
-    new, reference = _coordinates(adata_new, adata_ref, keys.obsm)
+    new, reference = _coordinates(adata_new, adata_ref, keys.obsm, key)
     tests = ks_2samp(new, reference)
     statistic, pvalue = tests.statistic, tests.pvalue
     pvalue_any = float(min(1.0, len(pvalue) * pvalue.min()))
@@ -84,10 +84,13 @@ def drift(
     return adata_new if copy else None
 
 
-def _coordinates(adata_new: AnnData, adata_ref: AnnData, key: str) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Coordinates of query and reference, whose dimensions must be the same."""
+def _coordinates(
+    adata_new: AnnData, adata_ref: AnnData, key: str, model: str
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Coordinates of query and reference under a key, placed by a model, whose dimensions must be the same."""
     if key not in adata_new.obsm:
-        msg = f"Did not find {key!r} in adata_new.obsm. Run `scivis.tl.ingest(adata_new, adata_ref)` first."
+        call = f"scivis.tl.ingest(adata_new, adata_ref{'' if model == 'ivis' else f', key={model!r}'})"
+        msg = f"Did not find {key!r} in adata_new.obsm. Run `{call}` first."
         raise KeyError(msg)
     new, reference = (np.asarray(adata.obsm[key]) for adata in (adata_new, adata_ref))
     if not len(new) or new.shape[1] != reference.shape[1] or not np.isfinite(new).all():

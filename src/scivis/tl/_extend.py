@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scivis._adata.expression import fitted_representation
+from scivis._adata.given import check_adata
 from scivis._adata.query_rows import query_rows
 from scivis._adata.representation import check_copy
 from scivis._adata.results import Results
@@ -114,9 +115,10 @@ def extend(
 
     start = logg.info("extending a map")
     generator = generator_of(seed_from(random_state, rng))
-    check_copy(adata_ref, copy=copy)
+    check_copy(adata_ref, copy=copy, name="adata_ref")
     if epochs is not None:
         check_positive_int("epochs", epochs)
+    check_adata(adata_new, "adata_new")
     entry = entry_of(adata_ref, key, "adata_ref")
     keys = keys_of(entry, key)
     _check_model(entry, key)

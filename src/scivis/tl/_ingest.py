@@ -15,7 +15,15 @@ from scivis._adata.representation import check_copy
 from scivis._adata.results import Results
 from scivis._adata.strangers import Strangers, find_strangers, unknown_labels
 from scivis._checks import check_choice, check_fraction, copy_or_inplace
-from scivis._methods import METHODS, anchor_model, keys_of, method_name, reference_entry, shared_entry
+from scivis._methods import (
+    METHODS,
+    anchor_model,
+    check_options,
+    keys_of,
+    method_name,
+    reference_entry,
+    shared_entry,
+)
 from scivis.data._streaming import Rows
 from scivis.neighbors._stored_reference import unpack_reference
 
@@ -163,12 +171,14 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
 
     start = logg.info("mapping new cells to the reference")
     copy = copy_or_inplace(copy=copy, inplace=inplace)
-    check_copy(adata_new, copy=copy)
+    check_copy(adata_new, copy=copy, name="adata_new")
     _check_call(use_rep, layer, min_genes, prepare)
     if unknown is not None:
         check_fraction("unknown", unknown)
     entry = reference_entry(adata_new, adata_ref, key)
     method, keys = method_name(entry), keys_of(entry, key)
+    place = METHODS[method].place
+    check_options(place, options)
     # Distances to the reference cells replace the input of the model.
     is_given = options.get("distances") is not None
     check_correct(correct=correct, batch_key=batch_key, is_given=is_given)
@@ -181,7 +191,7 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     rows = Rows(np.empty((0, 0)), "") if is_given else rows_for(entry)
     if not is_given and (anchor := anchor_model(adata_ref, entry)):
         options["anchored"] = _coordinates(adata_ref, anchor, rows_for)
-    results = METHODS[method].place(adata_ref, entry, rows, keys, **options)
+    results = place(adata_ref, entry, rows, keys, **options)
     strangers = Strangers(Results())
     if keys.novelty in results.obs:
         genes, stored = stored_input(entry), unpack_reference(entry["model"])

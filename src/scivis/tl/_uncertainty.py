@@ -150,7 +150,10 @@ def uncertainty(  # noqa: PLR0913 (each is a setting of its own)
     random_state = seed_from(random_state, rng)
     check_copy(adata, copy=copy)
     owner = adata if reference is None else reference
-    entry = entry_of(owner, key)
+    if reference is None and key not in adata.uns and Keys.of("ivis", key).obsm in adata.obsm:
+        msg = f"adata.uns[{key!r}] holds no model. If these cells were placed on a reference, pass it as reference."
+        raise KeyError(msg)
+    entry = entry_of(owner, key, "adata" if reference is None else "reference")
     if (method := method_name(entry)) != "ivis":
         msg = f"key={key!r} is an embedding of {method}, but a model of scivis.tl.ivis is needed."
         raise ValueError(msg)
