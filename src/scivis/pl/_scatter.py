@@ -124,9 +124,9 @@ def scatter(adata: AnnData, name: str, **kwargs: Any) -> Axes | list[Axes]:
 
 def _check_colors(adata: AnnData, kwargs: dict[str, Any]) -> None:
     """Raise for colors that are neither a column of `.obs` nor a gene. Genes by other names are left to scanpy."""
-    genes = adata.var_names if adata.raw is None else adata.var_names.union(adata.raw.var_names)
-    for one in color_list(kwargs.get("color")):
-        if one is not None and one not in adata.obs and one not in genes and kwargs.get("gene_symbols") is None:
+    genes = [adata.var_names] if adata.raw is None else [adata.var_names, adata.raw.var_names]
+    for one in color_list(kwargs.get("color")) if kwargs.get("gene_symbols") is None else ():
+        if one is not None and one not in adata.obs and not any(one in names for names in genes):
             msg = f"color={one!r} is neither in adata.obs, which holds {sorted(adata.obs.columns)}, nor a gene."
             raise KeyError(msg)
 
