@@ -54,3 +54,15 @@ def test_the_embedding_of_many_rows_leaves_no_gradient(points, monkeypatch):
     encoder, before = build_encoder(Architecture("compact", points.shape[1], 2)), registered()
     _training.embed(encoder, points)
     assert registered() == before
+
+
+@pytest.mark.slow
+def test_a_fit_forgets_the_kernels_of_its_graphs(points, monkeypatch):
+    from tensorflow.python.eager import context
+
+    calls = []
+    monkeypatch.setattr(context.Context, "clear_kernel_cache", lambda self: calls.append(self))
+    model = Ivis(k=5, epochs=1, model=[4], verbose=0, random_state=0).fit(points)
+    assert calls == [context.context()]
+    model.transform(points)
+    assert len(calls) == 1  # placing cells keeps what the next call needs

@@ -1,4 +1,4 @@
-"""Release of custom gradients, which TensorFlow keeps as long as the process runs."""
+"""Release of what TensorFlow keeps of a training as long as the process runs: custom gradients, and kernels of graphs."""
 
 from __future__ import annotations
 
@@ -32,6 +32,20 @@ def released_gradients() -> Iterator[None]:
         for name in entries.keys() - before:
             if name.startswith("CustomGradient-") and _is_of_training(entries[name].get("type"), _DEPTH):
                 entries.pop(name, None)
+
+
+@contextmanager
+def released_kernels() -> Iterator[None]:
+    """Forget the kernels that TensorFlow keeps for each graph that ran, some MiB for each fit, at the end of the block.
+
+    They are a cache: TensorFlow makes those that are needed again. It has no public function for this.
+    """
+    try:
+        yield
+    finally:
+        if keras.backend.backend() == "tensorflow":
+            context = import_module("tensorflow.python.eager.context").context()
+            getattr(context, "clear_kernel_cache", lambda: None)()
 
 
 def _registered() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ._backend import check_process
 from ._batches import Batch
 from ._epochs import Divergence, EarlyStopping, EpochLayout, EpochSampler
 from ._feeding import feed_indices
-from ._gradients import released_gradients
+from ._gradients import released_gradients, released_kernels
 from ._optimizer import build_optimizer, restore_state, state_values
 from ._progress import closing_bars
 from ._schedule import TrainingState
@@ -99,7 +99,7 @@ def train(
     sampler = EpochSampler(x, neighbors, layout, batch, schedule, rng, supervision, anchors)
     divergence = Divergence(f"Use a smaller learning_rate than {schedule.learning_rate}.")
     reporter = [_reporter(report, model, losses, stopping)] if report else []
-    with closing_bars(callbacks), released_gradients(), without_retracing_warnings():
+    with closing_bars(callbacks), released_gradients(), released_kernels(), without_retracing_warnings():
         history = model.fit(
             feed_indices(layout.n_batches),  # for all epochs: starting another stream takes Keras a tenth of a second
             epochs=schedule.epochs,
