@@ -1,5 +1,7 @@
 """`scivis.tl.ingest` with a t-SNE: new cells are placed among the cells of the reference, which do not move."""
 
+from importlib.metadata import version
+
 import joblib
 import numpy as np
 import openTSNE
@@ -113,8 +115,9 @@ def test_distances_replace_the_search(reference, query, storage):
     distances = distances if storage == "dense" else sparse.csr_matrix(distances)
     bare = AnnData(obs=query.obs[[]].copy())
     scivis.tl.ingest(bare, reference, distances=distances, **QUICK)
-    # scikit-learn 1.5 computes distances with other rounding than scipy, which the steps of two cells amplify.
-    assert_allclose(bare.obsm["X_tsne"], expected, atol=2e-3)
+    # Before scikit-learn 1.6, two coordinates differ by up to 7e-4.
+    tolerance = 1e-4 if version("scikit-learn") >= "1.6" else 2e-3
+    assert_allclose(bare.obsm["X_tsne"], expected, atol=tolerance)
     assert "tsne_novelty" not in bare.obs
 
 
