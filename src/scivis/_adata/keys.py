@@ -100,3 +100,14 @@ def check_key(key: str) -> None:
     if "/" in key:
         msg = f"key_added={key!r} contains a '/', which neither h5ad nor zarr can store."
         raise ValueError(msg)
+
+
+def ingest_call(key: str) -> str:
+    """The call that places new cells by the model under a key, for messages.
+
+    Examples
+    --------
+    >>> ingest_call("tsne")
+    "scivis.tl.ingest(adata_new, adata_ref, key='tsne')"
+    """
+    return f"scivis.tl.ingest(adata_new, adata_ref{'' if key == 'ivis' else f', key={key!r}'})"

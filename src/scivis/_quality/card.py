@@ -51,7 +51,8 @@ def measure_embeddings(
     """
     of_cells, of_triplets, of_labels, of_batches = rng.spawn(4)
     before = pdist(x[samples.cells])
-    terms = [*_neighbor_terms(x, embeddings, n_neighbors, samples), *_distance_terms(before, embeddings, samples)]
+    after = {basis: pdist(z[samples.cells]) for basis, z in embeddings.items()}
+    terms = [*_neighbor_terms(x, embeddings, n_neighbors, samples), *_distance_terms(before, after, samples)]
     found = list(resample(terms, of_cells))
     found += resample(_triplet_terms(x, embeddings, samples), of_triplets)
     found += class_measures(x, embeddings, codes, samples, of_labels) if codes.max(initial=-1) > 0 else []
@@ -60,7 +61,7 @@ def measure_embeddings(
         found += batch_measures({basis: z[rows] for basis, z in embeddings.items()}, batches[rows], of_batches)
     bases, measures = list(embeddings), list(ASPECTS)
     found.sort(key=lambda one: (bases.index(one.basis), measures.index(one.measure), one.k))
-    return found, {basis: bin_distances(before, pdist(z[samples.cells])) for basis, z in embeddings.items()}
+    return found, {basis: bin_distances(before, distances) for basis, distances in after.items()}
 
 
 def _neighbor_terms(
@@ -84,14 +85,13 @@ def _neighbor_terms(
             yield Terms(basis, "density", *spearman_terms(*mean_radii), k)
 
 
-def _distance_terms(before: Matrix, embeddings: Mapping[str, Matrix], samples: Samples) -> Iterator[Terms]:
-    """Correlations of the distances between the sampled cells, which are `before` in the representation."""
+def _distance_terms(before: Matrix, after: Mapping[str, Matrix], samples: Samples) -> Iterator[Terms]:
+    """Correlations of the distances between the sampled cells: `before` in the representation, `after` by embedding."""
     ranks, n = rankdata(before), len(samples.cells)
-    for basis, z in embeddings.items():
-        after = pdist(z[samples.cells])
+    for basis, distances in after.items():
         for measure, (value, terms) in (
-            ("spearman", spearman_terms(ranks, rankdata(after))),
-            ("pearson", pearson_terms(before, after)),
+            ("spearman", spearman_terms(ranks, rankdata(distances))),
+            ("pearson", pearson_terms(before, distances)),
         ):
             yield Terms(basis, measure, value, pair_terms(terms, n))
 

@@ -98,9 +98,13 @@ def cell_values(adata: AnnData, color: str) -> pd.Series:
     if color in adata.obs:
         return adata.obs[color]
     if color not in adata.var_names:
-        msg = f"color={color!r} is neither in adata.obs, which holds {sorted(adata.obs.columns)}, nor a gene."
-        raise KeyError(msg)
+        raise unknown_color(adata, color)
     return sc.get.obs_df(adata, keys=[color])[color]
+
+
+def unknown_color(adata: AnnData, color: object) -> KeyError:
+    """The error for a color that is neither a column of `.obs` nor a gene."""
+    return KeyError(f"color={color!r} is neither in adata.obs, which holds {sorted(adata.obs.columns)}, nor a gene.")
 
 
 def is_numeric(values: pd.Series) -> bool:

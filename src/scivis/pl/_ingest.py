@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scivis._adata.keys import Keys
+from scivis._adata.keys import Keys, ingest_call
 from scivis.neighbors._verdict import LEVEL
 
 from ._colors import MISSING, as_category, category_colors, color_list, default_colors, is_numeric
@@ -92,7 +92,7 @@ def ingest(
     """
     placed_on = embedding_key(adata_ref, key, argument="adata_ref")
     below = adata_ref.obsm[placed_on]
-    call = f"scivis.tl.ingest(adata_new, adata_ref{'' if key == 'ivis' else f', key={key!r}'})"
+    call = ingest_call(key)
     name = embedding_key(adata_new, key, call, "adata_new")
     size = 120_000 / max(len(below), 1000)  # of a dot, as in scanpy
     above = max(1.5 * size, min(8, 240_000 / max(adata_new.n_obs, 1)))

@@ -8,7 +8,7 @@ from scivis._adata.given import check_adata
 from scivis._adata.keys import Keys
 from scivis._methods import METHODS
 
-from ._colors import as_category, color_list, is_numeric
+from ._colors import as_category, color_list, is_numeric, unknown_color
 from ._figure import check_axes, finish, scanpy_plots
 
 if TYPE_CHECKING:
@@ -127,8 +127,7 @@ def _check_colors(adata: AnnData, kwargs: dict[str, Any]) -> None:
     genes = [adata.var_names] if adata.raw is None else [adata.var_names, adata.raw.var_names]
     for one in color_list(kwargs.get("color")) if kwargs.get("gene_symbols") is None else ():
         if one is not None and one not in adata.obs and not any(one in names for names in genes):
-            msg = f"color={one!r} is neither in adata.obs, which holds {sorted(adata.obs.columns)}, nor a gene."
-            raise KeyError(msg)
+            raise unknown_color(adata, one)
 
 
 def _room_for_legends(adata: AnnData, kwargs: dict[str, Any]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scivis._adata.keys import ingest_call
 from scivis._adata.representation import check_copy
 from scivis._checks import copy_or_inplace
 from scivis._methods import keys_of, reference_entry
@@ -89,8 +90,7 @@ def _coordinates(
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Coordinates of query and reference under a key, placed by a model, whose dimensions must be the same."""
     if key not in adata_new.obsm:
-        call = f"scivis.tl.ingest(adata_new, adata_ref{'' if model == 'ivis' else f', key={model!r}'})"
-        msg = f"Did not find {key!r} in adata_new.obsm. Run `{call}` first."
+        msg = f"Did not find {key!r} in adata_new.obsm. Run `{ingest_call(model)}` first."
         raise KeyError(msg)
     new, reference = (np.asarray(adata.obsm[key]) for adata in (adata_new, adata_ref))
     if not len(new) or new.shape[1] != reference.shape[1] or not np.isfinite(new).all():
