@@ -166,7 +166,7 @@ def pack_input(source: ExpressionInput | None) -> dict[str, Any]:
     return arrays | {"preparation": pack_preparation(source.preparation)}
 
 
-def stored_input(entry: Any) -> ExpressionInput | None:
+def shared_input(entry: Any) -> ExpressionInput | None:
     """The same from the entry of a model. It is read once, and must not be changed."""
     digest = entry.get("digest")
     return shared(digest and ("expression", digest), lambda: unpack_input(entry.get("expression", {})))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scivis.data._streaming import Rows
 
-from .expression import fitted_on, stored_input
+from .expression import fitted_on, shared_input
 from .genes import align_genes
 from .query import read_query
 from .representation import choose_representation
@@ -34,7 +34,7 @@ def query_rows(
     prepare: Prepare = "auto",
 ) -> Rows:
     """The input of the model in an entry of the reference; the arguments are those of :func:`scivis.tl.ingest`."""
-    expression = stored_input(entry) if use_rep is None else None
+    expression = shared_input(entry) if use_rep is None else None
     if expression is not None:
         read = partial(read_query, reference=adata_ref, layer=layer, prepare=prepare)
         return _expression_rows(adata_new, expression, min_genes, read)

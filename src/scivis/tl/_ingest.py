@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from scivis._adata.correction import check_correct, corrected_query
-from scivis._adata.expression import stored_input
+from scivis._adata.expression import shared_input
 from scivis._adata.query import Prepare
 from scivis._adata.query_rows import query_rows
 from scivis._adata.representation import check_copy
@@ -194,7 +194,7 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     results = place(adata_ref, entry, rows, keys, **options)
     strangers = Strangers(Results())
     if keys.novelty in results.obs:
-        genes, stored = stored_input(entry), unpack_reference(entry["model"])
+        genes, stored = shared_input(entry), unpack_reference(entry["model"])
         strangers = find_strangers(keys, stored, rows, results.obs[keys.novelty], genes)
     results |= strangers.results
     if unknown is not None:
