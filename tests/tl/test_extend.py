@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anndata as ad
 import numpy as np
 import pytest
+import scanpy as sc
 from numpy.testing import assert_allclose, assert_array_equal
 
 import scivis
@@ -119,6 +120,25 @@ def test_a_seed_gives_the_same_bits_and_a_copy_leaves_both_as_they_were(
     assert not np.array_equal(one.obsm["X_ivis"], other.obsm["X_ivis"])
     scivis.tl.extend(reference, new, epochs=1)
     assert_array_equal(reference.obsm["X_ivis"], one.obsm["X_ivis"])
+
+
+def test_new_cells_are_read_once_and_judged_by_the_model_before(reference: AnnData, said: Callable[[], str]) -> None:
+    new, file = made([3], 20, 1), ad.AnnData(uns={"ivis": reference.uns["ivis"]})
+    before = scivis.tl.ingest(new, file, copy=True)
+    said()
+    sc.settings.verbosity = "hint"
+    scivis.tl.extend(file, new, epochs=1)
+    printed = said()
+    assert printed.count("found 6 of the 6 genes") == 1
+    assert "before the extension; 100.0% of the cells have p ≤ 0.01" in printed
+    assert printed.count("'X_ivis', coordinates") == 1
+    assert_array_equal(new.obs["ivis_pvalue"], before.obs["ivis_pvalue"])
+    assert new.uns["ivis_verdict"]["kind"] == before.uns["ivis_verdict"]["kind"]
+
+
+def test_cells_without_a_way_to_read_them_are_refused_before_training(reference: AnnData) -> None:
+    with pytest.raises(ValueError, match="are two inputs"):
+        scivis.tl.extend(reference, made([3], 20, 1), use_rep="X_pca", layer="counts")
 
 
 @pytest.mark.parametrize(

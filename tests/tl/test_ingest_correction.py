@@ -106,6 +106,12 @@ def test_expression_is_corrected_for_an_integrated_reference(query, reference, m
     assert_allclose(query.obs[f"{method}_novelty"], by_hand.obs[f"{method}_novelty"], rtol=1e-3)
 
 
+def test_an_extension_reads_new_cells_as_ingest_does(query, reference):
+    scivis.tl.extend(reference, query, epochs=1)
+    placed = scivis.tl.ingest(query, reference, copy=True)
+    assert_allclose(query.obsm["X_ivis"], placed.obsm["X_ivis"], atol=1e-3)
+
+
 @pytest.mark.parametrize("method", FITS)
 def test_each_batch_is_corrected_by_itself(query, reference, method):
     scivis.tl.ingest(query, reference, key=method, batch_key="batch", **quick(method))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scivis._adata.correction import corrected_query
 from scivis._adata.expression import fitted_representation
 from scivis._adata.given import check_adata
 from scivis._adata.query_rows import query_rows
@@ -18,9 +20,10 @@ from scivis._ivis.pack import pack_model, unpack_model
 from scivis._ivis.predict import embed_rows
 from scivis._methods import entry_of, keys_of, method_name
 from scivis._random import generator_of, seed_from
+from scivis.data._streaming import Rows
 from scivis.neighbors._novelty import fit_reference, novelty
 
-from ._ingest import ingest
+from ._ingest import check_reading, placed_rows
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from scivis._adata.keys import Keys
     from scivis._adata.query import Prepare
     from scivis._random import RandomState, Rng
-    from scivis.data._streaming import Rows
 
 
 def extend(
@@ -63,7 +65,8 @@ def extend(
     key
         `ivis`, or the `key_added` of its call.
     use_rep, layer, prepare
-        Where the expression of the new cells is, as for :func:`scivis.tl.ingest`.
+        Where the expression of the new cells is, as for :func:`scivis.tl.ingest`. If the reference was integrated, their
+        expression is corrected as there, as one batch.
     epochs
         Number of epochs. Default: 60 up to 10,000 cells, fewer above.
     random_state
@@ -116,6 +119,7 @@ def extend(
     start = logg.info("extending a map")
     generator = generator_of(seed_from(random_state, rng))
     check_copy(adata_ref, copy=copy, name="adata_ref")
+    check_reading(use_rep, layer, prepare)
     if epochs is not None:
         check_positive_int("epochs", epochs)
     check_adata(adata_new, "adata_new")
@@ -123,7 +127,12 @@ def extend(
     keys = keys_of(entry, key)
     _check_model(entry, key)
     adata_ref = adata_ref.copy() if copy else adata_ref
-    new = _collect(query_rows(adata_new, adata_ref, entry, use_rep=use_rep, layer=layer, prepare=prepare))
+    rows = query_rows(adata_new, adata_ref, entry, use_rep=use_rep, layer=layer, prepare=prepare)
+    rows = corrected_query(rows, adata_new, entry, correct=None, batch_key=None, is_expression=use_rep is None)
+    new = _collect(rows)
+    # Novelty, p-values, verdict and labels are those of the model before.
+    placed = placed_rows(adata_ref, entry, keys, Rows(new, rows.name, is_validated=True))
+    logg.info(f"    placed the new cells on the map before the extension{placed.message}")
     settings, before = unpack_model(entry["model"])
     own = _reference_rows(adata_ref, entry)
     old = replayed_rows(before, own)
@@ -138,9 +147,8 @@ def extend(
     entry = _extended(entry, pack_model(settings, fitted), losses, len(new))
     n_own = 0 if own is None else len(own)
     written = []
-    if not copy:  # novelty, p-values, verdict and labels are those of the model before
-        ingest(adata_new, adata_ref, key=key, use_rep=use_rep, layer=layer, prepare=prepare)
-        written.append(_new_results(keys, grown, opened).write(adata_new))
+    if not copy:
+        written.append(_new_results(keys, placed.results, grown, opened).write(adata_new))
     written.append(_reference_results(keys, entry, moved_to[:n_own], moved[:n_own]).write(adata_ref))
     logg.info(
         f"    old cells moved by {np.median(moved):.1%} of the map's standard deviation (median; 99 % of them by at most "
@@ -199,9 +207,11 @@ def _reference_results(
     )
 
 
-def _new_results(keys: Keys, coordinates: NDArray[np.float32], opened: NDArray[np.bool_]) -> Results:
+def _new_results(keys: Keys, before: Results, coordinates: NDArray[np.float32], opened: NDArray[np.bool_]) -> Results:
+    """What was found before the extension, with the coordinates after it."""
+    before = replace(before, notes=tuple(note for note in before.notes if note[0] != keys.obsm))
     notes = (
         (keys.obsm, "coordinates on the extended map (adata_new.obsm)"),
         (keys.opened, "whether a cell opened new ground (adata_new.obs)"),
     )
-    return Results(obsm={keys.obsm: coordinates}, obs={keys.opened: opened}, notes=notes)
+    return before | Results(obsm={keys.obsm: coordinates}, obs={keys.opened: opened}, notes=notes)

@@ -12,7 +12,6 @@ from scivis._adata.expression import shared_input
 from scivis._adata.query import Prepare
 from scivis._adata.query_rows import query_rows
 from scivis._adata.representation import check_copy
-from scivis._adata.results import Results
 from scivis._adata.strangers import Strangers, find_strangers, unknown_labels
 from scivis._checks import check_choice, check_fraction, copy_or_inplace
 from scivis._methods import (
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    from scivis._adata.keys import Keys
 
 
 def ingest(  # noqa: PLR0913 (each is a setting of its own)
@@ -172,13 +173,13 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     start = logg.info("mapping new cells to the reference")
     copy = copy_or_inplace(copy=copy, inplace=inplace)
     check_copy(adata_new, copy=copy, name="adata_new")
-    _check_call(use_rep, layer, min_genes, prepare)
+    check_reading(use_rep, layer, prepare)
+    check_fraction("min_genes", min_genes)
     if unknown is not None:
         check_fraction("unknown", unknown)
     entry = reference_entry(adata_new, adata_ref, key)
-    method, keys = method_name(entry), keys_of(entry, key)
-    place = METHODS[method].place
-    check_options(place, options)
+    keys = keys_of(entry, key)
+    check_options(METHODS[method_name(entry)].place, options)
     # Distances to the reference cells replace the input of the model.
     is_given = options.get("distances") is not None
     check_correct(correct=correct, batch_key=batch_key, is_given=is_given)
@@ -191,26 +192,32 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     rows = Rows(np.empty((0, 0)), "") if is_given else rows_for(entry)
     if not is_given and (anchor := anchor_model(adata_ref, entry)):
         options["anchored"] = _coordinates(adata_ref, anchor, rows_for)
-    results = place(adata_ref, entry, rows, keys, **options)
-    strangers = Strangers(Results())
-    if keys.novelty in results.obs:
-        genes, stored = shared_input(entry), unpack_reference(entry["model"])
-        strangers = find_strangers(keys, stored, rows, results.obs[keys.novelty], genes)
-    results |= strangers.results
+    placed = placed_rows(adata_ref, entry, keys, rows, **options)
+    results = placed.results
     if unknown is not None:
         results |= unknown_labels(keys, results, unknown)
 
     adata_new = adata_new.copy() if copy else adata_new
     written = results.write(adata_new)
-    logg.info(f"    finished{strangers.message}", time=start, deep=f"added\n{written}")
+    logg.info(f"    finished{placed.message}", time=start, deep=f"added\n{written}")
     return adata_new if copy else None
 
 
-def _check_call(use_rep: str | None, layer: str | None, min_genes: float, prepare: str) -> None:
+def placed_rows(adata_ref: AnnData, entry: Any, keys: Keys, rows: Rows, **options: Any) -> Strangers:
+    """What :func:`ingest` writes for the rows of new cells, which are the input of the model in an entry of the reference."""
+    results = METHODS[method_name(entry)].place(adata_ref, entry, rows, keys, **options)
+    if keys.novelty not in results.obs:
+        return Strangers(results)
+    stored = unpack_reference(entry["model"])
+    strangers = find_strangers(keys, stored, rows, results.obs[keys.novelty], shared_input(entry))
+    return Strangers(results | strangers.results, strangers.message)
+
+
+def check_reading(use_rep: str | None, layer: str | None, prepare: str) -> None:
+    """Raise for arguments that do not say in one way where the expression of new cells is."""
     if use_rep is not None and layer is not None:
         msg = f"use_rep={use_rep!r} and layer={layer!r} are two inputs. Pass only one of them."
         raise ValueError(msg)
-    check_fraction("min_genes", min_genes)
     check_choice("prepare", prepare, get_args(Prepare))
     if use_rep is not None and prepare not in ("auto", "none"):
         msg = f"prepare={prepare!r} is about expression, but use_rep={use_rep!r} is read. Pass only one of them."
