@@ -12,6 +12,9 @@ import scanpy as sc
 from numpy.testing import assert_allclose, assert_array_equal
 
 import scivis
+from scivis._methods import entry_of
+from scivis._store.digest import sealed
+from scivis._store.packed import packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +60,7 @@ def test_the_map_and_what_scanpy_wrote_stay(adopted: AnnData) -> None:
 
 
 def test_misfit_is_the_distance_from_the_map_in_its_standard_deviations(adopted: AnnData) -> None:
-    learned = scivis.get.model(adopted, "umap").transform(adopted.X)
+    learned = scivis.get.model(adopted, "umap").encoder_.predict(adopted.X, verbose=0)
     places = adopted.obsm["X_umap"]
     unit = np.sqrt((places[:, 0].var() + places[:, 1].var()) / 2)
     misfit = adopted.obs["umap_misfit"]
@@ -78,6 +81,55 @@ def test_new_cells_fall_where_the_map_would_have_them(adopted: AnnData) -> None:
     assert scivis.pl.ingest(new, adopted, key="umap", show=False).collections
     scivis.tl.drift(new, adopted, key="umap")
     assert new.uns["umap_drift"]["pvalue_any"] > 0.01
+
+
+def test_new_cells_are_placed_better_than_by_the_network_alone(adopted: AnnData) -> None:
+    model = scivis.get.model(adopted, "umap")
+    new = made(200, 1)
+    truth = new.obsm.pop("X_umap")
+    scivis.tl.ingest(new, adopted, key="umap")
+    assert_array_equal(model.transform(new.X), new.obsm["X_umap"])
+    by_network = model.encoder_.predict(new.X, verbose=0)
+    off = [np.median(np.linalg.norm(places - truth, axis=1)) for places in (new.obsm["X_umap"], by_network)]
+    assert off[0] < 0.9 * off[1]
+
+
+def test_cells_unlike_all_landmarks_stay_where_the_network_puts_them(adopted: AnnData) -> None:
+    strange = ad.AnnData(made(20, 1).X + 20)
+    scivis.tl.ingest(strange, adopted, key="umap", prepare="none")
+    assert (strange.obs["umap_novelty"] > 2).all()
+    model = scivis.get.model(adopted, "umap")
+    assert_allclose(strange.obsm["X_umap"], model.encoder_.predict(strange.X, verbose=0), rtol=1e-4)
+
+
+def test_models_of_earlier_versions_place_by_the_network(adopted: AnnData) -> None:
+    entry = entry_of(adopted, "umap")
+    for name in ("landmark_places", "landmark_residuals", "landmark_spacing"):
+        del entry["model"][name]
+    del entry["digest"]
+    adopted.uns["umap"] = sealed(packed(entry))
+    new = made(20, 1)
+    scivis.tl.ingest(new, adopted, key="umap")
+    model = scivis.get.model(adopted, "umap")
+    assert_allclose(new.obsm["X_umap"], model.encoder_.predict(new.X, verbose=0), rtol=1e-4)
+    assert new.obs["umap_novelty"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("landmark_places", np.zeros((3, 2), np.float32), "landmark_places have shapes"),
+        ("landmark_residuals", np.full((300, 2), np.nan, np.float32), "landmark_residuals"),
+        ("landmark_spacing", -1.0, "landmark_spacing is not a number of at least 0"),
+    ],
+)
+def test_places_of_landmarks_that_cannot_be_are_refused(adopted: AnnData, name: str, value: Any, message: str) -> None:
+    entry = entry_of(adopted, "umap")
+    entry["model"][name] = value
+    del entry["digest"]
+    adopted.uns["umap"] = sealed(packed(entry))
+    with pytest.raises(ValueError, match=message):
+        scivis.tl.ingest(made(5, 1), adopted, key="umap")
 
 
 @pytest.mark.slow

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scivis._random import seed_of
-from scivis.neighbors._novelty import fit_reference
+from scivis.neighbors._landmark_places import LandmarkPlaces
+from scivis.neighbors._novelty import choose_rows, nearest_of, reference_of
 
 from .fit import architecture_for, rescaled, standard_deviation, statistics_rows
 from .model import FittedIvis
+from .predict import embed_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +34,8 @@ def fit_coordinates(
 ) -> FittedIvis:
     """A model whose embedding of the rows `x`, shape (n, features), is close to `coordinates`, shape (n, dims).
 
-    The network learns standardized coordinates. Unit and center of the map become part of the stored network.
+    The network learns standardized coordinates. Unit and center of the map become part of the stored network. New rows are
+    placed among the landmarks, whose coordinates are stored with them.
     """
     from scivis.nn import build_encoder
     from scivis.nn._coordinates import supervise_coordinates
@@ -54,8 +58,11 @@ def fit_coordinates(
         callbacks=callbacks,
     )
     _shift(encoder, center / unit)
-    fitted = FittedIvis(architecture, encoder, fit_reference(rows, streams.landmarks), training=training)
-    return rescaled(fitted, unit, settings)
+    chosen, others = choose_rows(len(rows), rows.shape[1] + targets.shape[1], streams.landmarks)
+    fitted = FittedIvis(architecture, encoder, reference_of(rows, chosen, others), training=training)
+    fitted = rescaled(fitted, unit, settings)
+    known, (_, neighbors) = statistics_rows(coordinates)[chosen], nearest_of(fitted.reference)
+    return replace(fitted, places=LandmarkPlaces.of(known, embed_rows(fitted, rows[chosen]), neighbors))
 
 
 def map_scale(coordinates: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:

@@ -16,7 +16,7 @@ from scivis.data._validation import check_rows
 
 from .attributes import FittedAttributes
 from .fit import Streams, TrainingData, fit
-from .predict import embed_rows, novelty_of_rows, score_rows
+from .predict import novelty_of_rows, place_rows, score_rows
 from .save import SavedIvis, load_folder, pack_all, save_folder, unpack_all
 from .search import given_neighbors, search_neighbors
 from .settings import COORDINATES, Settings, check_settings
@@ -323,7 +323,7 @@ class Ivis(FittedAttributes, TransformerMixin, BaseEstimator):
         :class:`numpy.ndarray`
             Embedding, shape (n, embedding_dims).
         """
-        return self._by_blocks(X, embed_rows, self.embedding_dims)
+        return self._by_blocks(X, place_rows, self.embedding_dims)
 
     def score_samples(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
         """Predict labels of rows, after a fit with labels.

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from scivis.neighbors._landmark_places import LandmarkPlaces
     from scivis.neighbors._novelty import Reference
     from scivis.nn import Architecture
     from scivis.nn._schedule import TrainingState
@@ -62,6 +63,8 @@ class FittedIvis:
         State of training, from which another fit continues; `None` for a model from an AnnData object.
     rng
         Generator of the batches, in its state after the fit.
+    places
+        Places of the landmarks on a map that was learned, to which new rows are drawn; `None` for an embedding of its own.
     """
 
     architecture: Architecture
@@ -70,6 +73,7 @@ class FittedIvis:
     head: LabelHead | None = None
     training: TrainingState | None = None
     rng: np.random.Generator | None = None
+    places: LandmarkPlaces | None = None
 
     @property
     def trained_networks(self) -> list[keras.Model]:

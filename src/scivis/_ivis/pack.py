@@ -17,10 +17,12 @@ from scivis._store.schema import (
     float32_array,
     from_json,
     is_number,
+    is_positive,
     is_width,
     plain_array,
     to_json,
 )
+from scivis.neighbors._landmark_places import LandmarkPlaces
 from scivis.neighbors._stored_reference import pack_reference, unpack_reference
 
 from .model import FittedIvis, LabelHead
@@ -48,6 +50,7 @@ def pack_model(settings: Settings, fitted: FittedIvis) -> dict[str, Any]:
         "classes": np.asarray(head.classes if head else [], np.int64),
         "scale": head.scale if head else np.empty((2, 0), np.float32),
         **pack_reference(fitted.reference),
+        **_pack_places(fitted.places),
     }
 
 
@@ -73,7 +76,31 @@ def unpack_model(stored: Mapping[str, Any], *, backbone: keras.Model | None = No
     network = architecture.network
     model = backbone if network == "custom" else list(network) if isinstance(network, tuple) else network
     settings = Settings(**params, model=model)
-    return settings, FittedIvis(architecture, encoder, reference, _label_head(stored, settings))
+    head, places = _label_head(stored, settings), _places(stored, len(reference.landmarks), architecture.n_components)
+    return settings, FittedIvis(architecture, encoder, reference, head, places=places)
+
+
+def _pack_places(places: LandmarkPlaces | None) -> dict[str, Any]:
+    if places is None:
+        return {}
+    return {
+        "landmark_places": places.coordinates,
+        "landmark_residuals": places.residuals,
+        "landmark_spacing": places.spacing,
+    }
+
+
+def _places(stored: Mapping[str, Any], n_landmarks: int, n_components: int) -> LandmarkPlaces | None:
+    """Places of the landmarks; `None` unless a map was learned, or if it was by an earlier version."""
+    if "landmark_places" not in stored:
+        return None
+    names = ("landmark_places", "landmark_residuals")
+    places, residuals = (float32_array(stored.get(name), name) for name in names)
+    check_shapes("landmark_places", [places.shape, residuals.shape], [(n_landmarks, n_components)] * 2)
+    spacing: Any = stored.get("landmark_spacing")
+    if not is_positive(spacing) and spacing != 0:
+        fail("its landmark_spacing is not a number of at least 0")
+    return LandmarkPlaces(places, residuals, float(spacing))
 
 
 def unpack_params(entry: Any) -> dict[str, Any]:

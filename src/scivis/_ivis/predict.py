@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scivis.neighbors._novelty import novelty
+from scivis.neighbors._novelty import nearest_of, novelty
 
 if TYPE_CHECKING:
     import keras
@@ -27,6 +27,25 @@ def embed_rows(fitted: FittedIvis, rows: Block) -> Block:
     return embed(fitted.encoder, rows)
 
 
+def place_rows(fitted: FittedIvis, rows: Block) -> Block:
+    """Embedding of rows; on a map that was learned, among their nearest landmarks, shape (n, n_components)."""
+    return _placed(fitted, rows, embed_rows(fitted, rows))[0]
+
+
+def _placed(fitted: FittedIvis, rows: Block, embedding: Block) -> tuple[Block, Block | None]:
+    """Places of rows from their embedding, and their novelty if it was needed for that.
+
+    Rows that are less like the landmarks than 99 % of the cells of the map stay where the network puts them, the more the stranger
+    they are.
+    """
+    if fitted.places is None or not len(rows):
+        return embedding, None
+    flat = rows.reshape(len(rows), fitted.architecture.n_features)
+    nearest = nearest_of(fitted.reference, flat)
+    strangeness = novelty(fitted.reference, flat, nearest)
+    return fitted.places.correct(embedding, nearest[1], np.clip(2 - strangeness, 0, 1)[:, None]), strangeness
+
+
 def derivatives_of_rows(fitted: FittedIvis, rows: Block) -> Block:
     """Derivatives of the embedding of rows by their features, shape (n, n_components, n_features)."""
     from scivis.nn._jacobian import jacobian
@@ -45,11 +64,12 @@ def novelty_of_rows(fitted: FittedIvis, rows: Block) -> Block:
 
 
 def predict_columns(fitted: FittedIvis, rows: Block, *, with_novelty: bool, with_scores: bool) -> Block:
-    """Embedding, novelty and predictions side by side, shape (n, n_components + 1 + n_outputs); each row is embedded once."""
+    """Places, novelty and predictions side by side, shape (n, n_components + 1 + n_outputs); each row is embedded once."""
     embedding = embed_rows(fitted, rows)
-    parts = [embedding]
+    places, strangeness = _placed(fitted, rows, embedding)
+    parts = [places]
     if with_novelty:
-        parts.append(novelty_of_rows(fitted, rows)[:, None])
+        parts.append((novelty_of_rows(fitted, rows) if strangeness is None else strangeness)[:, None])
     if with_scores and fitted.head is not None:
         parts.append(_scores(fitted, fitted.head, embedding))
     return np.hstack(parts)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 # Wider than any network in use. A forged width must not exhaust the memory.
 _MAX_WIDTH = 1_000_000
-_LARGEST = float(np.finfo(np.float32).max)
+_SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 class UnusableModelError(ValueError):
@@ -127,6 +127,11 @@ def check_shapes(name: str, given: list[tuple[int, ...]], expected: list[tuple[i
 def is_width(value: object) -> bool:
     """Whether a value can be the width of a layer."""
     return is_integer(value) and 1 <= value <= _MAX_WIDTH  # type: ignore[operator]  # an integer by then
+
+
+def is_positive(value: object) -> bool:
+    """Whether a value is a number above 0 within the range of float32."""
+    return is_number(value) and value >= _SMALLEST  # type: ignore[operator]  # a number by then
 
 
 def is_number(value: object) -> bool:

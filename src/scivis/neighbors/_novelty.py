@@ -9,7 +9,12 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from numpy.typing import NDArray
+
+    # Distances and indices of landmarks, nearest first, both of shape (n, k).
+    Nearest: TypeAlias = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 # Largest numbers of cells that are stored with the model, and of their values (below 1 MB): of wide data, fewer are stored.
 _MAX_LANDMARKS, _MAX_VALUES, _MIN_LANDMARKS = 4000, 240_000, 32
@@ -56,12 +61,29 @@ def fit_reference(x: NDArray[np.float32], rng: np.random.Generator) -> Reference
 
     All rows of small data are landmarks. Then each of them is left out in turn and scored by the others.
     """
-    order = rng.permutation(len(x))
-    size = min(len(x), _MAX_LANDMARKS, max(_MAX_VALUES // x.shape[1], _MIN_LANDMARKS))
-    reference = _with_scales(x[np.sort(order[:size])])
-    others = x[order[size : size + _MAX_CALIBRATION]]
-    enough = len(others) >= size // 2
-    return calibrated(reference, scores(reference, others) if enough else _scores_left_out(reference.landmarks))
+    return reference_of(x, *choose_rows(len(x), x.shape[1], rng))
+
+
+def choose_rows(n_rows: int, width: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of landmarks, increasing, and of other rows on which scores are calibrated; `width` values are stored for a landmark.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> landmarks, others = choose_rows(10_000, 100, np.random.default_rng(0))
+    >>> len(landmarks), len(others)  # 240,000 values
+    (2400, 4000)
+    """
+    order = rng.permutation(n_rows)
+    size = min(n_rows, _MAX_LANDMARKS, max(_MAX_VALUES // width, _MIN_LANDMARKS))
+    return np.sort(order[:size]), order[size : size + _MAX_CALIBRATION]
+
+
+def reference_of(x: NDArray[np.float32], landmarks: NDArray[np.int64], others: NDArray[np.int64]) -> Reference:
+    """Rows of `x` as landmarks, calibrated on others, or if these are too few, on the landmarks."""
+    reference = _with_scales(x[landmarks])
+    enough = len(others) >= len(landmarks) // 2
+    return calibrated(reference, scores(reference, x[others]) if enough else _scores_left_out(reference.landmarks))
 
 
 def subsample_reference(x: NDArray[np.float32], n_landmarks: int, rng: np.random.Generator) -> Reference:
@@ -80,8 +102,10 @@ def calibrated(reference: Reference, held_out: NDArray[np.float64]) -> Reference
     return replace(reference, unit=unit, calibration=_in_units(held_out, unit))
 
 
-def novelty(reference: Reference, x: NDArray[np.float32]) -> NDArray[np.float32]:
+def novelty(reference: Reference, x: NDArray[np.float32], nearest: Nearest | None = None) -> NDArray[np.float32]:
     """Score of each row in units of the score that 1 % of the reference cells exceed.
+
+    `nearest` are distances and indices of its nearest landmarks, if they are known.
 
     Examples
     --------
@@ -92,7 +116,7 @@ def novelty(reference: Reference, x: NDArray[np.float32]) -> NDArray[np.float32]
     """
     if not len(x):
         return np.empty(0, np.float32)
-    return _in_units(scores(reference, x), reference.unit)
+    return _in_units(scores(reference, x, nearest), reference.unit)
 
 
 def p_values(reference: Reference, novelties: NDArray[np.float32]) -> NDArray[np.float64] | None:
@@ -115,19 +139,21 @@ def p_values(reference: Reference, novelties: NDArray[np.float32]) -> NDArray[np
     return (1 + n_higher) / (1 + n)
 
 
-def scores(reference: Reference, x: NDArray[np.float32]) -> NDArray[np.float64]:
+def scores(reference: Reference, x: NDArray[np.float32], nearest: Nearest | None = None) -> NDArray[np.float64]:
     """Mean distance of each row to its nearest landmarks, divided by their mean scale if they have scales."""
+    distances, found = nearest_of(reference, x) if nearest is None else nearest
     if reference.scales is None:
-        distances, _ = nearest_landmarks(reference.landmarks, x, _N_NEAREST_BEFORE)
         return distances.mean(axis=1)
-    distances, found = nearest_landmarks(reference.landmarks, x, _N_NEAREST)
     scales = reference.scales.astype(np.float64)
     return _ratio(distances, scales[found].mean(axis=1), scales)
 
 
-def nearest_landmarks(
-    landmarks: NDArray[np.float32], x: NDArray[np.float32] | None, k: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def nearest_of(reference: Reference, x: NDArray[np.float32] | None = None) -> Nearest:
+    """Distances and indices of the landmarks by which rows, or the landmarks themselves, are scored, shape (n, 15)."""
+    return nearest_landmarks(reference.landmarks, x, _N_NEAREST_BEFORE if reference.scales is None else _N_NEAREST)
+
+
+def nearest_landmarks(landmarks: NDArray[np.float32], x: NDArray[np.float32] | None, k: int) -> Nearest:
     """Distances and indices of the nearest landmarks of each row of `x`, or of each landmark, itself excluded.
 
     Distances are computed again from the differences, so that those of a row do not depend on the rows beside it.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._store.schema import fail, float32_array, is_number
+from scivis._store.schema import fail, float32_array, is_positive
 
 from ._novelty import Reference
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-_SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def pack_reference(reference: Reference) -> dict[str, Any]:
@@ -33,7 +31,7 @@ def unpack_reference(stored: Mapping[str, Any], width: int | None = None) -> Ref
     landmarks, unit = float32_array(stored["landmarks"], "landmarks"), stored["landmark_unit"]
     if landmarks.ndim != 2 or len(landmarks) < 2 or width not in (None, landmarks.shape[1]):
         fail(f"its landmarks have shape {landmarks.shape}, but its input has width {width}")
-    if not is_number(unit) or unit < _SMALLEST:
+    if not is_positive(unit):
         fail("its landmark_unit is not a positive number")
     if not {"landmark_scales", "calibration"} & set(stored):
         return Reference(landmarks, float(unit))

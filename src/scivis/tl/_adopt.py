@@ -163,7 +163,9 @@ def adopt(  # noqa: PLR0913 (each is a setting of its own, all but two keyword-o
     fitted = fit_coordinates(rows.x, coordinates, settings, Streams.of(training))
     fitted = replace(fitted, reference=calibrate(fitted.reference, adata, cells, folds))
 
-    stored = StoredModel(pack_model(settings, fitted), fitted=None if rows.all_rows.is_dask else fitted)
+    # What the network knows by itself: with their own places, the cells of the map would have no misfit.
+    network = replace(fitted, places=None)
+    stored = StoredModel(pack_model(settings, network), fitted=None if rows.all_rows.is_dask else network)
     learned, _, _ = map_cells(stored, rows.all_rows, None, with_novelty=False)
     shares = {"neighbors": explained, "network": explained_share(target.coordinates, learned)}
     misfit = displacement(target.coordinates, learned)
@@ -174,7 +176,7 @@ def adopt(  # noqa: PLR0913 (each is a setting of its own, all but two keyword-o
         "params": call | cells.params(),
         "history": {"loss": np.asarray(fitted.training.losses if fitted.training else [])},
         "explained": shares,
-        "model": stored.packed,
+        "model": pack_model(settings, fitted),
         "predictions": {},
     } | cells.with_correction(rows.x).pack()
     written = _results(keys, beside(adata, keys.uns, target.key, entry), misfit).write(adata)
