@@ -60,11 +60,14 @@ def adopt(  # noqa: PLR0913 (each is a setting of its own, all but two keyword-o
 
     A network learns the coordinates of the cells on a published UMAP, t-SNE or other map from the representation that the map
     was made from, usually the principal components. The map stays as it is. Afterwards :func:`scivis.tl.ingest` places new
-    cells on it, with their novelty, from the stored network alone: the file can be shared without the cells.
+    cells on it, with their novelty, from the stored network and up to 4,000 landmarks: the file can be shared without the cells.
 
     The network is that of :func:`scivis.tl.ivis`. The loss is the absolute difference of coordinates, whose minimum is a median:
     a cell whose neighbors lie in two places is put in one of them and not between them. Noise is added to the representation,
     so that the network learns the surroundings of a cell, and not the cell by heart.
+
+    A new cell is placed by the network, moved as far as the network errs for the landmarks that resemble it, and drawn to those of them
+    that lie nearest on the map. The less it resembles any landmark, the more it stays where the network puts it.
 
     A map is learned as far as it is a function of the representation. Where a map is torn, so that neighbors lie far from each
     other, the network decides for one side. The misfit of each cell shows where.
@@ -108,7 +111,7 @@ def adopt(  # noqa: PLR0913 (each is a setting of its own, all but two keyword-o
 
     `adata.uns['umap' | key_added]` : :class:`dict`
         `basis` (the key of the map), `method`, `history` and `model` (the network and what new cells need, as by
-        :func:`scivis.tl.ivis`). `params` of the method that made the map stay,
+        :func:`scivis.tl.ivis`, with the coordinates of the landmarks). `params` of the method that made the map stay,
         and the origin of the representation is added to them. `explained` holds the shares of the variance of the map that
         neighbors (`neighbors`) and the network (`network`) explain.
     `adata.obs['umap_misfit' | key_added + '_misfit']` : :class:`pandas.Series` (float32)
