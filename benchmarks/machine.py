@@ -52,7 +52,8 @@ def run_script(
 ) -> dict[str, Any]:
     """Run a script of this folder in a process of its own, by another Python if need be, for `limit` seconds at most.
 
-    Returns what it printed last, as JSON, and `process_seconds` and `peak_mib` of the whole process. A process that
+    Returns what it printed last, as JSON, and `process_seconds`, `cpu_seconds` (of all cores together, which other programs hardly
+    change) and `peak_mib` of the whole process. A process that
     reaches the limit is killed, and TimeoutError is raised.
     Linux counts the parent's memory at the fork to the child, so callers import nothing big.
     """
@@ -77,4 +78,5 @@ def run_script(
             raise RuntimeError(msg)
         result = json.loads(output.read().splitlines()[-1])
     kib = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return result | {"process_seconds": seconds, "peak_mib": kib / 1024}
+    used = usage.ru_utime + usage.ru_stime
+    return result | {"process_seconds": seconds, "cpu_seconds": used, "peak_mib": kib / 1024}

@@ -29,6 +29,7 @@ _DERIVED = (
     "ellipse",
     "leaving",
     "stretch",
+    "sample",
 )
 
 
@@ -44,7 +45,7 @@ class Keys:
          proba='ivis_proba', drift='ivis_drift', importance='ivis_importance', misfit='ivis_misfit',
          moved='ivis_moved', opened='ivis_opened',
          uncertainty='ivis_uncertainty', expected='ivis_expected', covariance='ivis_covariance', ellipse='ivis_ellipse',
-         leaving='ivis_leaving', stretch='ivis_stretch')
+         leaving='ivis_leaving', stretch='ivis_stretch', sample='ivis_sample')
     >>> Keys.of("ivis", "mine").obsm
     'mine'
     """
@@ -70,6 +71,7 @@ class Keys:
     ellipse: str
     leaving: str
     stretch: str
+    sample: str
 
     @classmethod
     def of(cls, method: str, key_added: str | None, *, reads: Collection[str] = ()) -> Keys:

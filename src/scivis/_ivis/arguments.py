@@ -196,6 +196,17 @@ class TrainingRows:
     subsample: NDArray[np.int64] | None
     all_rows: Rows
 
+    @property
+    def trained(self) -> NDArray[np.float32]:
+        """The rows to train on, shape (n_train, features)."""
+        return self.x if self.anchors is None else self.x[self.anchors]
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Which of all cells are trained on, shape (n,); `None` for all."""
+        chosen = self.anchors if self.subsample is None else self.subsample
+        return None if chosen is None else np.isin(np.arange(len(self.all_rows)), chosen)
+
     def targets(self, labels: Labels | None) -> Targets | None:
         """Labels of the rows of `x`."""
         if labels is None:

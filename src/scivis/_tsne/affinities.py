@@ -5,14 +5,18 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from scipy import sparse
 
 from scivis.neighbors._graph import sorted_entries
+from scivis.neighbors._ivf import InvertedFile
+from scivis.neighbors._search import EXACT_UP_TO, Metric
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from openTSNE.affinity import Affinities
     from openTSNE.nearest_neighbors import KNNIndex
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from .settings import Settings
 
     Table = tuple[NDArray[np.integer], NDArray[np.floating]]
+    # Indices of the cells nearest to each of some rows, from the rows and the number of cells.
+    Nearest = Callable[[NDArray[np.float32], int], NDArray[np.integer]]
 
 # openTSNE's number of neighbors for the affinities that have no perplexity.
 _N_NEIGHBORS = 30
@@ -80,6 +86,18 @@ class NeighborIndex:
             return index.query
         search = NearestNeighbors(metric=metric, metric_params=params, n_jobs=self.settings.n_jobs).fit(self.x)
         return lambda rows, k: search.kneighbors(rows, k)[::-1]
+
+
+def nearest_cells(x: NDArray[np.float32], settings: Settings, k: int) -> Nearest:
+    """A search of the `k` cells of `x`, shape (n, features), that are nearest to each of very many rows.
+
+    Up to 20,000 cells it is exact. Above, it is an inverted file if that has the metric; comparing a million rows with 100,000
+    cells would take minutes.
+    """
+    if len(x) > EXACT_UP_TO and settings.metric in get_args(Metric):
+        return InvertedFile.of(x, k, str(settings.metric), settings.random_state, settings.n_jobs).query
+    index = NeighborIndex(x, settings)
+    return lambda rows, k: index.query(rows, k)[0]
 
 
 def search_method(settings: Settings, n_cells: int) -> str:

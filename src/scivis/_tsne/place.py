@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scivis._adata.choice import Choice
-from scivis._adata.correction import is_integrated
-from scivis._adata.expression import fitted_representation, unpack_input
-from scivis._adata.model_input import ModelInput
-from scivis._adata.representation import read_representation
 from scivis._adata.results import Results
-from scivis._store.schema import fail
-from scivis.data._reading import read_rows
-from scivis.data._streaming import Rows
 from scivis.neighbors._novelty import novelty
 
 from .affinities import NeighborIndex, make_affinities, nearest_columns
@@ -24,6 +16,8 @@ from .initialization import check_coordinates
 from .optimization import make_embedding
 from .pack import unpack_model
 from .placement import AnchoredPlaces, PlacementSettings, Placer, check_distances
+from .sample import arranged_cells
+from .stored import stored_input
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -31,19 +25,21 @@ if TYPE_CHECKING:
     from openTSNE import TSNEEmbedding
 
     from scivis._adata.keys import Keys
-    from scivis.neighbors._novelty import Reference
+    from scivis.data._streaming import Rows
 
     from .pack import Metric
 
 _BLOCK = 8192
 # New cells whose place in the anchor is known need no optimization (benchmarks/anchor.py).
 _ANCHORED = {"initialization": "anchor", "n_iter": 0}
-# Of so many reference cells, this share must be near the landmarks. It is 99 % unless the representation was computed again.
-_SAMPLE, _LEAST_SHARE = 200, 0.5
 
 
 def load(adata: AnnData, entry: Any, *, metric: Metric | None = None) -> TSNEEmbedding:
-    """openTSNE's embedding with its optimizer state; affinities are computed again, in the same way."""
+    """openTSNE's embedding with its optimizer state; affinities are computed again, in the same way.
+
+    If the t-SNE arranged a sample of the cells, it is the embedding of this sample.
+    """
+    adata = arranged_cells(adata, entry)
     fitted = unpack_model(entry, adata.obsm, metric)
     fitted.check_state()
     settings, x = fitted.settings, stored_input(adata, entry, fitted.reference).rows.matrix
@@ -70,6 +66,7 @@ def place(
 
     `anchored` are the coordinates of the new cells in the anchor, if they are known.
     """
+    adata = arranged_cells(adata, entry)
     placement = _placement_settings((_ANCHORED if anchored is not None else {}) | options)
     fitted = unpack_model(entry, adata.obsm, metric)
     anchor = None if anchored is None else find_anchor(adata, fitted.settings)
@@ -101,29 +98,6 @@ def place(
         return placed
     note = "novelty with respect to the reference (adata_new.obs)"
     return placed | Results(obs={keys.novelty: np.concatenate(scores)}, notes=((keys.novelty, note),))
-
-
-def fitted_choice(entry: Any) -> Choice:
-    """The place of the matrix that a model was fitted on."""
-    kind, key, width = fitted_representation(entry.get("params"))
-    return Choice(
-        "layer" if kind == "layer" else "X" if kind == "X" else "obsm", key, width if kind == "obsm" else None
-    )
-
-
-def stored_input(adata: AnnData, entry: Any, reference: Reference) -> ModelInput:
-    """The rows that a model was fitted on, read again and validated with its landmarks, and their origin."""
-    *_, width = fitted_representation(entry.get("params"))
-    representation = read_representation(adata, replace(fitted_choice(entry), n_pcs=None))
-    name = representation.description
-    x = read_rows(representation.matrix, name)[:, :width]
-    sample = x[:: max(1, len(x) // _SAMPLE)]
-    # New cells cannot be compared with a representation that was computed again.
-    is_same_width = x.shape[1] == reference.landmarks.shape[1]
-    if not is_same_width or (len(sample) and (novelty(reference, sample) <= 1).mean() < _LEAST_SHARE):
-        fail(f"{name} is not what it was fitted on")
-    expression = unpack_input(entry.get("expression", {}))
-    return ModelInput(Rows(x, name, is_validated=True), expression, representation, is_integrated(entry))
 
 
 def _placement_settings(options: dict[str, Any]) -> PlacementSettings:

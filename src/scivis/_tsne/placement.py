@@ -13,9 +13,12 @@ from scivis._checks import check_choice, check_positive, check_positive_int
 from .settings import check_schedule, phases
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
     from openTSNE import TSNEEmbedding
 
+    from .affinities import Nearest
     from .anchor import Anchor
     from .settings import Settings
 
@@ -104,6 +107,20 @@ class AnchoredPlaces:
             places = (weights * around).sum(axis=1) / weights.sum(axis=1)
         return places
 
+    def among_nearest(
+        self, blocks: Iterable[NDArray[np.float32]], nearest: Nearest, reference: NDArray[np.floating], k: int
+    ) -> NDArray[np.floating]:
+        """Coordinates of all new rows, which are read in `blocks` of their order; memory holds one of them.
+
+        `nearest` finds the `k` nearest reference cells of some rows.
+        """
+        coordinates, done = np.empty(self.places.shape), 0
+        for block in blocks:
+            rows = slice(done, done + len(block))
+            coordinates[rows] = self.among(rows, nearest(block, k), reference)
+            done = rows.stop
+        return coordinates
+
 
 class Placer:
     """Places consecutive blocks of new rows on an embedding. Coordinates of a row do not depend on the other rows.
@@ -136,13 +153,15 @@ class Placer:
         """Coordinates of the next rows from their nearest cells and distances, nearest first, both of shape (rows, k)."""
         from openTSNE.tsne import PartialTSNEEmbedding
 
-        affinities = self._affinities(neighbors, distances)
-        initial = self._initial(neighbors, affinities)
-        self.n_placed += len(initial)
-        embedding = PartialTSNEEmbedding(initial, self.reference, affinities, **self.gradient)
-        for n_iter, exaggeration, momentum in phases(self.placement):
-            embedding.optimize(n_iter, inplace=True, exaggeration=exaggeration, momentum=momentum)
-        return np.asarray(embedding) + self.center
+        steps, is_weighted = phases(self.placement), str(self.placement.initialization) == "weighted"
+        affinities = self._affinities(neighbors, distances) if steps or is_weighted else None
+        placed = self._initial(neighbors, affinities)
+        self.n_placed += len(placed)
+        if steps:
+            placed = PartialTSNEEmbedding(placed, self.reference, affinities, **self.gradient)
+        for n_iter, exaggeration, momentum in steps:
+            placed.optimize(n_iter, inplace=True, exaggeration=exaggeration, momentum=momentum)
+        return np.asarray(placed) + self.center
 
     def _affinities(self, neighbors: NDArray[np.integer], distances: NDArray[np.floating]) -> sparse.csr_matrix:
         from openTSNE.affinity import joint_probabilities_nn
@@ -154,7 +173,7 @@ class Placer:
             n_reference_samples=len(self.reference), n_jobs=self.gradient["n_jobs"],
         )  # fmt: skip
 
-    def _initial(self, neighbors: NDArray[np.integer], affinities: sparse.csr_matrix) -> NDArray[np.floating]:
+    def _initial(self, neighbors: NDArray[np.integer], affinities: Any) -> Any:
         how, reference = self.placement.initialization, np.asarray(self.reference)
         rows = slice(self.n_placed, self.n_placed + len(neighbors))
         if not isinstance(how, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,31 +30,92 @@ _BLOCK = 65_536
 def search_ivf(
     x: NDArray[np.float32], n_neighbors: int, metric: str, random_state: int, n_jobs: int, bar: str | None = None
 ) -> NDArray[np.int32]:
-    """Indices of about the `n_neighbors` nearest rows of each row and the row itself, shape (n, n_neighbors + 1).
+    """Indices of about the `n_neighbors` nearest rows of each row and the row itself, shape (n, n_neighbors + 1)."""
+    index = InvertedFile.of(x, n_neighbors, metric, random_state, n_jobs)
+    n_steps = -(-len(x) // _BLOCK) * len(index.lists)
+    with progress_bar(total=n_steps, desc=bar, unit="list", disable=bar is None) as progress:
+        return include_self(index.query(x, n_neighbors + 1, progress.update))
 
-    Each row is assigned to the list of the nearest of √n k-means centers, and compared with the rows on the lists of its
-    eight nearest centers. Sources: Sivic and Zisserman, Video Google (ICCV 2003); Jégou, Douze and Schmid, Product
-    quantization for nearest neighbor search (IEEE TPAMI 33, 2011).
+
+@dataclass(frozen=True, eq=False)
+class InvertedFile:
+    """Rows on lists, one for each center of k-means.
+
+    Each row is on the list of the nearest of √n centers. A query is compared with the rows on the lists of its eight nearest
+    centers. Sources: Sivic and Zisserman, Video Google (ICCV 2003); Jégou, Douze and Schmid, Product quantization for nearest
+    neighbor search (IEEE TPAMI 33, 2011).
+
+    Parameters
+    ----------
+    x
+        Rows, shape (n, features); of unit length for `cosine`.
+    centers
+        Shape (lists, features).
+    lists
+        Indices of the rows on each list.
+    metric, n_jobs
+        Distance and number of threads.
     """
-    from sklearn.neighbors import NearestNeighbors
+
+    x: NDArray[np.float32]
+    centers: NDArray[np.float32]
+    lists: list[NDArray[np.int64]]
+    metric: str
+    n_jobs: int
+
+    @classmethod
+    def of(cls, x: NDArray[np.float32], n_neighbors: int, metric: str, random_state: int, n_jobs: int) -> InvertedFile:
+        """The lists of rows `x` for queries of `n_neighbors` rows."""
+        x = _comparable(x, metric)
+        n_lists = max(1, min(int(len(x) ** 0.5), len(x) // (_MIN_LENGTH * (n_neighbors + 1))))
+        centers = _fit_centers(x, n_lists, random_state)
+        nearest = _search(metric, n_jobs)(n_neighbors=1).fit(centers).kneighbors(x, return_distance=False)
+        return cls(x, centers, _group(nearest[:, 0], n_lists), metric, n_jobs)
+
+    def query(self, rows: NDArray[np.float32], k: int, advance: Callable[[], Any] = lambda: None) -> NDArray[np.int32]:
+        """Indices of about the `k` nearest rows of `x` for each row, nearest first, shape (rows, k).
+
+        They do not depend on the other rows. `advance` is called for each list and block of rows.
+        """
+        found = np.empty((len(rows), k), np.int32)
+        for start in range(0, len(rows), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            found[part] = self._query_block(_comparable(rows[part], self.metric), k, advance)
+        return found
+
+    def _query_block(self, rows: NDArray[np.float32], k: int, advance: Callable[[], Any]) -> NDArray[np.int32]:
+        search = _search(self.metric, self.n_jobs)
+        nearest = search(n_neighbors=min(_PROBES, len(self.lists))).fit(self.centers)
+        probed = nearest.kneighbors(rows, return_distance=False).astype(np.int32)
+        n, n_probes = probed.shape
+        distances = np.full((n * n_probes, k), np.inf, np.float32)
+        candidates = np.zeros((n * n_probes, k), np.int32)
+        for members, slots in zip(self.lists, _group(probed.ravel(), len(self.lists)), strict=True):
+            advance()
+            if len(members) and len(slots):
+                width = min(k, len(members))
+                near, which = search(n_neighbors=width).fit(self.x[members]).kneighbors(rows[slots // n_probes])
+                distances[slots, :width], candidates[slots, :width] = near, members[which]
+        near, found = _merge(distances.reshape(n, -1), candidates.reshape(n, -1), k)
+        short = np.flatnonzero(np.isinf(near[:, -1]))  # their lists hold fewer than `k` rows
+        if len(short):
+            found[short] = search(n_neighbors=k).fit(self.x).kneighbors(rows[short], return_distance=False)
+        return found
+
+
+def _comparable(x: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
+    """Rows of unit length for `cosine`, which the Euclidean distance orders in the same way."""
     from sklearn.preprocessing import normalize
 
-    if metric == "cosine":  # orders rows as the Euclidean distance between rows of unit length does
-        x, metric = normalize(x), "euclidean"
-    search = partial(NearestNeighbors, algorithm="brute", metric=metric, n_jobs=n_jobs)
-    width = n_neighbors + 1
-    n_lists = max(1, min(int(len(x) ** 0.5), len(x) // (_MIN_LENGTH * width)))
-    centers = _fit_centers(x, n_lists, random_state)
-    nearest = search(n_neighbors=min(_PROBES, n_lists)).fit(centers)
-    probed = nearest.kneighbors(x, return_distance=False).astype(np.int32)
-    lists = _group(probed[:, 0], n_lists)
-    found = np.empty((len(x), width), np.int32)
-    n_steps = -(-len(x) // _BLOCK) * n_lists
-    with progress_bar(total=n_steps, desc=bar, unit="list", disable=bar is None) as progress:
-        for start in range(0, len(x), _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            found[rows] = _search_lists(x, start, probed[rows], lists, width, search, progress.update)
-    return include_self(found)
+    return normalize(x) if metric == "cosine" else x
+
+
+def _search(metric: str, n_jobs: int) -> Callable[..., Any]:
+    """An exact search, to be called with its number of neighbors."""
+    from sklearn.neighbors import NearestNeighbors
+
+    metric = "euclidean" if metric == "cosine" else metric
+    return partial(NearestNeighbors, algorithm="brute", metric=metric, n_jobs=n_jobs)
 
 
 def _fit_centers(x: NDArray[np.float32], n_lists: int, random_state: int) -> NDArray[np.float32]:
@@ -70,35 +132,6 @@ def _group(labels: NDArray[np.integer], n_groups: int) -> list[NDArray[np.int64]
     """Positions of each label from 0 to `n_groups` − 1."""
     ends = np.cumsum(np.bincount(labels, minlength=n_groups))
     return np.split(np.argsort(labels, kind="stable"), ends[:-1])
-
-
-def _search_lists(
-    x: NDArray[np.float32],
-    start: int,
-    probed: NDArray[np.int32],
-    lists: list[NDArray[np.int64]],
-    width: int,
-    search: Callable[..., Any],
-    advance: Callable[[], Any],
-) -> NDArray[np.int32]:
-    """The nearest rows of a block of rows from `start` on, themselves included, among the lists that each of them probes.
-
-    `probed` has shape (rows, lists per row); `advance` is called for each list; the result has shape (rows, width).
-    """
-    n, n_probes = probed.shape
-    distances = np.full((n * n_probes, width), np.inf, np.float32)
-    candidates = np.zeros((n * n_probes, width), np.int32)
-    for members, slots in zip(lists, _group(probed.ravel(), len(lists)), strict=True):
-        advance()
-        if len(members) and len(slots):
-            k = min(width, len(members))
-            near, which = search(n_neighbors=k).fit(x[members]).kneighbors(x[start + slots // n_probes])
-            distances[slots, :k], candidates[slots, :k] = near, members[which]
-    near, found = _merge(distances.reshape(n, -1), candidates.reshape(n, -1), width)
-    short = np.flatnonzero(np.isinf(near[:, -1]))  # their lists hold fewer than `width` rows
-    if len(short):
-        found[short] = search(n_neighbors=width).fit(x).kneighbors(x[start + short], return_distance=False)
-    return found
 
 
 def _merge(

@@ -10,58 +10,88 @@ import numpy as np
 from scivis._adata.calibration import calibrate
 from scivis._adata.graph import graph_metric
 from scivis._adata.keys import Keys
-from scivis._adata.representation import read_representation
+from scivis._adata.results import Results
 from scivis._checks import check_flag
-from scivis._tsne.arguments import find_anchor, read_input
+from scivis._random import seed_of
+from scivis._tsne.arguments import find_anchor
 from scivis._tsne.fit import fit_tsne
 from scivis._tsne.presets import anchored_settings
-from scivis._tsne.settings import Settings, resolve
+from scivis._tsne.sample import place_others
+from scivis._tsne.settings import Settings, check_settings, resolve
 from scivis._verbosity import bar
+from scivis.neighbors import find_neighbors
 from scivis.neighbors._graph import rank_graph
+from scivis.neighbors._search import resolve_backend
 from scivis.tl._tsne import tsne_results
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
-    from scivis._adata.choice import Choice
-    from scivis._adata.results import Results
-    from scivis._ivis.arguments import NeighborSource
+    from scivis._adata.model_input import ModelInput
+    from scivis._ivis.arguments import NeighborSource, TrainingRows
     from scivis.neighbors import Neighbors
 
 # Uniform weights of so many neighbors give the embedding of perplexity 30 with a sixth of the neighbors (Böhm et al. 2022).
 _N_NEIGHBORS = 15
 
 
-def check_detail(*, detail: bool, is_subsample: bool, **other: object) -> None:
-    """Raise if a call of :func:`scivis.tl.ivis` cannot be followed by :func:`add_detail`."""
+def check_detail(*, detail: bool, n_cells: int, n_components: int) -> None:
+    """Raise if a call of :func:`scivis.tl.ivis` that trains on `n_cells` cannot be followed by :func:`detail_results`."""
     check_flag("detail", detail)
-    if detail and is_subsample:
-        msg = "detail=True arranges all cells, but only a subsample is trained on: set max_train_cells=None."
-        raise ValueError(msg)
-    if detail and (named := [name for name, value in other.items() if value is not None]):
-        msg = f"detail=True reads the representation as it is, without {named}: leave one of them out."
-        raise ValueError(msg)
+    if detail:
+        check_settings(_settings(n_cells, n_components=n_components), n_cells)
+
+
+def _settings(n_cells: int, **given: object) -> Settings:
+    n_neighbors = min(_N_NEIGHBORS, n_cells - 1)
+    settings = {"affinity": "uniform", "n_neighbors": n_neighbors, "anchor": "X_ivis"} | anchored_settings(n_cells)
+    return Settings(**settings | given)  # type: ignore[arg-type]
 
 
 def detail_results(
-    adata: AnnData, choice: Choice, keys: Keys, neighbors: Neighbors, source: NeighborSource, described: str, seed: int
+    adata: AnnData,
+    cells: ModelInput,
+    rows: TrainingRows,
+    keys: Keys,
+    found: tuple[Neighbors, str],
+    source: NeighborSource,
+    rng: np.random.Generator,
 ) -> Results:
-    """t-SNE of the nearest `neighbors`, anchored to the embedding of ivis, which `adata` holds already.
+    """t-SNE of the cells of training, anchored to the embedding of ivis, which `adata` holds already.
 
-    The neighbors come from a `source`, which is `described` in words.
+    `found` are the neighbors of training and their description, from a `source`. If only a subsample of the `rows` was trained
+    on, the other cells are placed among it. `cells` says how the rows follow from expression.
     """
-    n_neighbors = min(_N_NEIGHBORS, int(neighbors.counts.min()))
-    settings = Settings(
-        **anchored_settings(adata.n_obs), affinity="uniform", n_neighbors=n_neighbors, anchor=keys.obsm, random_state=seed,
-        n_components=adata.obsm[keys.obsm].shape[1],
-        metric=graph_metric(adata, source.graph) if source.graph else source.metric,
+    x, mask = np.asarray(rows.trained), rows.mask
+    anchored, arranged = adata.obsm[keys.obsm], adata if mask is None else adata[mask]
+    is_graph = bool(source.graph) and mask is None
+    settings = _settings(
+        len(x), anchor=keys.obsm, n_components=anchored.shape[1], random_state=seed_of(rng),
+        metric=graph_metric(adata, source.graph) if is_graph else source.metric,
     )  # fmt: skip
-    settings = resolve(settings, adata.n_obs)
-    cells = read_input(adata, read_representation(adata, choice, seed))
-    own = Keys.of("tsne", f"{keys.uns}_detail")
+    neighbors, described = found if is_graph else _enough(x, found, source, settings)
+    k, own = min(_N_NEIGHBORS, int(neighbors.counts.min())), Keys.of("tsne", f"{keys.uns}_detail")
+    settings = resolve(replace(settings, n_neighbors=k), len(x))
     fitted = fit_tsne(
-        cells.rows.matrix, settings, rank_graph(neighbors, n_neighbors), None, (),
-        anchor=find_anchor(adata, settings), graph_key=source.graph, obsm_key=own.obsm, bar=bar("t-SNE"),
+        x, settings, rank_graph(neighbors, k), None, (),
+        anchor=find_anchor(arranged, settings), graph_key=source.graph if is_graph else "", obsm_key=own.obsm, bar=bar("t-SNE"),
     )  # fmt: skip
-    fitted = replace(fitted, reference=calibrate(fitted.reference, adata, cells, np.random.default_rng(seed)))
-    return tsne_results(own, fitted, cells.with_correction(cells.rows.matrix), described)
+    fitted = replace(fitted, reference=calibrate(fitted.reference, adata, cells, rng))
+    whole = None if mask is None else place_others(fitted, x, mask, rows.all_rows, anchored)
+    outdated = Results(obs={own.sample: None} if mask is None else {})
+    return tsne_results(own, fitted, cells.with_correction(x), described, whole) | outdated
+
+
+def _enough(
+    x: NDArray[np.float32], found: tuple[Neighbors, str], source: NeighborSource, settings: Settings
+) -> tuple[Neighbors, str]:
+    """The neighbors that were found, if they are of the rows `x` and enough; otherwise those of another search."""
+    neighbors, k = found[0], int(settings.n_neighbors or _N_NEIGHBORS)
+    if neighbors.n_cells == len(x) and neighbors.counts.min() >= k:
+        return found
+    seed = settings.random_state
+    searched = find_neighbors(
+        x, k, backend=source.backend, metric=source.metric, random_state=seed, bar=bar("searching neighbors")
+    )
+    return searched, f"{k} per cell, found by {resolve_backend(source.backend, len(x))}, {source.metric}"

@@ -183,7 +183,9 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     detail
         Whether to also compute a t-SNE that is anchored to the embedding and keeps its layout, as :func:`scivis.tl.tsne` does with
         ``anchor="X_ivis"``. It shows more of the neighbors of a cell, and takes its affinities from the 15 nearest of the
-        neighbors of training, without a search.
+        neighbors of training; if these are fewer, they are searched again. If the network is trained on a subsample, the t-SNE
+        arranges this subsample, and the other cells are placed among it, as :func:`scivis.tl.ingest` does with new cells: each
+        at its place on the map of the network, moved as its 15 nearest cells of the subsample were.
     random_state
         Seed: an integer, or a NumPy generator or `RandomState`; `None` gives other results in each call. With the same seed,
         machine and versions, results are identical. Global random states are neither used nor changed.
@@ -212,6 +214,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Coordinates of the anchored t-SNE.
     `adata.uns['ivis_detail' | key_added + '_detail']` : :class:`dict`
         As written by :func:`scivis.tl.tsne`.
+    `adata.obs['ivis_detail_sample' | key_added + '_detail_sample']` : :class:`pandas.Series` (bool)
+        Cells that the t-SNE arranged, if they are a subsample. The model needs this column.
 
     With `labels`, also the predictions for all cells, labeled or not:
 
@@ -250,7 +254,7 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     keys = Keys.of("ivis", key_added, reads=choice.keys_read(neighbors_key))
     arguments.check_call(adata, max_train_cells, checkpoint, random_state, callbacks, copy=copy)
     n_train = arguments.train_size(adata.n_obs, max_train_cells)
-    check_detail(detail=detail, is_subsample=n_train < adata.n_obs, mask_var=mask_var)
+    check_detail(detail=detail, n_cells=n_train, n_components=n_components)
     supervision = arguments.choose_labels(adata, labels, supervision_metric, unlabeled_category)
     settings = arguments.choose_settings(
         preset, n_train, supervision, is_subsample=n_train < adata.n_obs, supervision_weight=supervision_weight,
@@ -289,8 +293,8 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     results = _results(keys, model, cells.with_correction(rows.x), call, rows.all_rows, named)
     written = results.write(adata)
     if detail:
-        found = detail_results(adata, choice, keys, neighbors, source, described, seed_of(arranging))
-        written += "\n" + found.write(adata)
+        detailed = detail_results(adata, cells, rows, keys, (neighbors, described), source, arranging)
+        written += "\n" + detailed.write(adata)
     report_source(adata, cells)
     logg.info("    finished", time=start, deep=f"added\n{written}")
     return adata if copy else None

@@ -28,7 +28,8 @@ from scivis._tsne.arguments import (
 )
 from scivis._tsne.fit import fit_tsne
 from scivis._tsne.pack import pack_model, unpack_model
-from scivis._tsne.place import fitted_choice, stored_input
+from scivis._tsne.sample import arranged_cells, arranged_mask, place_others
+from scivis._tsne.stored import fitted_choice, stored_input, stored_rows
 from scivis._verbosity import bar
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from scivis._tsne.model import FittedTsne
     from scivis._tsne.optimization import Callback
     from scivis._tsne.presets import Preset
+    from scivis._tsne.sample import WholeMap
     from scivis._tsne.settings import Affinity, GradientMethod, Search
 
 
@@ -250,21 +252,22 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     random_state = seed_from(random_state, rng)
     check_n_cells(adata.n_obs)
     check_copy(adata, copy=copy)
+    arranged, mask = arranged_cells(adata, entry), arranged_mask(adata, entry)
     if resume:
         # A function is the metric of the stored model, which cannot hold it; a name replaces the metric.
-        fitted = unpack_model(entry, adata.obsm, metric if callable(metric) else None)
-        settings, graph_key, initial = plan_resumed(adata, choice, fitted, given, neighbors_key)
+        fitted = unpack_model(entry, arranged.obsm, metric if callable(metric) else None)
+        settings, graph_key, initial = plan_resumed(arranged, choice, fitted, given, neighbors_key)
     else:
         settings, graph_key, initial = plan_first(adata, choice, given, preset, neighbors_key, random_state)
-    pull = find_anchor(adata, settings)
+    pull = find_anchor(arranged, settings)
     adata = adata.copy() if copy else adata
 
     if resume:
-        cells = stored_input(adata, entry, fitted.reference)
+        cells = stored_input(arranged, entry, fitted.reference)
     else:
         cells = read_input(adata, read_representation(adata, choice, settings.random_state))
     logg.info(f"    using {cells.rows.name}")
-    graph, described = read_graph(adata, graph_key, settings, cells.rows.matrix)
+    graph, described = read_graph(arranged, graph_key, settings, cells.rows.matrix)
     logg.info(f"    neighbors: {described}")
     fitted = fit_tsne(
         cells.rows.matrix, settings, graph, initial, functions,
@@ -275,27 +278,47 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
 
     if not resume:
         report_source(adata, cells)
-    written = tsne_results(keys, fitted, cells.with_correction(cells.rows.matrix), described).write(adata)
+    whole = None if mask is None else _with_others(adata, entry, fitted, cells.rows.matrix, mask)
+    written = tsne_results(keys, fitted, cells.with_correction(cells.rows.matrix), described, whole).write(adata)
     divergence = f"Kullback-Leibler divergence {fitted.kl_divergence:.3f}"
     logg.info(f"    finished, {divergence}", time=start, deep=f"added\n{written}")
     return adata if copy else None
 
 
-def tsne_results(keys: Keys, fitted: FittedTsne, cells: ModelInput, neighbors: str) -> Results:
-    """Everything that is written: the coordinates and the model."""
+def _with_others(
+    adata: AnnData, entry: Any, fitted: FittedTsne, x: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> WholeMap:
+    """All cells on a continued t-SNE of a sample with the rows `x`, which are placed by its anchor, however weak it is."""
+    anchored = np.asarray(adata.obsm[fitted.settings.anchor])[:, : fitted.settings.n_components]
+    return place_others(fitted, x, mask, stored_rows(adata, entry), anchored)
+
+
+def tsne_results(
+    keys: Keys, fitted: FittedTsne, cells: ModelInput, neighbors: str, whole: WholeMap | None = None
+) -> Results:
+    """Everything that is written: the coordinates and the model. A t-SNE of a sample has a `whole` map of all cells."""
     entry = {
         "method": "tsne",
-        "params": _params(fitted) | cells.params() | {"neighbors": neighbors},
+        "params": _params(fitted)
+        | cells.params()
+        | {"neighbors": neighbors}
+        | ({"sample": keys.sample} if whole else {}),
         "kl_divergence": fitted.kl_divergence,
         "history": fitted.history.columns(),
         "model": pack_model(fitted),
     } | cells.pack()
     return Results(
-        obsm={keys.obsm: fitted.coordinates},
+        obsm={keys.obsm: whole.coordinates if whole else fitted.coordinates},
+        obs={keys.sample: whole.mask} if whole else {},
         uns={keys.uns: entry | ({} if fitted.pbic is None else {"pbic": fitted.pbic})},
         notes=(
             (keys.obsm, "t-SNE coordinates (adata.obsm)"),
             (keys.uns, "t-SNE model (adata.uns)"),
+            *(
+                [(keys.sample, "cells that t-SNE arranged; the others are placed among them (adata.obs)")]
+                if whole
+                else []
+            ),
         ),
     )
 
