@@ -42,8 +42,7 @@ def fitted_choice(entry: Any) -> Choice:
 def stored_input(adata: AnnData, entry: Any, reference: Reference) -> ModelInput:
     """The rows that a model was fitted on, read again and validated with its landmarks, and their origin."""
     rows = stored_rows(adata, entry)
-    is_whole = rows.prepare is dense and rows.matrix.shape[1] == reference.landmarks.shape[1]
-    x = read_rows(rows.matrix, rows.name) if is_whole else collect_blocks(rows, (len(rows), _width(entry)))
+    x = read_rows(rows.matrix, rows.name) if rows.prepare is dense else collect_blocks(rows, (len(rows), _width(entry)))
     sample = x[:: max(1, len(x) // _SAMPLE)]
     # New cells cannot be compared with a representation that was computed again.
     is_same_width = x.shape[1] == reference.landmarks.shape[1]
@@ -60,7 +59,7 @@ def stored_rows(adata: AnnData, entry: Any) -> Rows:
     source = None if representation.kind == "obsm" else unpack_input(entry.get("expression", {}))
     if source is None or (not source.loadings.size and np.array_equal(adata.var_names, source.genes)):
         width = _width(entry)
-        return Rows(matrix, name, dense if matrix.shape[1] == width else partial(_first_columns, width=width))
+        return Rows(matrix, name, dense if matrix.shape[1] <= width else partial(_first_columns, width=width))
     return Rows(matrix, name, partial(_from_genes, genes=_positions(adata, source.genes), source=source))
 
 
