@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import binom
+from sklearn.decomposition import PCA, TruncatedSVD
 
 from scivis.neighbors import _novelty
-from scivis.neighbors._cross_fitting import cross_fitted_scores, unseen_expression
+from scivis.neighbors._cross_fitting import cross_fitted_scores, missing_share, unseen_expression
 from scivis.neighbors._novelty import (
     Reference,
     calibrated,
@@ -167,6 +168,34 @@ def test_unseen_expression_is_projected_onto_components_of_the_other_rows():
     axes = np.linalg.svd(others - mean, full_matrices=False)[2][:29]
     expected = (x[rows] - mean) @ axes.T @ axes + mean
     np.testing.assert_allclose(unseen_expression(x, rows, 29), expected, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def genes():
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=(2000, 6)) @ rng.normal(size=(6, 80)) * 2 + rng.normal(size=(2000, 80)) + 3).astype(np.float32)
+
+
+@pytest.mark.parametrize("decomposition", [PCA(20), PCA(20, svd_solver="randomized"), TruncatedSVD(20, algorithm="arpack")])
+@pytest.mark.parametrize("share", [0, 0.05, 0.25, 0.5])
+def test_the_share_of_the_cells_of_a_pca_that_are_missing_is_estimated(genes, decomposition, share):
+    components = decomposition.set_params(random_state=0).fit_transform(genes).astype(np.float32)
+    estimate = missing_share(components[int(share * 2000) :])
+    # 190 pairs of components: 5 standard errors, of which each is sqrt(2 / 190) of the share. All cells are recognized exactly.
+    assert estimate == pytest.approx(share, rel=0.52, abs=1e-3)
+
+
+def test_the_missing_share_is_the_ratio_of_squared_means_to_mean_squares():
+    x = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
+    scaled = x / np.sqrt((x.astype(np.float64) ** 2).mean(axis=0))
+    pairs = [scaled[:, i] * scaled[:, j] for i, j in ((0, 1), (0, 2), (1, 2))]
+    expected = 30 * sum(pair.mean() ** 2 for pair in pairs) / sum((pair**2).mean() for pair in pairs)
+    assert missing_share(x) == pytest.approx(min(expected, 1), rel=1e-5)
+
+
+@pytest.mark.parametrize("components", [np.zeros((10, 3)), np.ones((10, 1)), np.eye(3)])
+def test_nothing_is_missing_where_no_two_components_vary_together(components):
+    assert missing_share(components.astype(np.float32)) == 0
 
 
 def test_landmarks_can_be_fewer_than_the_rows(points):

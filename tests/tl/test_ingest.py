@@ -11,6 +11,7 @@ import scanpy as sc
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from scipy.stats import binom
 
 import scivis
 from scivis._methods import entry_of
@@ -415,6 +416,18 @@ def test_p_values_are_ranks_among_reference_cells_that_were_held_out(query, refe
     assert_allclose(query.obs["ivis_pvalue"], by_hand, rtol=1e-12)
     # Query and reference are random parts of one experiment.
     assert 0.02 < (query.obs["ivis_pvalue"] <= 0.1).mean() < 0.2
+
+
+def test_p_values_hold_after_a_split_that_came_after_the_pca():
+    cells = sc.datasets.pbmc68k_reduced()  # 50 components of 765 genes fit much noise of the 700 cells
+    is_new = np.random.default_rng(0).random(cells.n_obs) < 0.3
+    reference, query = cells[~is_new].copy(), cells[is_new].copy()
+    scivis.tl.ivis(reference, **TINY)
+    scivis.tl.ingest(query, reference)
+    # The shares among new cells and among those of the calibration both vary.
+    n = int(1 / (1 / query.n_obs + 1 / reference.n_obs))
+    low, high = binom.interval(0.999, n, 0.1)
+    assert low <= n * (query.obs["ivis_pvalue"] <= 0.1).mean() <= high
 
 
 def test_a_model_of_an_earlier_version_gives_distances_and_no_p_values(query, reference, messages):

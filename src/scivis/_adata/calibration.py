@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scivis.data._blocks import dense, iter_blocks
 from scivis.data._reading import collect_blocks
-from scivis.neighbors._cross_fitting import cross_fitted_scores, unseen_expression
+from scivis.neighbors._cross_fitting import cross_fitted_scores, missing_share, unseen_expression
 from scivis.neighbors._novelty import calibrated
 
 from .representation import choose_expression
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 # Principal components of more cells hardly depend on any single one. More values would take too much memory.
 _MAX_CELLS, _MAX_VALUES = 20_000, 2**26
+# Largest share of the cells of a PCA that may be missing. If more are, the object was probably split after its PCA, and the
+# PCA has seen the new cells as much as those of the reference.
+_MAX_MISSING = 0.02
 
 
 def calibrate(reference: Reference, adata: AnnData, cells: ModelInput, rng: np.random.Generator) -> Reference:
@@ -53,7 +56,13 @@ def _pca_of(adata: AnnData, cells: ModelInput) -> ExpressionInput | None:
         return None
     # The components of few cells would be as many as the cells.
     is_possible = len(source.genes) * adata.n_obs <= _MAX_VALUES and adata.n_obs >= 2 * source.loadings.shape[1]
-    return source if is_possible else None
+    return source if is_possible and not _was_split(cells) else None
+
+
+def _was_split(cells: ModelInput) -> bool:
+    """Whether the PCA that the model reads was computed from many more cells than these."""
+    matrix = cells.rows.matrix
+    return missing_share(collect_blocks((dense(block) for block in iter_blocks(matrix)), matrix.shape)) > _MAX_MISSING
 
 
 def _expression(adata: AnnData, source: ExpressionInput) -> NDArray[np.float32]:

@@ -50,6 +50,21 @@ def unseen_expression(x: NDArray[np.float32], rows: NDArray[np.int64], n_compone
     return pca.inverse_transform(pca.transform(x[rows])).astype(np.float32)
 
 
+def missing_share(components: NDArray[np.float32]) -> float:
+    """Share of the cells of a PCA that are not among these, from their coordinates in it, shape (n, components).
+
+    Over all cells of a PCA, the coordinates in two components are uncorrelated. If only n of N cells are left, drawn at random,
+    the square of their mean product has the expectation (1 − n/N)/n × the mean of their squared product: the variance of a mean
+    under sampling without replacement (Cochran, Sampling Techniques, 1977, theorem 2.2). The ratio is formed over all pairs of
+    components. It exceeds the share if the cells that are left are no random sample.
+    """
+    x = components.astype(np.float64)
+    x /= np.maximum(np.sqrt((x**2).mean(axis=0)), np.finfo(np.float32).tiny)
+    pairs = np.triu_indices(x.shape[1], 1)
+    products, squares = (x.T @ x / len(x))[pairs], ((x**2).T @ x**2 / len(x))[pairs]
+    return min(float(len(x) * (products**2).sum() / squares.sum()), 1.0) if squares.sum() else 0.0
+
+
 def _pca(x: NDArray[np.float32], n_components: int) -> PCA:
     from sklearn.decomposition import PCA
 
