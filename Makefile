@@ -52,7 +52,7 @@ tutorials: $(READY)-doc ## run the notebooks, changing nothing
 	for notebook in $(filter-out tutorials/beside-scvi.ipynb, $(wildcard tutorials/*.ipynb)); do $(BIN)/jupyter execute $$notebook || exit 1; done
 
 clean: ## remove everything that the others made
-	rm -rf $(VENV) build dist demo docs/_build docs/api/generated docs/tutorials/*.ipynb docs/tutorials/thumbnails
+	rm -rf $(VENV) build dist demo docs/_build docs/api/generated docs/tutorials/*.ipynb docs/tutorials/figures docs/tutorials/gallery.md
 	rm -rf .coverage* coverage.xml .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # One stamp for the environment, and one for each set of packages: `runtime`, or a dependency group of pyproject.toml.

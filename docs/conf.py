@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
 import shutil
+import sys
 import warnings
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -17,6 +16,11 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
+sys.path.insert(0, str(DOCS))
+
+from figures import gallery, picture_of, read_figures  # noqa: E402
+
+FIGURES = [figure for notebook in sorted((ROOT / "tutorials").glob("*.ipynb")) for figure in read_figures(notebook)]
 ON_READ_THE_DOCS = "READTHEDOCS" in os.environ
 
 project = "scivis"
@@ -108,26 +112,35 @@ def skip_metadata_requests(app: Sphinx, what: str, name: str, *_: object) -> boo
 
 
 def copy_tutorials(app: Sphinx) -> None:
-    """Copy the notebooks from `tutorials/`, with their first figures: Sphinx reads only what lies below `docs/`."""
+    """Copy the notebooks from `tutorials/`, with their figures: Sphinx reads only what lies below `docs/`."""
     pages = DOCS / "tutorials"
-    thumbnails = pages / "thumbnails"
-    thumbnails.mkdir(exist_ok=True)
-    for old in (*pages.glob("*.ipynb"), *thumbnails.glob("*.png")):
+    images = pages / "figures"
+    images.mkdir(exist_ok=True)
+    for old in (*pages.glob("*.ipynb"), *images.glob("*.png")):
         old.unlink()
     for notebook in (ROOT / "tutorials").glob("*.ipynb"):
         shutil.copy2(notebook, pages)
-        (thumbnails / f"{notebook.stem}.png").write_bytes(first_figure(notebook))
+    for figure in FIGURES:
+        (images / figure.name).write_bytes(figure.png)
+    (pages / "gallery.md").write_text(gallery(FIGURES), encoding="utf-8")
 
 
-def first_figure(notebook: Path) -> bytes:
-    """The first figure among the outputs of a notebook, as PNG."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    data = (output.get("data", {}) for cell in cells for output in cell.get("outputs", ()))
-    return base64.b64decode("".join(next(each["image/png"] for each in data if "image/png" in each)))
+def add_picture(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Add to a function of `scivis.pl` the figure of a tutorial that it made."""
+    if name.startswith("scivis.pl.") and (figure := picture_of(name.removeprefix("scivis.pl."), FIGURES)):
+        lines += [
+            "",
+            f".. figure:: /tutorials/figures/{figure.name}",
+            "   :align: left",
+            "   :alt: A figure of this function",
+            "",
+        ]
+        lines += [f"   From the tutorial :doc:`{figure.title} </tutorials/{figure.stem}>`.", ""]
 
 
 def setup(app: Sphinx) -> None:
     """Register the steps above."""
     app.connect("autodoc-skip-member", skip_metadata_requests)
+    app.connect("autodoc-process-docstring", add_picture, priority=900)  # after napoleon has read the sections
     app.connect("builder-inited", copy_tutorials)
     app.connect("include-read", relink)
