@@ -173,10 +173,14 @@ def test_unseen_expression_is_projected_onto_components_of_the_other_rows():
 @pytest.fixture(scope="module")
 def genes():
     rng = np.random.default_rng(0)
-    return (rng.normal(size=(2000, 6)) @ rng.normal(size=(6, 80)) * 2 + rng.normal(size=(2000, 80)) + 3).astype(np.float32)
+    return (rng.normal(size=(2000, 6)) @ rng.normal(size=(6, 80)) * 2 + rng.normal(size=(2000, 80)) + 3).astype(
+        np.float32
+    )
 
 
-@pytest.mark.parametrize("decomposition", [PCA(20), PCA(20, svd_solver="randomized"), TruncatedSVD(20, algorithm="arpack")])
+@pytest.mark.parametrize(
+    "decomposition", [PCA(20), PCA(20, svd_solver="randomized"), TruncatedSVD(20, algorithm="arpack")]
+)
 @pytest.mark.parametrize("share", [0, 0.05, 0.25, 0.5])
 def test_the_share_of_the_cells_of_a_pca_that_are_missing_is_estimated(genes, decomposition, share):
     components = decomposition.set_params(random_state=0).fit_transform(genes).astype(np.float32)

@@ -124,8 +124,9 @@ def test_the_image_covers_the_embedding(measured):
 
 
 def test_the_number_of_pixels_must_be_positive(measured):
-    with pytest.raises(ValueError, match="n_pixels=0"):
-        scivis.pl.raster(measured, "umap", n_pixels=0)
+    for n_pixels in (0, 10**7, 2.5):
+        with pytest.raises(ValueError, match=f"n_pixels={n_pixels} must be an integer between 1 and 10000"):
+            scivis.pl.raster(measured, "umap", n_pixels=n_pixels)
 
 
 def test_each_pixel_has_the_mean_color_of_its_cells():

@@ -90,6 +90,14 @@ def test_few_classes_have_fewer_measures(points, plane, n_classes, missing):
     assert {row.measure for row in found if row.measure in OF_LABELS} == OF_LABELS - missing
 
 
+def test_distances_between_very_many_classes_are_not_measured(points, plane, monkeypatch):
+    monkeypatch.setattr("scivis._quality.class_measures._MAX_CLASSES", 4)
+    codes = np.arange(400) % 5
+    samples = sample_cells(codes, 50, np.random.default_rng(0))
+    found, _ = measure_embeddings(points, {"plane": plane}, codes, [5], samples, np.random.default_rng(1))
+    assert {row.measure for row in found if row.measure in OF_LABELS} == OF_LABELS - BETWEEN_CLASSES
+
+
 def test_values_lie_in_their_intervals(card):
     rows, *_ = card
     assert all(row.low <= row.value <= row.high for row in rows)

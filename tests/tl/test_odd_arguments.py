@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 
 import scivis
@@ -266,6 +267,33 @@ def test_a_single_huge_value_is_named(
 def test_complex_numbers_are_rejected(tool: str, cells: AnnData, rejects: Callable[..., None]) -> None:
     cells.obsm["X_r"] = cells.obsm["X_r"].astype(complex)
     rejects(tool, TypeError, "type complex128, which are not real numbers. Convert them")
+
+
+@pytest.mark.parametrize("tool", REQUIRED)
+@pytest.mark.parametrize("dtype", [str, object])
+def test_text_is_rejected(tool: str, dtype: type, cells: AnnData, rejects: Callable[..., None]) -> None:
+    cells.layers["text"] = np.full(cells.shape, "a", dtype)
+    rejects(
+        tool,
+        TypeError,
+        r"layers\['text'\] holds values of type .*, which are not real numbers",
+        layer="text",
+        use_rep=None,
+    )
+
+
+def test_nullable_columns_are_numbers(cells: AnnData) -> None:
+    plain, columns = cells, cells.copy()
+    columns.obsm["X_r"] = pd.DataFrame(cells.obsm["X_r"], cells.obs_names).add_prefix("r").astype("Float64")
+    for adata in (plain, columns):
+        scivis.tl.tsne(adata, use_rep="X_r", n_iter=1, early_exaggeration_iter=1)
+    np.testing.assert_array_equal(plain.obsm["X_tsne"], columns.obsm["X_tsne"])
+
+
+@pytest.mark.parametrize("loss", [np.mean, len, lambda y_true, y_pred: None], ids=["mean", "len", "None"])
+def test_functions_that_are_no_losses_are_named(loss: Callable[..., Any], rejects: Callable[..., None]) -> None:
+    name = re.escape(repr(loss.__name__))
+    rejects("ivis", ValueError, rf"loss={name} fails: .*\. A loss is a function of \(y_true, y_pred\)", loss=loss)
 
 
 N2D = {

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scivis._checks import check_flag
+from scivis.data._blocks import dense
 
 from .choice import choose
 from .given import check_adata
@@ -100,6 +103,7 @@ def _x(adata: AnnData) -> Any:
     if adata.X is None:
         msg = "adata.X is None. Choose another representation with use_rep or layer."
         raise ValueError(msg)
+    _check_real(adata.X, "adata.X")
     return adata.X
 
 
@@ -109,13 +113,28 @@ def _lookup(mapping: Any, key: str, place: str) -> Any:
         raise KeyError(msg)
     matrix = mapping[key]
     matrix = matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix
-    if getattr(matrix.dtype, "kind", "f") == "c":
-        msg = f"adata.{place}[{key!r}] holds values of type {matrix.dtype}, which are not real numbers. Convert them first."
-        raise TypeError(msg)
+    _check_real(matrix, f"adata.{place}[{key!r}]")
     if matrix.ndim != 2 or not matrix.shape[1]:
         msg = f"adata.{place}[{key!r}] has shape {matrix.shape}; a matrix with one row per cell, and with columns, is required."
         raise ValueError(msg)
     return matrix
+
+
+def _check_real(matrix: Any, name: str) -> None:
+    """Raise if a matrix holds text or complex numbers."""
+    kind = getattr(matrix.dtype, "kind", "f")
+    if kind not in "biufO" or (kind == "O" and not _are_numbers(matrix[:1])):
+        msg = f"{name} holds values of type {matrix.dtype}, which are not real numbers. Convert them first."
+        raise TypeError(msg)
+
+
+def _are_numbers(row: Any) -> bool:
+    """Whether objects, as those of nullable columns, are numbers."""
+    try:
+        dense(row).astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _columns(matrix: Any, n_pcs: int | None, key: str) -> Any:

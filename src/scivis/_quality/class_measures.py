@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # A correlation of the distances between fewer classes is not meaningful.
 _MIN_CLASSES = 4
+# Labels of more classes are clones or identities rather than kinds of cells, and each permutation takes all their pairs.
+_MAX_CLASSES = 500
 # Random orders of the rows of a map, over which the distances between classes by chance are averaged.
 _SHUFFLES = 20
 
@@ -39,7 +41,7 @@ def class_measures(
     rows = samples.cells[codes[samples.cells] >= 0]
     if 1 < len(np.unique(codes[rows])) < len(rows):
         yield from resample(_silhouette_terms(embeddings, rows, codes[rows], of_widths), of_widths)
-    if samples.permutations.shape[1] >= _MIN_CLASSES:
+    if _MIN_CLASSES <= samples.permutations.shape[1] <= _MAX_CLASSES:
         yield from _centroid_measures(x, embeddings, codes, samples, of_centroids)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-_EXPECTED = (ValueError, KeyError, OSError, NotImplementedError, ImportError)
+_EXPECTED = (ValueError, KeyError, TypeError, OSError, NotImplementedError, ImportError, MemoryError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from scivis._adata.card import measured_bases, read_trust
 from scivis._adata.maps import plot_coordinates
-from scivis._checks import check_positive_int
+from scivis._checks import check_positive_int, is_integer
 
 from ._cells import add_legend, legend_width, plot_cells
 from ._colors import cell_colors, color_list, number_colors
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Panels per row, as in scanpy.
 _N_COLUMNS = 4
+# A larger image would need more than 4 GB.
+_MAX_PIXELS = 10_000
 
 
 def compare(
@@ -174,7 +176,7 @@ def raster(
     KeyError
         If the embedding or `color` is not in `adata`.
     ValueError
-        If the embedding has a single axis, `n_pixels` is not an integer of at least 1, or `ax` is given for several panels.
+        If the embedding has a single axis, `n_pixels` is not an integer between 1 and 10,000, or `ax` is given for several panels.
 
     Examples
     --------
@@ -184,7 +186,7 @@ def raster(
     >>> ax.images[0].get_array().shape
     (94, 100, 4)
     """
-    check_positive_int("n_pixels", n_pixels)
+    _check_n_pixels(n_pixels)
     [(name, xy)] = plot_coordinates(adata, basis).items()
     colors = {one: cell_colors(adata, one, palette) for one in color_list(color)}
     width = 5 + max(legend_width(cells, legend_loc) for cells in colors.values())
@@ -195,6 +197,12 @@ def raster(
         panel.set(title=one or name.removeprefix("X_"), xlabel=xlabel, ylabel=ylabel)
         add_legend(panel, xy, cells, "", legend_loc)
     return finish("raster", axes, show=show, save=save, return_fig=return_fig, ax=ax)
+
+
+def _check_n_pixels(n_pixels: object) -> None:
+    if not is_integer(n_pixels) or not 1 <= n_pixels <= _MAX_PIXELS:  # type: ignore[operator]  # an integer by then
+        msg = f"n_pixels={n_pixels!r} must be an integer between 1 and {_MAX_PIXELS}."
+        raise ValueError(msg)
 
 
 def trust(

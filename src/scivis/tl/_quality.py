@@ -99,7 +99,7 @@ def quality(  # noqa: PLR0913 (each is a setting of its own, all but the embeddi
         Layer to use as representation.
     labels
         Key of `.obs` with classes, or a column with the index of `.obs`, for the measures of labels, which leave out unlabeled cells (NaN, −1). Distances
-        between classes are measured for at least four classes. Default: no measures of labels.
+        between classes are measured for 4 to 500 classes. Default: no measures of labels.
     batch_key
         Key of `.obs` with batches, for the measures of their mixing among up to 10,000 cells: cells of all batches have to be
         in the same states for it to be meaningful. Needs the package scib-metrics (`pip install scib-metrics`), which
