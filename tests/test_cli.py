@@ -243,6 +243,20 @@ def test_a_file_of_another_format_is_an_error(tmp_path, capsys):
     fails(capsys, "embed", tmp_path / "other.h5ad", tmp_path / "out.h5ad")
 
 
+def test_zarr_stores_are_named(cells, tmp_path, capsys):
+    (tmp_path / "cells.zarr").mkdir()
+    line = fails(capsys, "embed", tmp_path / "cells.zarr", tmp_path / "out.h5ad")
+    assert "cells.zarr is a zarr store, but the command line reads h5ad files" in line
+    assert "Name a file that ends in .h5ad" in fails(capsys, "embed", cells, tmp_path / "out.zarr")
+
+
+def test_a_file_without_expression_is_embedded_by_its_representation(cells, tmp_path):
+    adata = ad.read_h5ad(cells)
+    ad.AnnData(obs=adata.obs, var=adata.var, obsm=adata.obsm, varm=adata.varm).write_h5ad(tmp_path / "without.h5ad")
+    assert run("embed", tmp_path / "without.h5ad", tmp_path / "out.h5ad", "--epochs", 1, "--quiet") == 0
+    assert ad.read_h5ad(tmp_path / "out.h5ad").obsm["X_ivis"].shape == (200, 2)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -252,6 +266,8 @@ def test_a_file_of_another_format_is_an_error(tmp_path, capsys):
         (["--n-neighbors", "700"], "n_neighbors=700 must be an integer between 1 and 199"),
         (["--epochs", "0"], "epochs=0 must be"),
         (["--random-state", "-1"], "random_state=-1 must be"),
+        (["--random-state", str(10**20)], f"random_state={10**20} must be"),
+        (["--epochs", str(10**22)], f"epochs={10**22} must be an integer of at most"),
         (["--key-added", "a/b"], "key_added='a/b'"),
         (["--color", "shade", "--figure", "map.png"], "--color shade is neither a column of obs"),
         (["--color", "louvain"], "--color louvain is for a plot: name its file with --figure"),

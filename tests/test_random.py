@@ -58,11 +58,13 @@ def test_rng_is_whatever_numpy_takes(make):
 
 
 @pytest.mark.parametrize(
-    "value", [-1, 0.5, "a", True, [1, 2], np.random.PCG64(1)], ids=["-1", "0.5", "a", "True", "list", "PCG64"]
+    "value",
+    [-1, 2**63, 0.5, "a", True, [1, 2], np.random.PCG64(1)],
+    ids=["-1", "2**63", "0.5", "a", "True", "list", "PCG64"],
 )
 def test_another_random_state_is_an_error(value):
     with pytest.raises(
-        ValueError, match=r"random_state=.* must be an integer of at least 0, a NumPy Generator or Rand"
+        ValueError, match=r"random_state=.* must be an integer of at least 0 and below 2⁶³, a NumPy Generator or Rand"
     ):
         seed_from(value)
 

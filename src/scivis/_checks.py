@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 MIN_CELLS = 3
+# Larger integers are not exact as floating-point numbers, and products of them overflow.
+_LARGEST = 2**53
 
 
 def given_settings(**settings: Any) -> dict[str, Any]:
@@ -51,9 +53,12 @@ def check_n_cells(n_cells: int) -> None:
 
 
 def check_integer(name: str, value: object, *, at_least: int) -> None:
-    """Raise unless a value is an integer of at least `at_least`."""
+    """Raise unless a value is an integer of at least `at_least`, and not beyond all meaning."""
     if not is_integer(value) or value < at_least:  # type: ignore[operator]  # an integer by then
         msg = f"{name}={value!r} must be an integer of at least {at_least}."
+        raise ValueError(msg)
+    if value > _LARGEST:  # type: ignore[operator]
+        msg = f"{name}={value!r} must be an integer of at most {_LARGEST}."
         raise ValueError(msg)
 
 

@@ -13,6 +13,8 @@ from ._checks import is_integer
 RandomState: TypeAlias = int | np.random.Generator | np.random.RandomState | None
 Rng: TypeAlias = int | Sequence[int] | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
 
+# Larger integers cannot be stored in files.
+_MAX_SEED = 2**63
 _BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
@@ -37,8 +39,8 @@ def seed_from(random_state: RandomState, rng: Rng = None) -> int | np.random.Gen
         return _drawn_from(random_state)
     if random_state is None or isinstance(random_state, np.random.Generator):
         return np.random.default_rng(random_state)
-    if not is_integer(random_state) or random_state < 0:
-        msg = f"random_state={random_state!r} must be an integer of at least 0, a NumPy Generator or RandomState, or None."
+    if not is_integer(random_state) or not 0 <= random_state < _MAX_SEED:
+        msg = f"random_state={random_state!r} must be an integer of at least 0 and below 2⁶³, a NumPy Generator or RandomState, or None."
         raise ValueError(msg)
     return int(random_state)
 
@@ -53,7 +55,7 @@ def _drawn_from(state: np.random.RandomState) -> np.random.Generator:
 
 
 def _from_rng(rng: Rng | np.random.RandomState) -> int | np.random.Generator:
-    if is_integer(rng) and rng >= 0:  # type: ignore[operator]  # an integer by then
+    if is_integer(rng) and 0 <= rng < _MAX_SEED:  # type: ignore[operator]  # an integer by then
         return int(rng)  # type: ignore[arg-type]
     if isinstance(rng, np.random.RandomState):  # NumPy's own conversion gives a generator that has no children
         return _drawn_from(rng)

@@ -62,6 +62,17 @@ def test_without_some_genes_the_base_is_known_and_the_total_is_not(base, n_cells
     assert find_units(x) == Units("normalized", float(base or E))
 
 
+@pytest.mark.parametrize("base", [np.e, 2, 10])
+def test_single_cells_are_never_counts_in_another_base(base):
+    # Shallow cells have few different values, of which one or two can be integers in another base by chance.
+    rng, found = np.random.default_rng(0), set()
+    for _ in range(2000):
+        counts = rng.poisson(0.15, size=(1, 200)) * (rng.random((1, 200)) < 0.8)
+        counts[0, 0] = 1
+        found.add(str(find_units(np.log1p(rng.uniform(50, 2000) * counts / counts.sum()) / np.log(base))))
+    assert not [name for name in found if name.endswith("counts") and "normalized" not in name]
+
+
 def test_half_precision_is_enough():
     units = find_units(logs(normalized(counts())).astype(np.float16).astype(np.float32))
     assert (units.kind, units.log_base) == ("normalized", E)

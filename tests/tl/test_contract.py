@@ -263,7 +263,11 @@ def test_backed_data_give_the_results_of_data_in_memory(tool: Tool, cells: AnnDa
         ({"use_rep": "X_nothing"}, KeyError, "Did not find 'X_nothing' in adata.obsm"),
         ({"layer": "nothing"}, KeyError, "Did not find 'nothing' in adata.layers"),
         ({"layer": "one", "use_rep": "X_pca"}, ValueError, "layer='one'"),
-        ({"random_state": -1}, ValueError, "random_state=-1 must be an integer of at least 0, a NumPy Generator"),
+        (
+            {"random_state": -1},
+            ValueError,
+            "random_state=-1 must be an integer of at least 0 and below 2⁶³, a NumPy Generator",
+        ),
         ({"random_state": "a"}, ValueError, "random_state='a' must be"),
         ({"random_state": 1, "rng": 2}, TypeError, "random_state=1 and rng=2 are two seeds"),
         ({"key_added": "a/b"}, ValueError, "key_added='a/b'"),

@@ -528,6 +528,28 @@ def test_min_genes_must_be_between_0_and_1(query, reference, min_genes, rejects)
     rejects(query, reference, ValueError, f"min_genes={min_genes}.*between 0 and 1", min_genes=min_genes)
 
 
+def test_a_reference_with_duplicated_gene_names_takes_new_cells_by_their_representation(expression, messages):
+    cells = expression[:N_REFERENCE].copy()
+    cells.var_names = [cells.var_names[1], *cells.var_names[1:]]
+    sc.pp.pca(cells, n_comps=N_PCS)
+    scivis.tl.ivis(cells, **TINY)
+    assert "because adata.var_names holds duplicates; run adata.var_names_make_unique()" in messages.getvalue()
+    new = ad.AnnData(obs=cells.obs, obsm={"X_pca": cells.obsm["X_pca"]})
+    scivis.tl.ingest(new, cells)
+    assert_allclose(new.obsm["X_ivis"], cells.obsm["X_ivis"], atol=1e-5)
+
+
+@pytest.mark.parametrize("representation", [{"use_rep": "X"}, {"layer": "again"}], ids=["X", "layer"])
+def test_genes_with_duplicated_names_are_rejected_as_input_of_a_model(expression, representation):
+    cells = expression[:100].copy()
+    cells.layers["again"] = cells.X
+    cells.var_names = [cells.var_names[1], *cells.var_names[1:]]
+    with pytest.raises(
+        ValueError, match=r"adata.var_names holds duplicates.*run `adata.var_names_make_unique\(\)` first"
+    ):
+        scivis.tl.ivis(cells, **representation, **TINY)
+
+
 def test_duplicated_gene_names_are_rejected(query, reference, rejects):
     names = list(query.var_names)
     query.var_names = [names[1], *names[1:]]

@@ -9,7 +9,7 @@ from scivis._checks import is_integer
 from scivis.data._blocks import in_memory
 from scivis.neighbors import Metric
 
-from .given import check_adata
+from .given import check_adata, expression_of
 from .graph import check_graph, graph_metric, graph_source, has_graph
 from .pca import default_n_pcs, pca_key
 
@@ -128,7 +128,8 @@ def _named(adata: AnnData, use_rep: str | None, n_pcs: int | None) -> Choice:
             raise ValueError(msg)
         return Choice("X", "X")
     key = use_rep if use_rep is not None else pca_key(adata)
-    if key is None and n_pcs is None and adata.X is not None and not in_memory(adata.X):
+    x = expression_of(adata)
+    if key is None and n_pcs is None and x is not None and not in_memory(x):
         return Choice("X", "X", is_reduced=True)
     return Choice("obsm", key, n_pcs)
 

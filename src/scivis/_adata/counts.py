@@ -12,6 +12,7 @@ from scivis.data._blocks import iter_blocks
 from scivis.data._units import Units, counts_of_multiples, find_units, whole_multiples
 
 from .genes import GeneAlignment, align_genes
+from .given import expression_of
 from .preparation import sample_cells
 from .query import QueryReader, counted_genes, preparation_again
 from .query_steps import steps_to_reference
@@ -123,8 +124,8 @@ def _candidates(adata: AnnData, source: ExpressionInput, layer: str | None) -> I
     for name in dict.fromkeys(("counts", source.layer)):
         if name in adata.layers:
             yield adata.layers[name], adata.var_names, f"adata.layers[{name!r}]"
-    if adata.X is not None:
-        yield adata.X, adata.var_names, "adata.X"
+    if (x := expression_of(adata)) is not None:
+        yield x, adata.var_names, "adata.X"
     if adata.raw is not None:
         yield adata.raw.X, adata.raw.var_names, "adata.raw"
 

@@ -12,6 +12,7 @@ from scivis._store.kept import shared
 from scivis._store.schema import fail, float32_array, is_width, plain_array
 from scivis.data._blocks import dense, iter_blocks
 
+from .given import expression_of
 from .pca import keys_of_pca, pcas_with_loadings
 from .preparation import Preparation, pack_preparation, preparation_of, unpack_preparation
 from .representation import choose_expression, choose_representation
@@ -74,6 +75,8 @@ def expression_input(adata: AnnData, representation: Representation) -> Expressi
     keys = keys_of_pca(adata, representation.key)
     if keys is None:
         return "it is not a PCA with loadings in adata.varm, nor an integrated copy of one"
+    if not adata.var_names.is_unique:
+        return "adata.var_names holds duplicates; run adata.var_names_make_unique() before the fit"
     return _pca_input(adata, representation, keys)
 
 
@@ -121,7 +124,7 @@ def with_preparation(adata: AnnData, source: ExpressionInput | None) -> Expressi
 def _pca_input(adata: AnnData, representation: Representation, keys: PcaKeys) -> ExpressionInput | str:
     n_columns, layer = representation.matrix.shape[1], keys.layer(adata)
     loadings = keys.loadings(adata)[:, :n_columns]
-    expression = adata.layers.get(layer, adata.X)
+    expression = adata.layers.get(layer, expression_of(adata))
     place = f"adata.layers[{layer!r}]" if layer in adata.layers else "adata.X"
     if expression is None:
         return "adata.X is None"

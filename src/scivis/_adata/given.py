@@ -1,8 +1,12 @@
-"""What the public functions are given: whether it is an AnnData object."""
+"""What the public functions are given: whether it is an AnnData object, and whether it holds expression."""
 
 from __future__ import annotations
 
 from reprlib import repr as shortened
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 def check_adata(value: object, name: str = "adata") -> None:
@@ -24,3 +28,11 @@ def check_adata(value: object, name: str = "adata") -> None:
             "one of an array with anndata.AnnData, or take one modality of MuData or one table of SpatialData."
         )
         raise TypeError(msg)
+
+
+def expression_of(adata: AnnData) -> Any | None:
+    """`.X`, or `None` if there is none, for which anndata raises `KeyError` if the object is backed by a file."""
+    try:
+        return adata.X
+    except KeyError:
+        return None

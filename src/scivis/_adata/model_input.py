@@ -126,8 +126,17 @@ def model_input(
     random_state
         Seed of the PCA.
     """
+    if representation.kind != "obsm":
+        _check_unique(adata)
     chosen = _choose_input(adata, representation, mask_var, n_train, random_state)
     return replace(chosen, expression=with_preparation(adata, chosen.expression))
+
+
+def _check_unique(adata: AnnData) -> None:
+    """Raise for genes that the model could not find in a query by their names."""
+    if not adata.var_names.is_unique:
+        msg = "adata.var_names holds duplicates, but new cells are read by the names of genes; run `adata.var_names_make_unique()` first."
+        raise ValueError(msg)
 
 
 def _choose_input(

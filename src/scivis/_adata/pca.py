@@ -10,6 +10,8 @@ import numpy as np
 
 from scivis.data._streaming import Rows
 
+from .given import expression_of
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -91,7 +93,7 @@ def default_n_pcs() -> int:
 
 def _check_expression(adata: AnnData) -> None:
     """Raise for NaN and for constant data, for which the messages of the PCA name neither cause nor remedy."""
-    if adata.X is None:
+    if expression_of(adata) is None:
         msg = "adata.X is None. Choose another representation with use_rep or layer."
         raise ValueError(msg)
     first, varies = None, False

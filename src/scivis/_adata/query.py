@@ -12,6 +12,7 @@ import numpy as np
 from scivis.data._conversion import UnitsError
 from scivis.data._units import Units, cell_totals, common_total, exponential
 
+from .given import expression_of
 from .preparation import preparation_of, read_scaling, read_units, sample_cells
 from .query_sample import QuerySample, check_level, is_scaled_as_reference
 from .query_steps import NO_PREPARATION, steps_to_reference
@@ -141,7 +142,7 @@ def _recognize(adata: AnnData, sample: QuerySample, prepare: Prepare) -> tuple[S
 
 def preparation_again(reference: AnnData, source: ExpressionInput) -> Preparation | None:
     """How a reference was prepared whose model does not say it, from its expression, if that is still there."""
-    matrix = reference.layers.get(source.layer) if source.layer else reference.X
+    matrix = reference.layers.get(source.layer) if source.layer else expression_of(reference)
     if matrix is None or getattr(matrix, "format", None) == "csc" or not set(source.genes) <= set(reference.var_names):
         return None
     means = sample_cells(matrix)[:, reference.var_names.get_indexer(source.genes)].mean(axis=0)

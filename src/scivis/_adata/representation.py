@@ -11,7 +11,7 @@ from scivis._checks import check_flag
 from scivis.data._blocks import dense
 
 from .choice import choose
-from .given import check_adata
+from .given import check_adata, expression_of
 from .pca import compute_pca
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ def choose_expression(adata: AnnData, layer: str) -> Representation:
 
 
 def _x(adata: AnnData) -> Any:
-    if adata.X is None:
+    if (x := expression_of(adata)) is None:
         msg = "adata.X is None. Choose another representation with use_rep or layer."
         raise ValueError(msg)
-    _check_real(adata.X, "adata.X")
-    return adata.X
+    _check_real(x, "adata.X")
+    return x
 
 
 def _lookup(mapping: Any, key: str, place: str) -> Any:

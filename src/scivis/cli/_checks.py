@@ -24,9 +24,7 @@ def check_files(inputs: Sequence[Path], outputs: Sequence[Path | None], *, force
     The first output is a copy of the first input, for which there must be space.
     """
     for path in inputs:
-        if not path.is_file():
-            msg = f"There is no file {path}."
-            raise FileNotFoundError(msg)
+        _check_input(path)
     written = [path for path in outputs if path is not None]
     for path in written:
         _check_output(path, inputs, force=force)
@@ -38,10 +36,24 @@ def check_files(inputs: Sequence[Path], outputs: Sequence[Path | None], *, force
         check_space(written[0], inputs[0].stat().st_size, f"The output {written[0]}", "Choose another disk.")
 
 
+def _check_input(path: Path) -> None:
+    if path.is_dir() and path.suffix == ".zarr":
+        msg = (
+            f"{path} is a zarr store, but the command line reads h5ad files. Open it in Python with anndata.read_zarr."
+        )
+        raise IsADirectoryError(msg)
+    if not path.is_file():
+        msg = f"There is no file {path}."
+        raise FileNotFoundError(msg)
+
+
 def _check_output(path: Path, inputs: Sequence[Path], *, force: bool) -> None:
     if path.is_dir():
         msg = f"{path} is a folder. Name a file in it."
         raise IsADirectoryError(msg)
+    if path.suffix == ".zarr":
+        msg = f"{path} would be an h5ad file under the name of a zarr store. Name a file that ends in .h5ad."
+        raise ValueError(msg)
     if path.exists() and any(path.samefile(file) for file in inputs):
         msg = f"{path} is an input of this command, and inputs are never replaced. Choose another name."
         raise FileExistsError(msg)

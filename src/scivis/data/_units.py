@@ -24,6 +24,8 @@ _EQUAL = 5e-3
 _MIN_CELLS = 10
 # Counts of a cell that are compared with its smallest count, and the largest median deviation from a whole multiple.
 _MULTIPLES, _DEVIATION = (1.5, 20.5), 0.04
+# Relative deviation of counts from integers: as they are, and as exponentials of their rounded logarithms.
+_EXACT, _ROUNDING = 1e-5, 1e-3
 # Fewer values than this say nothing.
 _MIN_VALUES = 20
 # Share of negative values from which on they are the rule.
@@ -92,7 +94,7 @@ def find_units(rows: Any) -> Units:
     bases = [base for base in _BASES if base == 0 or values.data.max() < _MAX_LOG]
     linear = {base: _without_log(values, base) for base in bases}
     for base, x in linear.items():
-        if _are_integers(x.data):
+        if _are_counts(x.data, base):
             return Units("counts", base)
     for base, x in linear.items():
         if total := common_total(x):
@@ -157,11 +159,25 @@ def _without_log(values: sparse.csr_array, base: float) -> sparse.csr_array:
     return sparse.csr_array((exponential(values.data, base), values.indices, values.indptr), shape=values.shape)
 
 
-def _are_integers(values: NDArray[np.float64]) -> bool:
-    """Whether values are integers, as far as exponentials of their logarithms are exact, and not all of them small."""
+def _are_counts(values: NDArray[np.float64], base: float) -> bool:
+    """Whether values are counts, of which logarithms of this base were taken, or none if it is 0.
+
+    The few different values of a shallow cell can be near integers by chance, but not near one and a larger integer.
+    """
+    if not base and (values == np.rint(values)).all():
+        return True
+    found = np.unique(np.rint(values[values < 100]))
+    are_several = len(found) > 1 and (not base or found[0] == 1)
+    return are_several and _are_integers(values, _ROUNDING if base else _EXACT)
+
+
+def _are_integers(values: NDArray[np.float64], tolerance: float) -> bool:
+    """Whether values are integers up to a relative deviation, and not all of them small."""
     small = values[values < 100]
     deviations = np.abs(small - np.rint(small))
-    return bool(small.size and (deviations < 1e-3 * np.maximum(small, 1)).mean() > 0.99 and (small > 0.5).mean() > 0.99)
+    return bool(
+        small.size and (deviations < tolerance * np.maximum(small, 1)).mean() > 0.99 and (small > 0.5).mean() > 0.99
+    )
 
 
 def _deviation_from_multiples(values: sparse.csr_array) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from scivis._adata.correction import corrected_query
 from scivis._adata.expression import fitted_representation
-from scivis._adata.given import check_adata
+from scivis._adata.given import check_adata, expression_of
 from scivis._adata.query_rows import query_rows
 from scivis._adata.representation import check_copy
 from scivis._adata.results import Results
@@ -172,7 +172,7 @@ def _reference_rows(adata: AnnData, entry: dict[str, Any]) -> NDArray[np.float32
         return None
     if kind == "obsm":
         return _collect(query_rows(adata, adata, entry, use_rep=key)) if key in adata.obsm else None
-    is_there = adata.X is not None if kind == "X" else key in adata.layers
+    is_there = expression_of(adata) is not None if kind == "X" else key in adata.layers
     return _collect(query_rows(adata, adata, entry, prepare="none")) if is_there else None
 
 
