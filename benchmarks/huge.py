@@ -8,6 +8,8 @@ genes    1.3 million × 2,000, sparse, read from `X` of a backed h5ad (plain, gz
          each cell takes every gene from one of two cells of a label
 rows     1, 2, 5 and 10 million × 50 from a memory-mapped `obsm`; simulated from `mnist`: cells on lines between two of a label
 detail   1 million of them with a t-SNE of the subsample, among which the other cells are placed (`detail=True`)
+stream   100 million × 50 (20 GB), without an AnnData object of all cells: `tl.ivis` of 100,000 random cells, then the stored
+         model embeds the file in blocks, and the coordinates are written to a file
 limit    the rows, 1 and 10 million, where the process may have no more than 8 GiB of address space (RLIMIT_AS)
 sample   which cells are trained on: share and recall of the rarest labels of `huimm_cytof`, 5,000 of 111,690 cells drawn
          uniformly and by `scivis`, three seeds
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
 
 MILLIONS = (1, 2, 5, 10)
 N_GENES, N_SPARSE = 2000, 1_300_000
-CASES = ("rows", "detail", "limit", "genes", "sample")
+CASES = ("rows", "detail", "stream", "limit", "genes", "sample")
 FORMS = ("plain", "gzip", "zarr")
+STREAMED, N_SAMPLE, BLOCK = 100, 100_000, 2**18
 ADDRESS_SPACE = 8 * 2**30
 COLUMNS = ("case", "cells", "features", "seconds", "cpu_seconds", "peak_mib", "above_imports_mib")
 
@@ -115,6 +118,29 @@ def opened(case: str, path: Path) -> AnnData:
     return ad.experimental.read_lazy(path) if path.suffix == ".zarr" else ad.read_h5ad(path, backed="r")
 
 
+def streamed(path: Path) -> int:
+    """Fit on some rows of a file, and embed all of them into another file. The number of rows."""
+    import anndata as ad
+    import numpy as np
+
+    import scivis
+
+    rows = np.load(path, mmap_mode="r")
+    drawn = np.sort(np.random.default_rng(0).choice(len(rows), min(N_SAMPLE, len(rows)), replace=False))
+    sample = ad.AnnData(obsm={"X_pca": np.asarray(rows[drawn])})
+    scivis.tl.ivis(sample, use_rep="X_pca")
+    model, offset, width = scivis.get.model(sample), rows.offset, rows.shape[1]
+    shape = (len(rows), 2)
+    del rows  # pages of a mapped file would count as memory of the process
+    embedding = np.lib.format.open_memmap(path.with_name("embedding.npy"), "w+", np.float32, shape)
+    for a in range(0, shape[0], BLOCK):
+        n = min(BLOCK, shape[0] - a)
+        block = np.fromfile(path, np.float32, n * width, offset=offset + 4 * width * a).reshape(n, width)
+        embedding[a : a + n] = model.transform(block)
+    embedding.flush()
+    return shape[0]
+
+
 def one(case: str, path: Path) -> Row:
     """A whole run: reading, training, mapping. `imports` does nothing but import."""
     if case == "limit":
@@ -129,6 +155,8 @@ def one(case: str, path: Path) -> Row:
         return {"seconds": 0.0}
     sc.settings.verbosity = 0
     start = time.perf_counter()
+    if case == "stream":
+        return {"cells": streamed(path), "seconds": time.perf_counter() - start, "finite": True}
     adata = opened(case, path)
     scivis.tl.ivis(adata, use_rep="X" if case == "genes" else "X_pca", detail=case == "detail")
     return {"seconds": time.perf_counter() - start, "cells": adata.n_obs, "finite": True}
@@ -140,9 +168,9 @@ def cases(names: list[str], args: argparse.Namespace) -> Iterator[tuple[str, str
         forms = simulated_genes(Path(args.data) / "pbmc3k.h5ad", args.cache, args.cells or N_SPARSE)
         for form, path in forms.items():
             yield "genes", f"genes, {form}", path, N_GENES
-    wanted = {"rows": MILLIONS, "detail": MILLIONS[:1], "limit": (MILLIONS[0], MILLIONS[-1])}
+    wanted = {"rows": MILLIONS, "detail": MILLIONS[:1], "stream": (STREAMED,), "limit": (MILLIONS[0], MILLIONS[-1])}
     full = argparse.Namespace(**(vars(args) | {"cells": None}))
-    for case in ("rows", "detail", "limit"):
+    for case in ("rows", "detail", "stream", "limit"):
         for million in wanted[case] if case in names else ():
             n = (args.cells or 1_000_000) * million
             yield case, case, simulated_rows(datasets.prepared("mnist", full), args.cache / f"rows-{n}.npy", n), 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anndata as ad
 import numpy as np
 import pytest
 import scanpy as sc
@@ -57,6 +58,13 @@ def test_scanpy_uses_few_genes_whatever_the_number_of_components(cells):
     few = cells[:, :40].copy()
     sc.pp.neighbors(few, n_pcs=10)
     assert choose(few) == Choice("X", "X")
+
+
+def test_a_pca_without_expression_is_read_itself():
+    without = ad.AnnData(obsm={"X_pca": np.zeros((5, 3)), "X_umap": np.zeros((5, 2))})
+    assert choose(without) == Choice("obsm", "X_pca")
+    assert choose(ad.AnnData(obsm={"X_umap": np.zeros((5, 2))})) == Choice("X", "X")
+    assert choose(ad.AnnData(np.zeros((5, 4)), obsm={"X_pca": np.zeros((5, 3))})) == Choice("X", "X")
 
 
 def test_a_named_graph_brings_its_representation(cells):

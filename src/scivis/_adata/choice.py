@@ -117,12 +117,12 @@ def _source(adata: AnnData, key: str) -> Choice:
     """The representation that a graph was computed from, as `sc.pp.neighbors` records it."""
     use_rep, n_pcs = graph_source(adata, key)
     # scanpy ignores the number of components where it uses `.X`.
-    is_x = use_rep == "X" or (use_rep is None and adata.n_vars <= default_n_pcs())
+    is_x = use_rep == "X" or (use_rep is None and _is_narrow(adata))
     return _named(adata, use_rep, None if is_x else n_pcs)
 
 
 def _named(adata: AnnData, use_rep: str | None, n_pcs: int | None) -> Choice:
-    if use_rep == "X" or (use_rep is None and (n_pcs == 0 or (n_pcs is None and adata.n_vars <= default_n_pcs()))):
+    if use_rep == "X" or (use_rep is None and (n_pcs == 0 or (n_pcs is None and _is_narrow(adata)))):
         if use_rep == "X" and n_pcs:
             msg = f"use_rep='X' reads all genes: leave out n_pcs={n_pcs}."
             raise ValueError(msg)
@@ -132,6 +132,11 @@ def _named(adata: AnnData, use_rep: str | None, n_pcs: int | None) -> Choice:
     if key is None and n_pcs is None and x is not None and not in_memory(x):
         return Choice("X", "X", is_reduced=True)
     return Choice("obsm", key, n_pcs)
+
+
+def _is_narrow(adata: AnnData) -> bool:
+    """Whether the cells have so few genes that scanpy reads `.X`. A PCA without expression is read itself."""
+    return adata.n_vars <= default_n_pcs() and (expression_of(adata) is not None or pca_key(adata) is None)
 
 
 def choose_graph(adata: AnnData, choice: Choice, neighbors_key: str | None) -> str:
