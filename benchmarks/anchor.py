@@ -3,6 +3,7 @@
 python benchmarks/anchor.py dial --dataset pbmc3k --data DIR --out runs-anchor     # from t-SNE to the anchor
 python benchmarks/anchor.py course --dataset pbmc3k --out runs-anchor              # quality by iterations and seconds
 python benchmarks/anchor.py pull --dataset pbmc3k --out runs-anchor                # in the gradient, or after each step
+python benchmarks/anchor.py sizes --dataset huimm_cytof --out runs-anchor          # where it starts: smaller and larger
 python benchmarks/anchor.py cells --dataset huimm_cytof --out runs-anchor          # one weight, more and more cells
 python benchmarks/anchor.py place --fold pbmc3k --out runs-anchor                  # new cells, by every way to place them
 
@@ -16,6 +17,7 @@ import argparse
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import datasets
 import folds
@@ -25,7 +27,7 @@ import numpy as np
 import results
 
 import scivis
-from scivis._tsne.anchor import Anchor
+from scivis._tsne.anchor import Anchor, start_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
+FACTORS = (0.5, 0.7, 1.0, 1.4)
 WEIGHTS = (0.5, 2.0, 8.0, 32.0, 128.0)
 ITERATIONS = (25, 50, 100, 200, 400)
 SIZES = (1_000, 4_000, 16_000, 64_000)
@@ -90,6 +93,22 @@ def course(cells: datasets.Cells, seed: int) -> Iterator[Row]:
             yield {"what": name, "iterations": n_iter, "s": round(spent, 1)} | judged(cells, adata, "X_now")
 
 
+def sizes(cells: datasets.Cells, seed: int) -> Iterator[Row]:
+    """Quality after 100 and 250 iterations from starts that are smaller and larger than the default; CPU seconds of all cores."""
+    adata, _ = with_ivis(cells, seed)
+    neighbors = {"affinity": "uniform", "n_neighbors": 15}
+    yield {"start": "ivis", "iterations": 0, "s": 0} | judged(cells, adata, "X_ivis")
+    for factor in FACTORS:
+        with patch("scivis._tsne.anchor.start_size", lambda n, factor=factor: factor * start_size(n)):
+            scivis.tl.tsne(adata, use_rep="X_pca", anchor="X_ivis", n_iter=0, random_state=seed, **neighbors)
+        model, start = scivis.get.model(adata, "tsne"), time.process_time()
+        for n_iter in (100, 150):
+            model.optimize(n_iter, inplace=True)
+            adata.obsm["X_now"], spent = np.asarray(model), time.process_time() - start
+            row = {"start": round(factor * start_size(adata.n_obs)), "iterations": n_iter if n_iter == 100 else 250}
+            yield row | {"s": round(spent, 1)} | judged(cells, adata, "X_now")
+
+
 def pull(cells: datasets.Cells, seed: int) -> Iterator[Row]:
     """A pull after each step by a callback, E ← E + τ (α Y − E), beside the pull in the gradient."""
     adata, _ = with_ivis(cells, seed)
@@ -124,7 +143,7 @@ def counts(cells: datasets.Cells, seed: int) -> Iterator[Row]:
 
 
 def place(name: str, data: Path, seed: int) -> Iterator[Row]:
-    """New cells: by ivis, on the t-SNE, and on the anchored t-SNE by its anchor or by openTSNE."""
+    """New cells: by ivis, on the t-SNE, on the anchored t-SNE by its anchor or by openTSNE, and by UMAP's transform."""
     fold = folds.FOLDS[name]
     reference, query = folds.split(fold, folds.read(fold.dataset, data))
     reference, query = folds.scale(reference, query)
@@ -143,18 +162,24 @@ def place(name: str, data: Path, seed: int) -> Iterator[Row]:
     x = scivis._adata.expression.unpack_input(reference.uns["ivis"]["expression"])
     rows = x.project(datasets._dense(query[:, list(x.genes)].X))
     labels = [part.obs["label"].to_numpy().astype(str) for part in (reference, query)]
+
+    def measured(what: str, seconds: float, *maps: Any) -> Row:
+        parts = [measures.Part(*part) for part in zip((reference.obsm["X_pca"], rows), maps, labels, strict=True)]
+        found = measures.evaluate_placed(*parts, seed)
+        return {"what": what, "s": round(seconds, 1)} | {name: round(value, 3) for name, value in found.items()}
+
     for what, (key, options) in ways.items():
         seconds = timed(lambda key=key, options=options: scivis.tl.ingest(query, reference, key=key, **options))
         obsm = key if key == "ivis_detail" else f"X_{key}"
-        parts = [
-            measures.Part(x, part.obsm[obsm], y)
-            for x, part, y in zip((reference.obsm["X_pca"], rows), (reference, query), labels, strict=True)
-        ]
-        found = measures.evaluate_placed(*parts, seed)
-        yield {"what": what, "s": round(seconds, 1)} | {name: round(value, 3) for name, value in found.items()}
+        yield measured(what, seconds, reference.obsm[obsm], query.obsm[obsm])
+    from umap import UMAP
+
+    fitted, start = UMAP(random_state=seed).fit(reference.obsm["X_pca"]), time.perf_counter()
+    placed = fitted.transform(rows)
+    yield measured("UMAP, transform", time.perf_counter() - start, fitted.embedding_, placed)
 
 
-CASES = {"dial": dial, "course": course, "pull": pull, "cells": counts}
+CASES = {"dial": dial, "course": course, "sizes": sizes, "pull": pull, "cells": counts}
 
 
 def main() -> None:
