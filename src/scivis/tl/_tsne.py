@@ -152,7 +152,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
     initialization
         Initial coordinates: `pca`, `spectral`, `random`, an array, or a key of `.obsm`; from `X_ivis`, for instance, t-SNE
         refines the layout of ivis. Arrays and keys are scaled to a standard deviation of 0.0001. With an anchor also `anchor`:
-        the anchor in the size of a t-SNE. Default: `pca`, or `anchor` with an anchor.
+        the anchor in a size in which neighbors find each other. Default: `pca`, or `anchor` with an anchor.
     anchor
         Key of `.obsm` with other coordinates of the cells, toward which the optimization pulls them: an embedding of ivis, the
         PCA, an earlier embedding, positions in a tissue. The first `n_components` columns are used. Default: no anchor.
@@ -167,12 +167,13 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Learning rate; `auto` is the number of cells divided by the exaggeration (Belkina et al., Nature Communications 10,
         2019). Default: `auto`.
     early_exaggeration_iter
-        Number of iterations of the first phase, in which stronger attraction forms groups. Default: 250, or 0 with `resume` or
-        ``n_iter=0``.
+        Number of iterations of the first phase, in which stronger attraction forms groups. Default: 250, or 0 with `resume`, an
+        anchor, or ``n_iter=0``.
     early_exaggeration
         Factor of the attraction in the first phase. Default: 12, or `exaggeration` if that is larger.
     n_iter
-        Number of iterations of the second phase; 0 stores the initialization or the result of the first phase. Default: 500.
+        Number of iterations of the second phase; 0 stores the initialization or the result of the first phase. Default: 500, or
+        with an anchor 250, and above 50,000 cells 150.
     exaggeration
         Factor of the attraction in the second phase; 4 keeps groups of many cells compact. Default: 1.
     dof
