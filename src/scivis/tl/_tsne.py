@@ -173,7 +173,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Factor of the attraction in the first phase. Default: 12, or `exaggeration` if that is larger.
     n_iter
         Number of iterations of the second phase; 0 stores the initialization or the result of the first phase. Default: 500, or
-        with an anchor 250, and above 50,000 cells 150.
+        150 with an anchor.
     exaggeration
         Factor of the attraction in the second phase; 4 keeps groups of many cells compact. Default: 1.
     dof
