@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from scivis.data._redrawing import SCALE, group_profiles, redraw
+from scivis.data._redrawing import SCALE, group_profiles, measured_twice, redraw
 
 
 @pytest.mark.parametrize("rate", [0.05, 1.0, 20.0])
@@ -40,3 +40,14 @@ def test_profiles_add_up_over_blocks():
     for group in range(2):
         own = counts[groups == group].sum(axis=0)
         np.testing.assert_allclose(found[group], own / own.sum())
+
+
+@pytest.mark.parametrize("rate", [0.05, 3.0])
+def test_two_measurements_are_independent_poisson_counts_of_the_same_depth(rate):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(rate, size=(1, 50_000))
+    one, other = measured_twice(counts, np.full(counts.shape, 1 / 50_000), rng)
+    for measured in (one, other):
+        assert measured.mean() == pytest.approx(rate, rel=0.05)
+        assert measured.var() == pytest.approx(rate, rel=0.05)
+    assert abs(np.corrcoef(one[0], other[0])[0, 1]) < 0.02

@@ -21,7 +21,7 @@ from scivis._quality.uncertainty import (
 )
 from scivis.data._blocks import dense, iter_blocks
 from scivis.data._reading import collect_blocks
-from scivis.data._redrawing import SCALE, group_profiles, redraw
+from scivis.data._redrawing import KEPT, SCALE, group_profiles, measured_twice, redraw
 from scivis.neighbors import find_neighbors
 from scivis.neighbors._stored_reference import unpack_reference
 
@@ -46,8 +46,8 @@ _BLOCK = 512
 _GROUP_CELLS, _MAX_GROUPS = 30, 500
 # Nearest neighbors whose differences stand for noise.
 _N_NEIGHBORS = 15
-# Cells on which ellipses are calibrated.
-_CALIBRATION = 1000
+# Cells on which ellipses are calibrated, each of them twice.
+_CALIBRATION = 500
 # Largest number of values of which all singular values are computed. Of more cells, the components fit little noise.
 _MAX_VALUES = 2**26
 # Largest deviation of the input that follows from the counts, relative to the input of the model.
@@ -163,21 +163,27 @@ class NoiseOfCounts:
     def radius(self, network: Network, rng: np.random.Generator, n_replicates: int, level: float) -> float:
         """Mahalanobis distance within which a share `level` of repeated measurements lies.
 
-        The counts of some cells are split binomially in halves, which are independent measurements. The ellipses of the one
-        half must cover the places of the other half.
+        The counts of some cells are split binomially in halves, which are independent, and each half is filled up to the depth of
+        the cell. The ellipses of the one measurement must cover the places of the other, both ways.
         """
         chosen = self._some_cells()
         splitting, mixing, *streams = rng.spawn(n_replicates + 2)
-        half = splitting.binomial(chosen.counts, 0.5)
-        deviations, loads = self._replicates(half, self._profiles[self.groups[chosen.cells]], streams)
-        # Both halves hold what the components fitted of the noise of the whole.
-        whole = self.counts.inputs(chosen.counts)
-        shift = self._expected(whole, loads * (self._overfit[1] / loads.mean()), chosen.cells) - whole
-        rows, others = (self.counts.inputs(x) + shift for x in (half, chosen.counts - half))
+        shares = self._profiles[self.groups[chosen.cells]]
         weights = np.float32(np.sqrt(2 * SCALE)) * noise_weights(n_replicates, mixing)
-        places = draw_places(network.embed, rows, deviations, weights)
-        distances = mahalanobis(network.embed(others) - places.mean(axis=0), covariances(places))
-        return calibrated_radius(distances, level)
+        one, other = measured_twice(chosen.counts, shares, splitting)
+        distances = []
+        for counts, again in ((one, other), (other, one)):
+            deviations, loads = self._replicates(counts, shares, streams)
+            shift = self._half_overfit(chosen, loads)
+            places = draw_places(network.embed, self.counts.inputs(counts) + shift, deviations, weights)
+            off = network.embed(self.counts.inputs(again) + shift) - places.mean(axis=0)
+            distances.append(mahalanobis(off, covariances(places)))
+        return calibrated_radius(np.concatenate(distances), level)
+
+    def _half_overfit(self, chosen: Sample, loads: NDArray[np.float64]) -> Array:
+        """What takes back the noise that the components fitted, in measurements half of whose counts are those of the cell."""
+        whole = self.counts.inputs(chosen.counts)
+        return KEPT * (self._expected(whole, loads, chosen.cells) - whole)
 
     @cached_property
     def _profiles(self) -> NDArray[np.float64]:

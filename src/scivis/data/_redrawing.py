@@ -40,6 +40,26 @@ def group_profiles(blocks: Iterable[NDArray[Any]], groups: NDArray[np.integer], 
     return sums / np.maximum(sums.sum(axis=1, keepdims=True), 1)
 
 
+def measured_twice(
+    counts: NDArray[np.integer], shares: NDArray[np.floating], rng: np.random.Generator
+) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Two independent measurements at the depth of the counts, shape (cells, genes), of cells that are half these and half similar.
+
+    The counts are split binomially in halves, which are independent. Each half is filled up by Poisson counts with the total of
+    the cell and `shares`, the shares of genes in similar cells, shape (cells, genes).
+
+    Examples
+    --------
+    >>> counts, rng = np.full((1, 20_000), 4), np.random.default_rng(0)
+    >>> one, other = measured_twice(counts, np.full((1, 20_000), 1 / 20_000), rng)
+    >>> round(float(one.mean()), 1), round(float(other.mean()), 1)
+    (4.0, 4.0)
+    """
+    half = rng.binomial(counts, KEPT)
+    rates = (1 - KEPT) * counts.sum(axis=1, keepdims=True) * shares
+    return half + rng.poisson(rates), counts - half + rng.poisson(rates)
+
+
 def redraw(counts: NDArray[np.integer], shares: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float32]:
     """Counts of which half are kept at random, and the others replaced by new ones, shape (cells, genes).
 

@@ -89,9 +89,9 @@ def uncertainty(  # noqa: PLR0913 (each is a setting of its own)
         What the ellipses cover: the `expected` place of a cell, without noise; or the place of a `repeated` measurement of
         the same depth, which has noise of its own, so that the variance is twice as large.
     level
-        Share of cells that the ellipses cover. They are calibrated: the counts of 1,000 cells are split in halves, which are
-        independent measurements, and the ellipses of the one half must cover this share of the places of the other. Without
-        counts, it is the share of Gaussian places.
+        Share of cells that the ellipses cover. They are calibrated: the counts of 500 cells are split in halves, which are
+        independent, each half is filled up to the depth of the cell, and the ellipses of the one measurement must cover this share
+        of the places of the other. Without counts, it is the share of Gaussian places.
     n_replicates
         Number of replicates. The axes of an ellipse are accurate to about 1 / √(2 n), which is 10 % for 50.
     backbone
