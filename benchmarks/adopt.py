@@ -50,7 +50,8 @@ def map_of(method: str, path: Path, reference: AnnData, query: AnnData) -> tuple
     if not path.exists():
         embedding, place = PLACERS[method].fit(reference.copy(), 0)
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, reference=np.array(embedding), query=np.asarray(place(query)))
+        placed = np.asarray(place(query))  # before the map is copied: openTSNE centers it in place
+        np.savez(path, reference=np.array(embedding), query=placed)
     with np.load(path) as stored:
         return stored["reference"], stored["query"]
 
