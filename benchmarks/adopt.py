@@ -2,6 +2,7 @@
 
 python benchmarks/adopt.py --data DIR --out runs-adopt
 python benchmarks/adopt.py --data DIR --out trial --datasets pbmc3k --maps UMAP --cells 1000
+python benchmarks/adopt.py --data DIR --out runs-adopt --seconds 100000    # only the time for so many cells of huimm_cytof
 
 A quarter of the cells is kept out of each map (`folds.py`). The maps are those of UMAP, openTSNE and PaCMAP with default settings
 (`placers.py`). New cells are placed by the `transform` of the method, by the mean and the median of the coordinates of their
@@ -28,7 +29,7 @@ import datasets
 import machine
 import measures
 import numpy as np
-from folds import FOLDS, prepared, representation
+from folds import FOLDS, prepared, read, representation
 from placers import PLACERS
 from sklearn.neighbors import NearestNeighbors
 
@@ -94,6 +95,24 @@ def measure(fold: str, method: str, args: argparse.Namespace) -> list[Row]:
     return rows
 
 
+def seconds_of(n_cells: int, args: argparse.Namespace) -> dict[str, float]:
+    """Seconds, and those of the processor, that `scivis.tl.adopt` takes for so many cells, without imports.
+
+    The map is that of the first two principal components: the time does not depend on the map.
+    """
+    from sklearn.decomposition import PCA
+
+    import scivis
+    import scivis.nn
+
+    x = read("huimm_cytof", args.data).X
+    x = x[np.sort(np.random.default_rng(0).choice(len(x), n_cells, replace=False))]
+    cells = anndata.AnnData(obsm={"X_pca": x, "X_map": PCA(2, random_state=0).fit_transform(x)})
+    start, processor = time.perf_counter(), time.process_time()
+    scivis.tl.adopt(cells, "map", use_rep="X_pca")
+    return {"seconds": time.perf_counter() - start, "processor seconds": time.process_time() - processor}
+
+
 def table(rows: list[Row]) -> str:
     """Markdown: accuracy · recall of each way on each map, then the means over data sets for each kind of map."""
     lines = [("fold", "map", *WAYS, "misfit", "fit s"), ("---",) * (len(WAYS) + 4)]
@@ -119,11 +138,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for results")
     parser.add_argument("--datasets", nargs="+", choices=WITHIN, default=list(WITHIN), help="folds")
     parser.add_argument("--maps", nargs="+", choices=MAPS, default=list(MAPS))
+    parser.add_argument("--seconds", type=int, metavar="CELLS", help="only measure the time for so many cells")
     datasets.add_options(parser)
     args = parser.parse_args()
 
     description = machine.describe()
     print(description, flush=True)
+    if args.seconds is not None:
+        print(seconds_of(args.seconds, args))
+        return
     maps = [name for name in args.maps if PLACERS[name].installed]
     args.out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
