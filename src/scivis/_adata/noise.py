@@ -46,8 +46,8 @@ _BLOCK = 512
 _GROUP_CELLS, _MAX_GROUPS = 30, 500
 # Nearest neighbors whose differences stand for noise.
 _N_NEIGHBORS = 15
-# Cells on which ellipses are calibrated, each of them twice.
-_CALIBRATION = 500
+# Pairs of measurements on which ellipses are calibrated, of so many cells, or of few cells several times.
+_CALIBRATION, _MAX_PAIRS = 500, 5
 # Largest number of values of which all singular values are computed. Of more cells, the components fit little noise.
 _MAX_VALUES = 2**26
 # Largest deviation of the input that follows from the counts, relative to the input of the model.
@@ -170,9 +170,10 @@ class NoiseOfCounts:
         splitting, mixing, *streams = rng.spawn(n_replicates + 2)
         shares = self._profiles[self.groups[chosen.cells]]
         weights = np.float32(np.sqrt(2 * SCALE)) * noise_weights(n_replicates, mixing)
-        one, other = measured_twice(chosen.counts, shares, splitting)
+        n_pairs = min(max(_CALIBRATION // len(chosen.cells), 1), _MAX_PAIRS)
+        pairs = [measured_twice(chosen.counts, shares, splitting) for _ in range(n_pairs)]
         distances = []
-        for counts, again in ((one, other), (other, one)):
+        for counts, again in (both for one, other in pairs for both in ((one, other), (other, one))):
             deviations, loads = self._replicates(counts, shares, streams)
             shift = self._half_overfit(chosen, loads)
             places = draw_places(network.embed, self.counts.inputs(counts) + shift, deviations, weights)
