@@ -41,8 +41,8 @@ def group_profiles(blocks: Iterable[NDArray[Any]], groups: NDArray[np.integer], 
 
 
 def measured_twice(
-    counts: NDArray[np.integer], shares: NDArray[np.floating], rng: np.random.Generator
-) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    counts: NDArray[np.int64], shares: NDArray[np.floating], rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Two independent measurements at the depth of the counts, shape (cells, genes), of cells that are half these and half similar.
 
     The counts are split binomially in halves, which are independent. Each half is filled up by Poisson counts with the total of
