@@ -4,6 +4,7 @@ python benchmarks/anchor.py dial --dataset pbmc3k --data DIR --out runs-anchor  
 python benchmarks/anchor.py course --dataset pbmc3k --out runs-anchor              # quality by iterations and seconds
 python benchmarks/anchor.py pull --dataset pbmc3k --out runs-anchor                # in the gradient, or after each step
 python benchmarks/anchor.py sizes --dataset huimm_cytof --out runs-anchor          # where it starts: smaller and larger
+python benchmarks/anchor.py part --dataset pbmc3k --out runs-anchor                # a subsample, among which the others are placed
 python benchmarks/anchor.py cells --dataset huimm_cytof --out runs-anchor          # one weight, more and more cells
 python benchmarks/anchor.py place --fold pbmc3k --out runs-anchor                  # new cells, by every way to place them
 
@@ -27,6 +28,8 @@ import numpy as np
 import results
 
 import scivis
+from scivis._adata.expression import unpack_input
+from scivis._methods import entry_of
 from scivis._tsne.anchor import Anchor, start_size
 
 if TYPE_CHECKING:
@@ -111,6 +114,16 @@ def sizes(cells: datasets.Cells, seed: int) -> Iterator[Row]:
             yield row | judged(cells, adata, "X_now")
 
 
+def part(cells: datasets.Cells, seed: int) -> Iterator[Row]:
+    """All cells arranged, and a third of them, among which the others are placed."""
+    for what, n_train in (("all", None), ("a third", len(cells.x) // 3)):
+        adata = cells.adata()
+        arguments = {"use_rep": "X_pca", "max_train_cells": n_train, "random_state": seed, "detail": True}
+        seconds = timed(lambda adata=adata, arguments=arguments: scivis.tl.ivis(adata, **arguments))
+        for key in ("X_ivis", "ivis_detail"):
+            yield {"trained on": what, "map": key, "s": round(seconds, 1)} | judged(cells, adata, key)
+
+
 def pull(cells: datasets.Cells, seed: int) -> Iterator[Row]:
     """A pull after each step by a callback, E ← E + τ (α Y − E), beside the pull in the gradient."""
     adata, _ = with_ivis(cells, seed)
@@ -161,7 +174,7 @@ def place(name: str, data: Path, seed: int) -> Iterator[Row]:
         "anchored, by openTSNE": ("ivis_detail", {"initialization": "median", "n_iter": 250}),
         "anchored, by openTSNE from the anchor": ("ivis_detail", {"n_iter": 250}),
     }
-    x = scivis._adata.expression.unpack_input(reference.uns["ivis"]["expression"])
+    x = unpack_input(entry_of(reference, "ivis")["expression"])
     rows = x.project(datasets._dense(query[:, list(x.genes)].X))
     labels = [part.obs["label"].to_numpy().astype(str) for part in (reference, query)]
 
@@ -181,7 +194,7 @@ def place(name: str, data: Path, seed: int) -> Iterator[Row]:
     yield measured("UMAP, transform", time.perf_counter() - start, fitted.embedding_, placed)
 
 
-CASES = {"dial": dial, "course": course, "sizes": sizes, "pull": pull, "cells": counts}
+CASES = {"dial": dial, "course": course, "sizes": sizes, "part": part, "pull": pull, "cells": counts}
 
 
 def main() -> None:
