@@ -78,7 +78,7 @@ ENVIRONMENTS = {
     "pre-releases": Environment("3.13", ("scanpy[scanpy2]",), pre=True, presets=PRESETS),
     "Python 3.14": Environment("3.14", ("scanpy[scanpy2]",), pre=True, presets=PRESETS),
     "no-compiler": Environment("3.13", compiler=False),
-    "scvi-tools": Environment("3.13", ("scvi-tools",), beside="scvi", tests=()),
+    "scvi-tools": Environment("3.13", ("scvi-tools",), beside="scvi"),
     "jax": Environment("3.13", ("jax",), variables={"KERAS_BACKEND": "jax"}, beside="jax", tests=BACKEND_TESTS),
     "torch": Environment(
         "3.13", ("scvi-tools",), variables={"KERAS_BACKEND": "torch"}, beside="scvi", tests=BACKEND_TESTS

@@ -20,7 +20,9 @@ sys.path.insert(0, str(DOCS))
 
 from figures import gallery, picture_of, read_figures  # noqa: E402
 
-FIGURES = [figure for notebook in sorted((ROOT / "tutorials").glob("*.ipynb")) for figure in read_figures(notebook)]
+# In the order of the page of the tutorials.
+TUTORIALS = re.findall(r"^:link: (.+)$", (DOCS / "tutorials" / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+FIGURES = [figure for name in TUTORIALS for figure in read_figures(ROOT / "tutorials" / f"{name}.ipynb")]
 ON_READ_THE_DOCS = "READTHEDOCS" in os.environ
 
 project = "scivis"
