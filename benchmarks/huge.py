@@ -126,19 +126,22 @@ def streamed(path: Path) -> int:
     import scivis
 
     rows = np.load(path, mmap_mode="r")
-    drawn = np.sort(np.random.default_rng(0).choice(len(rows), min(N_SAMPLE, len(rows)), replace=False))
-    sample = ad.AnnData(obsm={"X_pca": np.asarray(rows[drawn])})
-    scivis.tl.ivis(sample, use_rep="X_pca")
-    model, offset, width = scivis.get.model(sample), rows.offset, rows.shape[1]
-    shape = (len(rows), 2)
+    (n, width), start, target = rows.shape, rows.offset, path.with_name("embedding.npy")
     del rows  # pages of a mapped file would count as memory of the process
-    embedding = np.lib.format.open_memmap(path.with_name("embedding.npy"), "w+", np.float32, shape)
-    for a in range(0, shape[0], BLOCK):
-        n = min(BLOCK, shape[0] - a)
-        block = np.fromfile(path, np.float32, n * width, offset=offset + 4 * width * a).reshape(n, width)
-        embedding[a : a + n] = model.transform(block)
-    embedding.flush()
-    return shape[0]
+
+    def read(first: int, count: int) -> NDArray[np.float32]:
+        return np.fromfile(path, np.float32, count * width, offset=start + 4 * width * first).reshape(count, width)
+
+    drawn = np.sort(np.random.default_rng(0).choice(n, min(N_SAMPLE, n), replace=False))
+    sample = ad.AnnData(obsm={"X_pca": np.concatenate([read(row, 1) for row in drawn.tolist()])})
+    scivis.tl.ivis(sample, use_rep="X_pca")
+    model = scivis.get.model(sample)
+    del sample
+    np.lib.format.open_memmap(target, "w+", np.float32, (n, 2)).flush()
+    for first in range(0, n, BLOCK):
+        embedding = np.load(target, mmap_mode="r+")
+        embedding[first : first + BLOCK] = model.transform(read(first, min(BLOCK, n - first)))
+    return n
 
 
 def one(case: str, path: Path) -> Row:
