@@ -144,26 +144,12 @@ def _check_learning_rate(rate: object) -> None:
 
 
 def _check_network(settings: Settings) -> None:
-    from scivis.nn.losses import triplet_loss
+    from scivis.nn.losses import triplet_loss, try_loss
     from scivis.nn.networks import check_backbone, check_network
 
     if settings.distance not in ("infonce", COORDINATES):
-        _try_loss(triplet_loss(settings.distance), settings.embedding_dims)
+        try_loss(triplet_loss(settings.distance), settings.embedding_dims)
     if settings.backbone is None:
         check_network(settings.model)
     else:
         check_backbone(settings.backbone)
-
-
-def _try_loss(loss: IvisLoss, embedding_dims: int) -> None:
-    """Call a loss once, as training does, so that an unusable function is named before any data are read."""
-    from keras import ops
-
-    try:
-        ops.mean(loss(None, ops.zeros((3, 4, embedding_dims))))
-    except Exception as error:  # a function of the user may raise anything
-        msg = (
-            f"loss={getattr(loss, '__name__', loss)!r} fails: {error}. A loss is a function of (y_true, y_pred) in operations of "
-            "keras.ops; y_pred has shape (3, batch, dims) and holds anchors, positives and negatives."
-        )
-        raise ValueError(msg) from error

@@ -30,10 +30,10 @@ def start_size(n_cells: int) -> float:
 
     Neither loss nor anchor prefers a size before the neighbors of a cell lie around it. In a small start, cells that are no neighbors
     lie between those that are, the more of them the more cells there are, and the map has to grow first, which takes hundreds
-    of iterations. In a large start, groups are small dots, and the interpolation of openTSNE takes longer. This is one and a half
-    times the size of a finished t-SNE of thousands of cells, and twice that for 100,000 (benchmarks/anchor.py sizes).
+    of iterations. In a large start, groups are small dots, and the interpolation of openTSNE takes longer. This is
+    about the size of a finished t-SNE of thousands of cells, and twice that for 100,000 (benchmarks/anchor.py sizes).
     """
-    return 40 * (n_cells / 2638) ** 0.29
+    return 32 * (n_cells / 2638) ** 0.35
 
 
 @dataclass(frozen=True, eq=False)

@@ -248,6 +248,18 @@ def triplet_loss(distance: str | IvisLoss = "pn") -> IvisLoss:
     return TRIPLET_LOSSES[distance]
 
 
+def try_loss(loss: IvisLoss, embedding_dims: int) -> None:
+    """Call a loss once, as training does, so that an unusable function is named before any data are read."""
+    try:
+        ops.mean(loss(None, ops.zeros((3, 4, embedding_dims))))
+    except Exception as error:  # a function of the user may raise anything
+        msg = (
+            f"loss={getattr(loss, '__name__', loss)!r} fails: {error}. A loss is a function of (y_true, y_pred) in operations of "
+            "keras.ops; y_pred has shape (3, batch, dims) and holds anchors, positives and negatives."
+        )
+        raise ValueError(msg) from error
+
+
 def semi_supervised_loss(loss_function: str | Callable[[Tensor, Tensor], Tensor]) -> IvisLoss:
     """A loss of labels that is averaged over the labeled rows of a batch.
 
