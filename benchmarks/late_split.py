@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import results
 from sklearn.decomposition import PCA
-from strangers import read
+from strangers import read, variable_genes
 
 from scivis.neighbors._cross_fitting import cross_fitted_scores, missing_share
 from scivis.neighbors._novelty import Reference, calibrated, fit_reference, novelty, p_values
@@ -34,13 +34,7 @@ if TYPE_CHECKING:
 
 DATASETS = ("pbmc3k", "cbmc_citeseq", "kang_scgen_valid")
 SHARES = (0.25, 0.05)
-_N_GENES, _N_PCS = 2000, 50
-
-
-def variable(x: Matrix) -> Matrix:
-    """The genes of the largest variance over mean."""
-    dispersion = x.var(axis=0) / np.maximum(x.mean(axis=0), 0.0125)
-    return x[:, np.sort(np.argsort(-dispersion, kind="stable")[:_N_GENES])]
+_N_PCS = 50
 
 
 def measure(x: Matrix, *, share: float, late: bool, seed: int) -> dict[str, float]:
@@ -76,7 +70,8 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in args.datasets:
-        x = variable(read(name, args.data, np.random.default_rng(0))[0])
+        x, _ = read(name, args.data, np.random.default_rng(0))
+        x = x[:, variable_genes(x)]
         for share, late, seed in product(SHARES, (False, True), args.seeds):
             split = {"data": name, "share": share, "PCA": "all cells" if late else "reference", "seed": seed}
             rows.append(split | measure(x, share=share, late=late, seed=seed))

@@ -86,10 +86,15 @@ def fold(x: Matrix, reference: NDArray[np.int64], held_out: NDArray[np.int64], s
     if x.shape[1] <= _N_PCS:
         return Fold(*(x[part] for part in parts), genes=None)
     genes = x[reference]
-    dispersion = genes.var(axis=0) / np.maximum(genes.mean(axis=0), 0.0125)
-    used = np.sort(np.argsort(-dispersion, kind="stable")[:_N_GENES])
+    used = variable_genes(genes)
     pca = PCA(_N_PCS, svd_solver="randomized", random_state=0).fit(genes[:, used])
     return Fold(*(pca.transform(x[part][:, used]).astype(np.float32) for part in parts), genes=genes[:, used])
+
+
+def variable_genes(x: Matrix) -> NDArray[np.int64]:
+    """Columns of the genes of the largest variance over mean, at most 2,000."""
+    dispersion = x.var(axis=0) / np.maximum(x.mean(axis=0), 0.0125)
+    return np.sort(np.argsort(-dispersion, kind="stable")[:_N_GENES])
 
 
 def scivis(fold: Fold, rng: np.random.Generator, *, recalculated: bool = True) -> Scorer:

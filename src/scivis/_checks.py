@@ -52,14 +52,16 @@ def check_n_cells(n_cells: int) -> None:
         raise ValueError(msg)
 
 
-def check_integer(name: str, value: object, *, at_least: int) -> None:
-    """Raise unless a value is an integer of at least `at_least`, and not beyond all meaning."""
-    if not is_integer(value) or value < at_least:  # type: ignore[operator]  # an integer by then
-        msg = f"{name}={value!r} must be an integer of at least {at_least}."
-        raise ValueError(msg)
-    if value > _LARGEST:  # type: ignore[operator]
-        msg = f"{name}={value!r} must be an integer of at most {_LARGEST}."
-        raise ValueError(msg)
+def check_integer(name: str, value: object, *, at_least: int, at_most: int | None = None) -> None:
+    """Raise unless a value is an integer between two bounds; without an upper one, it must not be beyond all meaning."""
+    if is_integer(value) and at_least <= value <= (_LARGEST if at_most is None else at_most):  # type: ignore[operator]
+        return
+    bounds = f"between {at_least} and {at_most}"
+    if at_most is None:
+        is_large = is_integer(value) and value > _LARGEST  # type: ignore[operator]
+        bounds = f"of at most {_LARGEST}" if is_large else f"of at least {at_least}"
+    msg = f"{name}={value!r} must be an integer {bounds}."
+    raise ValueError(msg)
 
 
 def check_positive_int(name: str, value: object) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from scivis._adata.card import measured_bases, read_trust
 from scivis._adata.maps import plot_coordinates
-from scivis._checks import check_positive_int, is_integer
+from scivis._checks import check_integer, check_positive_int
 
 from ._cells import add_legend, legend_width, plot_cells
 from ._colors import cell_colors, color_list, number_colors
@@ -186,7 +186,7 @@ def raster(
     >>> ax.images[0].get_array().shape
     (94, 100, 4)
     """
-    _check_n_pixels(n_pixels)
+    check_integer("n_pixels", n_pixels, at_least=1, at_most=_MAX_PIXELS)
     [(name, xy)] = plot_coordinates(adata, basis).items()
     colors = {one: cell_colors(adata, one, palette) for one in color_list(color)}
     width = 5 + max(legend_width(cells, legend_loc) for cells in colors.values())
@@ -197,12 +197,6 @@ def raster(
         panel.set(title=one or name.removeprefix("X_"), xlabel=xlabel, ylabel=ylabel)
         add_legend(panel, xy, cells, "", legend_loc)
     return finish("raster", axes, show=show, save=save, return_fig=return_fig, ax=ax)
-
-
-def _check_n_pixels(n_pixels: object) -> None:
-    if not is_integer(n_pixels) or not 1 <= n_pixels <= _MAX_PIXELS:  # type: ignore[operator]  # an integer by then
-        msg = f"n_pixels={n_pixels!r} must be an integer between 1 and {_MAX_PIXELS}."
-        raise ValueError(msg)
 
 
 def trust(
