@@ -4,8 +4,8 @@ python benchmarks/huge.py --data DIR --out runs-huge                     # all c
 python benchmarks/huge.py --data DIR --out trial --cases rows --cells 20000
 python benchmarks/huge.py --one rows FILE                                # one case, as it is run in a process of its own
 
-genes    1.3 million × 2,000, sparse, read from `X` of a backed h5ad (plain, gzip) and from zarr; simulated from `pbmc3k`:
-         each cell takes every gene from one of two cells of a label
+genes    1.3 million × 2,000, sparse, read from `X` of a backed h5ad (plain, gzip), and from zarr by `sparse_dataset` and by
+         `read_lazy`; simulated from `pbmc3k`: each cell takes every gene from one of two cells of a label
 rows     1, 2, 5 and 10 million × 50 from a memory-mapped `obsm`; simulated from `mnist`: cells on lines between two of a label
 detail   1 million of them with a t-SNE of the subsample, among which the other cells are placed (`detail=True`)
 stream   100 million × 50 (20 GB), without an AnnData object of all cells: `tl.ivis` of 100,000 random cells, then the stored
@@ -115,7 +115,13 @@ def opened(case: str, path: Path) -> AnnData:
 
     if path.suffix == ".npy":
         return ad.AnnData(obsm={"X_pca": np.load(path, mmap_mode="r")})
-    return ad.experimental.read_lazy(path) if path.suffix == ".zarr" else ad.read_h5ad(path, backed="r")
+    if case == "lazy":
+        return ad.experimental.read_lazy(path)
+    if path.suffix == ".zarr":
+        import zarr
+
+        return ad.AnnData(ad.io.sparse_dataset(zarr.open_group(path, mode="r")["X"]))
+    return ad.read_h5ad(path, backed="r")
 
 
 def streamed(path: Path) -> int:
@@ -161,7 +167,7 @@ def one(case: str, path: Path) -> Row:
     if case == "stream":
         return {"cells": streamed(path), "seconds": time.perf_counter() - start, "finite": True}
     adata = opened(case, path)
-    scivis.tl.ivis(adata, use_rep="X" if case == "genes" else "X_pca", detail=case == "detail")
+    scivis.tl.ivis(adata, use_rep="X" if case in ("genes", "lazy") else "X_pca", detail=case == "detail")
     return {"seconds": time.perf_counter() - start, "cells": adata.n_obs, "finite": True}
 
 
@@ -171,6 +177,7 @@ def cases(names: list[str], args: argparse.Namespace) -> Iterator[tuple[str, str
         forms = simulated_genes(Path(args.data) / "pbmc3k.h5ad", args.cache, args.cells or N_SPARSE)
         for form, path in forms.items():
             yield "genes", f"genes, {form}", path, N_GENES
+        yield "lazy", "genes, zarr by read_lazy", forms["zarr"], N_GENES
     wanted = {"rows": MILLIONS, "detail": MILLIONS[:1], "stream": (STREAMED,), "limit": (MILLIONS[0], MILLIONS[-1])}
     full = argparse.Namespace(**(vars(args) | {"cells": None}))
     for case in ("rows", "detail", "stream", "limit"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from contextlib import suppress
 
 import anndata as ad
 import dask.array as da
@@ -81,6 +83,29 @@ def test_workers_process_the_blocks_and_the_function_is_sent_once(client):
     assert os.getpid() not in processes
     assert len(np.unique(processes)) == 2
     assert Recorder.n_pickled <= 2
+
+
+class Killed:
+    """A function that returns the rows as they are. The first process that calls it is killed."""
+
+    def __init__(self, first):
+        self.first = first
+
+    def __call__(self, rows):
+        with suppress(FileNotFoundError):
+            self.first.unlink()  # by one process only
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rows
+
+
+@pytest.mark.slow
+def test_the_blocks_of_a_worker_that_is_killed_are_computed_by_another(client, tmp_path):
+    first = tmp_path / "first"
+    first.touch()
+    rows = np.arange(12_000, dtype=np.float32).reshape(4000, 3)
+    np.testing.assert_array_equal(Rows(da.from_array(rows, chunks=(100, 3)), "rows").map(Killed(first), 3), rows)
+    assert not first.exists()
+    client.wait_for_workers(2)  # its successor, for the next test
 
 
 @pytest.mark.slow  # both workers import TensorFlow

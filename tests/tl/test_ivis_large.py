@@ -4,6 +4,7 @@ import anndata as ad
 import numpy as np
 import pytest
 import scanpy as sc
+import zarr
 from scipy import sparse
 
 import scivis
@@ -56,10 +57,15 @@ def stored(adata, kind, folder):
     adata.X = adata.X.toarray() if kind.endswith("dense") else adata.X
     if not path.exists():
         (adata.write_zarr if "zarr" in kind else adata.write_h5ad)(path)
+    if "dataset" in kind:
+        group = zarr.open_group(path, mode="r")
+        parts = {name: ad.io.read_elem(group[name]) for name in ("obs", "var", "obsm")}
+        layers = {name: ad.io.sparse_dataset(layer) for name, layer in group["layers"].groups()}
+        return ad.AnnData(ad.io.sparse_dataset(group["X"]), layers=layers, **parts)
     return ad.experimental.read_lazy(path) if "lazy" in kind else ad.read_h5ad(path, backed="r")
 
 
-KINDS = ["h5ad csr", "h5ad dense", "h5ad lazy", "zarr lazy"]
+KINDS = ["h5ad csr", "h5ad dense", "h5ad lazy", "zarr lazy", "zarr dataset"]
 
 
 @pytest.fixture(scope="module")

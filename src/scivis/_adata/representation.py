@@ -114,7 +114,7 @@ def _lookup(mapping: Any, key: str, place: str) -> Any:
     matrix = mapping[key]
     matrix = matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix
     _check_real(matrix, f"adata.{place}[{key!r}]")
-    if matrix.ndim != 2 or not matrix.shape[1]:
+    if len(matrix.shape) != 2 or not matrix.shape[1]:
         msg = f"adata.{place}[{key!r}] has shape {matrix.shape}; a matrix with one row per cell, and with columns, is required."
         raise ValueError(msg)
     return matrix
