@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-NAMES = ("pbmc3k", "mnist", "huimm_cytof", "multicenter_cytof")
+# The first four are those of the README.
+NAMES = (
+    "pbmc3k", "mnist", "huimm_cytof", "multicenter_cytof", "cbmc_citeseq", "kang_scgen_valid", "mixology_3lines",
+    "rnamix_celseq2", "cell_lines", "pendigits",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,16 @@ def _prepare(name: str, source: Path) -> Cells:
     adata = anndata.read_h5ad(source)
     label = adata.obs["label"].astype("category").cat
     match name:
-        case "pbmc3k":
+        case "pbmc3k" | "kang_scgen_valid":
             x = _pca_of_variable_genes(adata)
+        case "cbmc_citeseq" | "mixology_3lines" | "rnamix_celseq2":  # counts
+            x = _pca_of_variable_genes(_log_normalized(adata))
         case "mnist":
             x = _pca(_dense(adata.X) / 255)
+        case "pendigits":
+            x = _dense(adata.X) / 100
+        case "cell_lines":
+            x = _dense(adata.obsm["X_pca"])
         case _:  # markers of mass cytometry, as they are
             x = _dense(adata.X)
     return Cells(np.asarray(x, np.float32), label.codes.to_numpy(), label.categories.to_numpy().astype(str))
@@ -90,6 +100,16 @@ def _pca_of_variable_genes(adata: AnnData) -> NDArray[np.float32]:
     sc.pp.scale(adata, max_value=10)
     sc.pp.pca(adata, n_comps=50)
     return adata.obsm["X_pca"]
+
+
+def _log_normalized(adata: AnnData) -> AnnData:
+    """The logarithm of counts per 10,000."""
+    import scanpy as sc
+
+    adata.X = adata.X.astype("float32")
+    sc.pp.normalize_total(adata, target_sum=1e4)
+    sc.pp.log1p(adata)
+    return adata
 
 
 def _pca(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -63,16 +63,22 @@ def draw_panel(ax: Any, title: str, points: Points) -> None:
 
 
 def draw(data: dict[str, Points], path: Path) -> None:
-    """One panel per data set."""
+    """One panel per data set, three in a row."""
     import matplotlib as mpl
 
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, len(data), figsize=(4.6 * len(data), 4.4), layout="constrained", squeeze=False)
-    for ax, (name, points) in zip(axes.flat, data.items(), strict=True):
+    n_columns = min(len(data), 3)
+    n_rows = -(-len(data) // n_columns)
+    size = (4.6 * n_columns, 4.4 * n_rows)
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=size, layout="constrained", squeeze=False)
+    for ax, (name, points) in zip(axes.flat, data.items(), strict=False):
         draw_panel(ax, name, points)
-    axes.flat[0].set_ylabel("neighbors (knn) →")
+    for ax in axes.flat[len(data) :]:
+        ax.set_axis_off()
+    for ax in axes[:, 0]:
+        ax.set_ylabel("neighbors (knn) →")
     figure.suptitle("Up: more neighbors kept. Right: more of the layout kept.", fontsize=11)
     figure.savefig(path, dpi=120)
 
