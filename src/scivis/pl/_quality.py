@@ -102,7 +102,7 @@ def quality(
     if max(map(len, bases)) > _MAX_NAME:
         axes.set_xticks(range(len(names)), bases, rotation=30, ha="left")
     _plot_aspects(axes, aspects)
-    _fit_texts(axes, values.shape)
+    _fit_texts(axes, values.shape, lines=1.8 if has_intervals else 1.25)
     return finish("quality", axes, show=show, save=save, return_fig=return_fig, ax=ax)
 
 
@@ -164,13 +164,16 @@ def _plot_aspects(ax: Axes, aspects: list[str]) -> None:
             ax.text(1.01, middle, aspect, transform=ax.get_yaxis_transform(), rotation=-90, ha="left", va="center")
 
 
-def _fit_texts(ax: Axes, shape: tuple[int, int]) -> None:
-    """Set the size of all texts, such that values do not touch each other in small Axes of the user either."""
+def _fit_texts(ax: Axes, shape: tuple[int, int], lines: float) -> None:
+    """Set the size of all texts, such that values do not touch each other in small Axes of the user either.
+
+    `lines` is the height of a row, in letters.
+    """
     n_rows, ncols = shape
     box = ax.get_window_extent()
     # Texts take room from the Axes, by their letters: 28 of a name, and 6 of each value.
     width, height = (1.3 * 72 * length / ax.figure.dpi - 36 for length in (box.width, box.height))
-    size = min(8.3, width / (0.55 * 28 + 0.6 * 6 * ncols), height / (1.25 * n_rows))
+    size = min(8.3, width / (0.55 * 28 + 0.6 * 6 * ncols), height / (lines * n_rows))
     for text in (*ax.texts, *ax.get_yticklabels(), ax.xaxis.label):
         text.set_fontsize(size)
     for text in ax.get_xticklabels():
