@@ -1,6 +1,6 @@
 """Processes that are killed while they write; a section of `fuzz.py`.
 
-SIGKILL, SIGTERM and SIGINT by turns; half of them at any moment of the work, half in the 10 ms after something began to be
+SIGKILL, SIGTERM and SIGINT by turns; data in memory and in backed files; half of them at any moment of the work, half in the 10 ms after something began to be
 written. What was there before can be read, or the new file is complete; the same call then succeeds, and clears what was left.
 """
 
@@ -37,9 +37,9 @@ _SAVES = 500
 def trials(seed: int, n: int, first: int = 0) -> Iterator[tuple[str, str | None]]:
     """Promise and failure, if there is one, of the trials from `first` to `n`."""
     with TemporaryDirectory() as name:
-        cases = [Saves(Path(name) / "saves"), Checkpoints(Path(name) / "fits"), Commands(Path(name) / "commands")]
+        cases = [case(Path(name) / case.__name__) for case in CASES]
         for i in range(first, n):
-            case, number = cases[i % 3], _SIGNALS[i // 3 % 3]
+            case, number = cases[i % len(cases)], _SIGNALS[i // len(cases) % 3]
             yield f"{case.promise} ({number.name})", case.trial(random.Random(f"{seed} {i}"), number)
 
 
@@ -138,10 +138,13 @@ class Checkpoints(Case):
         from scivis._ivis import checkpoint
 
         checkpoint._SECONDS = 0  # after each epoch
-        adata = cells(60, 0)
+        adata = self.data()
         self.ready.touch()
         scivis.tl.ivis(adata, checkpoint=self.point, **_CALL)
         np.save(self.result, np.append(adata.obsm["X_ivis"].ravel(), adata.uns["ivis"]["history"]["loss"]))
+
+    def data(self) -> ad.AnnData:
+        return cells(60, 0)
 
     def trial(self, rng: random.Random, number: int) -> str | None:
         shutil.rmtree(self.point, ignore_errors=True)
@@ -155,8 +158,27 @@ class Checkpoints(Case):
         return None if files(self.point) == self.files else f"litter: {files(self.point)}"
 
 
+class BackedCheckpoints(Checkpoints):
+    promise = "killed fits of backed data with a checkpoint: likewise, and the file stays as it was"
+
+    def __init__(self, folder: Path) -> None:
+        self.source = folder.with_suffix(".h5ad")
+        cells(60, 0).write_h5ad(self.source)
+        self.bytes = self.source.read_bytes()
+        super().__init__(folder)
+
+    def data(self) -> ad.AnnData:
+        return ad.read_h5ad(self.source, backed="r")
+
+    def trial(self, rng: random.Random, number: int) -> str | None:
+        return super().trial(rng, number) or (
+            None if self.source.read_bytes() == self.bytes else "the file was changed"
+        )
+
+
 class Commands(Case):
     promise = "killed scivis embed: the output is whole or as before; the next run leaves no litter"
+    options: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -167,7 +189,7 @@ class Commands(Case):
 
     def embed(self) -> int:
         self.ready.touch()
-        command = ("embed", self.folder / "cells.h5ad", self.out, "--epochs", 1, "--force", "--quiet")
+        command = ("embed", self.folder / "cells.h5ad", self.out, "--epochs", 1, "--force", "--quiet", *self.options)
         return cli.main([str(argument) for argument in command])
 
     def trial(self, rng: random.Random, number: int) -> str | None:
@@ -190,6 +212,14 @@ class Commands(Case):
             return before and "the previous output is lost"
         same = self.out.read_bytes() == before or np.array_equal(ad.read_h5ad(self.out).obsm["X_ivis"], self.expected)
         return None if same else "the output is not complete"
+
+
+class BackedCommands(Commands):
+    promise = "killed scivis embed of expression on disk: likewise"
+    options = ("--use-rep", "X")
+
+
+CASES = (Saves, Checkpoints, BackedCheckpoints, Commands, BackedCommands)
 
 
 def unfinished(folder: Path) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("section", "n"), [("entries", 400), ("files", 30), ("kills", 9), ("disks", 10)])
+@pytest.mark.parametrize(("section", "n"), [("entries", 400), ("files", 30), ("kills", 10), ("disks", 10)])
 def test_every_promise_is_kept(script: Script, section: str, n: int, capsys: pytest.CaptureFixture[str]) -> None:
     """In a process of its own, which may have no memory for an enormous array, and may be forked."""
     results = list(script("fuzz").tried(section, 1, n))
