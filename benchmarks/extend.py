@@ -9,11 +9,12 @@ All methods read the same representation, that of `datasets.py`.
 joint     `scivis.tl.ivis` of all cells at once: what an extension is compared with
 ingest    the map of the old cells, on which `scivis.tl.ingest` places the new ones: no extension
 extend    the same, after `scivis.tl.extend`
-UMAP      the map of the old cells by umap-learn, to which `update` adds the new ones
+peers     other methods that add cells to a map: `growers.py`; folds that one of them cannot do are left out of its means
 
 moved     displacement of the old cells in standard deviations of the map: median, and the 99th percentile
 type      share of the cells of the new type whose ten nearest cells on the map are mostly of that type
 knn       share of a cell's 15 nearest neighbors that are also among its 15 nearest on the map, of all cells
+lowest    the lowest ratio of `type` and of `knn` to those of `joint`, over left-out types and seeds
 
 Writes `extend.json` and `extend.md` into --out.
 """
@@ -31,6 +32,7 @@ import datasets
 import machine
 import numpy as np
 from anndata import AnnData
+from growers import PEERS
 from sklearn.neighbors import NearestNeighbors
 
 from scivis._quality.neighbors import nearest_neighbors, neighbor_recall
@@ -44,25 +46,23 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 _LEAST, _SAMPLE = 50, 2000
+MEASURES = ("new_type", "knn")
 
 
-def measure(name: str, types: list[str] | None, methods: list[str], args: argparse.Namespace) -> Iterator[Row]:
+def measure(name: str, seed: int, args: argparse.Namespace) -> Iterator[Row]:
     """A row for each type and method."""
     import scivis
 
     cells = datasets.read(datasets.prepared(name, args))
     labels = cells.names[cells.codes]
     joint = AnnData(obsm={"X_pca": cells.x})
-    scivis.tl.ivis(joint, use_rep="X_pca")
-    rng = np.random.default_rng(0)
-    names, counts = np.unique(labels, return_counts=True)
-    for left_out in types or [str(label) for label, n in zip(names, counts, strict=True) if n >= _LEAST]:
-        is_new = (labels == left_out) | (rng.random(len(labels)) < 0.25)
+    scivis.tl.ivis(joint, use_rep="X_pca", random_state=seed)
+    for left_out, is_new in folds(labels, args.types):
         order = np.concatenate([np.flatnonzero(~is_new), np.flatnonzero(is_new)])
         x, of_type, n_old = cells.x[order], labels[order] == left_out, int((~is_new).sum())
-        about = {"dataset": name, "n_old": n_old, "n_new": len(x) - n_old, "type": left_out}
+        about = {"dataset": name, "n_old": n_old, "n_new": len(x) - n_old, "type": left_out, "seed": seed}
         yield about | {"method": "joint"} | quality(x, joint.obsm["X_ivis"][order], of_type)
-        for method, before, after, seconds in grown(x[:n_old], x[n_old:], methods):
+        for method, before, after, seconds in grown(x[:n_old], x[n_old:], args.methods, seed):
             moved = np.linalg.norm(after[:n_old] - before, axis=1) / np.sqrt(before.var(axis=0).mean())
             numbers = {
                 "moved": float(np.median(moved)),
@@ -72,28 +72,36 @@ def measure(name: str, types: list[str] | None, methods: list[str], args: argpar
             yield about | {"method": method} | numbers | quality(x, after, of_type)
 
 
-def grown(old: Matrix, new: Matrix, methods: list[str]) -> Iterator[tuple[str, Matrix, Matrix, float]]:
+def folds(labels: NDArray[np.str_], types: list[str] | None) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each type, and which cells are new if it is left out. A fold is the same, whichever types are measured."""
+    rng = np.random.default_rng(0)
+    names, counts = np.unique(labels, return_counts=True)
+    for left_out in (str(label) for label, n in zip(names, counts, strict=True) if n >= _LEAST):
+        is_new = (labels == left_out) | (rng.random(len(labels)) < 0.25)
+        if types is None or left_out in types:
+            yield left_out, is_new
+
+
+def grown(old: Matrix, new: Matrix, peers: list[str], seed: int) -> Iterator[tuple[str, Matrix, Matrix, float]]:
     """Method, coordinates of the old cells before, and of old and new cells after, and the seconds of the extension."""
     import scivis
 
     reference, query = AnnData(obsm={"X_pca": old}), AnnData(obsm={"X_pca": new})
-    scivis.tl.ivis(reference, use_rep="X_pca")
+    scivis.tl.ivis(reference, use_rep="X_pca", random_state=seed)
     before = reference.obsm["X_ivis"].copy()
     for method in ("ingest", "extend"):
         start = time.perf_counter()
         if method == "ingest":
             scivis.tl.ingest(query, reference)
         else:
-            scivis.tl.extend(reference, query)
+            scivis.tl.extend(reference, query, random_state=seed)
         seconds = time.perf_counter() - start
         yield method, before, np.concatenate([reference.obsm["X_ivis"], query.obsm["X_ivis"]]), seconds
-    if "UMAP" in methods:
-        from umap import UMAP
-
-        model = UMAP(random_state=0).fit(old)
-        before, start = model.embedding_.copy(), time.perf_counter()
-        model.update(new)
-        yield "UMAP", before, model.embedding_, time.perf_counter() - start
+    for peer in peers:
+        try:
+            yield peer, *PEERS[peer](old, new, seed)
+        except ZeroDivisionError as error:  # `UMAP.update`, if none of the neighbors of a new cell is old
+            print(f"{peer} failed: {error!r}", flush=True)
 
 
 def quality(x: Matrix, embedding: Matrix, of_type: NDArray[np.bool_]) -> Row:
@@ -107,14 +115,27 @@ def quality(x: Matrix, embedding: Matrix, of_type: NDArray[np.bool_]) -> Row:
 
 
 def table(rows: list[Row]) -> str:
-    """Markdown: means over the types of each data set."""
-    lines = ["| data set | types | method | moved, median | moved, 99 % | type | knn | s |", "| --- " * 8 + "|"]
+    """Markdown: means over the folds of each data set, and the lowest ratios to the joint fit."""
+    columns = (
+        "data set",
+        "folds",
+        "method",
+        "moved, median",
+        "moved, 99 %",
+        "type",
+        "knn",
+        "lowest type",
+        "lowest knn",
+        "s",
+    )
+    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for name, method in dict.fromkeys((row["dataset"], row["method"]) for row in rows):
         some = [row for row in rows if (row["dataset"], row["method"]) == (name, method)]
         moved = [f"{_mean(some, key):.1%}" if key in some[0] else "" for key in ("moved", "moved_99")]
         seconds = f"{_mean(some, 'seconds'):.0f}" if "seconds" in some[0] else ""
-        numbers = [f"{_mean(some, key):.3f}" for key in ("new_type", "knn")]
-        lines.append(f"| {name} | {len(some)} | {method} | {' | '.join([*moved, *numbers, seconds])} |")
+        means = [f"{_mean(some, key):.3f}" for key in MEASURES]
+        lowest = [f"{_lowest(some, rows, key):.3f}" if method in ("ingest", "extend") else "" for key in MEASURES]
+        lines.append(f"| {' | '.join([name, str(len(some)), method, *moved, *means, *lowest, seconds])} |")
     return "\n".join(lines)
 
 
@@ -122,12 +143,20 @@ def _mean(rows: list[Row], key: str) -> float:
     return statistics.fmean(row[key] for row in rows)
 
 
+def _lowest(rows: list[Row], all_rows: list[Row], key: str) -> float:
+    """The lowest ratio to the joint fit of the same fold."""
+    fold = lambda row: (row["dataset"], row["type"], row["seed"])
+    joint = {fold(row): row[key] for row in all_rows if row["method"] == "joint"}
+    return min(row[key] / joint[fold(row)] for row in rows if joint[fold(row)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure how maps grow.")
     parser.add_argument("--out", type=Path, required=True, help="folder for results")
-    parser.add_argument("--datasets", nargs="+", choices=datasets.NAMES, default=["pbmc3k", "huimm_cytof"])
+    parser.add_argument("--datasets", nargs="+", choices=datasets.NAMES, default=["pbmc3k"])
     parser.add_argument("--types", nargs="+", help="types to leave out (default: all with at least 50 cells)")
-    parser.add_argument("--methods", nargs="*", choices=["UMAP"], default=["UMAP"], help="peers")
+    parser.add_argument("--methods", nargs="*", choices=list(PEERS), default=list(PEERS), help="peers")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     datasets.add_options(parser)
     args = parser.parse_args()
 
@@ -135,8 +164,8 @@ def main() -> None:
     print(description, flush=True)
     args.out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
-    for name in args.datasets:
-        for row in measure(name, args.types, args.methods, args):
+    for name, seed in ((name, seed) for name in args.datasets for seed in args.seeds):
+        for row in measure(name, seed, args):
             rows.append(row)
             print(*(f"{value:.4f}" if isinstance(value, float) else value for value in row.values()), flush=True)
             (args.out / "extend.json").write_text(json.dumps(rows, indent=1))

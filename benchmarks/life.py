@@ -55,7 +55,7 @@ def dots(ax: Any, places: Places, colors: Any) -> None:
 
 
 def names(ax: Any, places: Places, types: Any, shown: Any, above: float = 0) -> None:
-    """The name of each type at the median of its cells, or some points above it."""
+    """The name of each type at the median of its cells, or some points above it, below if negative."""
     from matplotlib.patheffects import withStroke
 
     for name in shown:
@@ -83,7 +83,8 @@ def draw(before: Places, types: Any, placed: Places, is_strange: Any, after: Pla
     is_young = new.isin(YOUNG)
     dots(right, grown[~is_young], BLUE)
     dots(right, grown[is_young], new[is_young].map(colors).astype(str))
-    names(right, grown, new, YOUNG, above=8)
+    for name, above in zip(YOUNG, (8, -14, 8), strict=True):  # erythrocytes and megakaryocytes are side by side
+        names(right, grown, new, [name], above)
     right.set_title("The map grew by progenitors; old cells stayed", size=10)
     for ax in (left, middle, right):
         ax.set(xticks=[], yticks=[])

@@ -1,4 +1,4 @@
-"""More training with new rows: old rows are held where they are, and new rows find their place among them."""
+"""More training with new rows: old rows are held near their places, and new rows find theirs among them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def extend_model(
 ) -> FittedIvis:
     """The model of `before` after more training with the rows `new`, shape (n, features), beside those of `old`.
 
-    The loss of the neighbors moves new rows only: it meets old rows at their present coordinates. The loss of the old rows is
-    the absolute difference from these. The unit of the embedding stays.
+    All rows have the loss of the neighbors, and old rows also that of their absolute difference from their present coordinates.
+    The unit of the embedding stays.
     """
     from scivis.nn._coordinates import supervise_coordinates
     from scivis.nn._training import train

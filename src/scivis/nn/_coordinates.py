@@ -30,11 +30,11 @@ def supervise_coordinates(
     known
         Which rows have coordinates, shape (n,). Default: all of them.
     weight
-        Weight of the coordinates relative to that of the neighbors. The neighbors of known rows do not move them.
+        Weight of the coordinates relative to that of the neighbors.
     """
     n, dims = coordinates.shape
     known = np.ones(n, bool) if known is None else known
     inputs = keras.layers.Input((dims,))
     head = keras.Model(inputs, keras.layers.Identity()(inputs), name=_LOSS)
     targets = Targets(coordinates, known, dims, np.empty(0, np.int64))
-    return Supervision(targets, head, metric=_LOSS, weight=weight, holds=weight < 1)
+    return Supervision(targets, head, metric=_LOSS, weight=weight)

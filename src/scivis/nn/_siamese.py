@@ -30,8 +30,6 @@ class Supervision:
     head: keras.Model  # predicts the labels from the embedding
     metric: str  # name of the Keras loss of the predictions
     weight: float  # weight of this loss, between 0 and 1
-    # Whether labels are coordinates at which labeled rows are held: their neighbors are drawn to them, and do not move them.
-    holds: bool = False
 
 
 class Siamese(keras.Model):
@@ -88,19 +86,12 @@ class Siamese(keras.Model):
     def compute_loss(self, x: Tensor = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Tensor:
         """Loss of the batch with index `x`: of pairs or triplets, of distances, and of labels."""
         inputs, embeddings = y_pred
-        places = self._held(x, embeddings) if self.supervision and self.supervision.holds else embeddings
-        loss = self._neighbor_loss(x, places)
-        inputs, places, embeddings = (rows[: self.n_anchors] for rows in (inputs, places, embeddings))
+        loss = self._neighbor_loss(x, embeddings)
+        inputs, embeddings = inputs[: self.n_anchors], embeddings[: self.n_anchors]
         if self.global_weight:
-            loss += self.global_weight * distance_correlation(inputs, places)
+            loss += self.global_weight * distance_correlation(inputs, embeddings)
         loss += sum(self.encoder.losses)
         return self._add_label_loss(loss, x, embeddings) if self.supervision else loss
-
-    def _held(self, batch: Tensor, embeddings: Tensor) -> Tensor:
-        """Embeddings of the rows of a batch, with the labels in place of those of labeled rows."""
-        rows = ops.ravel(ops.take(self.rows, batch[0], axis=0))
-        y, labeled = (ops.take(values, rows, axis=0) for values in (self.labels, self.labeled))
-        return ops.where(labeled[:, None] > 0, y, embeddings)
 
     def _neighbor_loss(self, batch: Tensor, embeddings: Tensor) -> Tensor:
         if self.neighbor_loss is None:

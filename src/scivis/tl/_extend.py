@@ -49,9 +49,9 @@ def extend(
 ) -> AnnData | None:
     """Extend the map of a reference by new cells, whose types it may lack, while its own cells stay where they are.
 
-    The network of :func:`scivis.tl.ivis` is trained further with the cells of the reference and the new cells. The cells of the
-    reference are held: their coordinates are part of the loss, and their neighbors do not move them. New cells are drawn to
+    The network of :func:`scivis.tl.ivis` is trained further with the cells of the reference and the new cells. All cells are drawn to
     their neighbors, old and new, and repelled from all other cells, so that a type that the reference lacks gets ground of its own.
+    The cells of the reference are held: the loss includes the distance from their coordinates before.
 
     If `adata_ref` holds no cells, or not what the model reads of them, its landmarks take their place. Cells of earlier
     extensions are held by their landmarks, too.
@@ -68,7 +68,7 @@ def extend(
         Where the expression of the new cells is, as for :func:`scivis.tl.ingest`. If the reference was integrated, their
         expression is corrected as there, as one batch.
     epochs
-        Number of epochs. Default: 60 up to 10,000 cells, fewer above.
+        Number of epochs. Default: 120 up to 10,000 cells, fewer above.
     random_state
         Seed: an integer, or a NumPy generator or `RandomState`; `None` gives other results in each call. With the same seed,
         machine and versions, results are identical. Global random states are neither used nor changed.
