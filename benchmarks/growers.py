@@ -1,11 +1,10 @@
 """Other methods that add new cells to a map: the peers of `scivis.tl.extend`.
 
 Each gets the representation of old and new cells and returns the coordinates of the old cells before, those of all cells after, and
-the seconds of the extension. Settings are the defaults of the method.
+the seconds of the extension. Settings are the defaults of the method, except for the weight of the anchor.
 
 UMAP                `UMAP.update` of umap-learn, which fails if none of the neighbors of a new cell is old
 aligned UMAP        `AlignedUMAP.update` of umap-learn: a second map of all cells, of which the old ones are related to those of the first
-parametric UMAP     `ParametricUMAP`, trained further with all cells, of which the old ones are landmarks
 anchored t-SNE      `scivis.tl.tsne`, of which the old cells are anchored to the t-SNE before
 """
 
@@ -49,19 +48,6 @@ def aligned_umap(old: Matrix, new: Matrix, seed: int) -> Grown:
     return before, np.array(model.embeddings_[-1]), time.perf_counter() - start
 
 
-def parametric_umap(old: Matrix, new: Matrix, seed: int) -> Grown:
-    """The network is trained further; landmarks are drawn to their coordinates before."""
-    import keras
-    from umap.parametric_umap import ParametricUMAP
-
-    keras.utils.set_random_seed(seed)
-    model = ParametricUMAP(random_state=seed, keras_fit_kwargs={"verbose": 0}).fit(old)
-    before, start = model.embedding_.copy(), time.perf_counter()
-    landmarks = np.concatenate([before, np.full((len(new), before.shape[1]), np.nan, np.float32)])
-    model.fit(np.concatenate([old, new]), landmark_positions=landmarks)
-    return before, model.embedding_, time.perf_counter() - start
-
-
 def anchored_tsne(old: Matrix, new: Matrix, seed: int) -> Grown:
     """t-SNE of all cells, with the size and the center that the old cells had: the anchor leaves both open."""
     from anndata import AnnData
@@ -91,6 +77,5 @@ def _in_frame_of(before: Matrix, after: Matrix) -> Matrix:
 PEERS: dict[str, Callable[[Matrix, Matrix, int], Grown]] = {
     "UMAP": umap_update,
     "aligned UMAP": aligned_umap,
-    "parametric UMAP": parametric_umap,
     "anchored t-SNE": anchored_tsne,
 }
