@@ -5,6 +5,7 @@ python benchmarks/environment.py readme                     # the first snippet 
 python benchmarks/environment.py demo                       # the demo of the command line
 python benchmarks/environment.py before scvi                # a library, imported and used before a fit and after it
 python benchmarks/environment.py after scvi                 # a fit, and then the library
+python benchmarks/environment.py late scvi                  # the same after umap has loaded TensorFlow, before scivis
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def cells() -> tuple[Any, Any]:
 
 
 def readme() -> None:
-    """Run the first snippet of the README in a temporary folder."""
+    """Run the first snippet of the README in a temporary folder. Its imports come first, as in a notebook."""
+    import scivis  # noqa: F401
+
     snippet = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[1]
     adata, new_cells = cells()
     with tempfile.TemporaryDirectory() as folder:
@@ -80,6 +83,13 @@ def after(library: str) -> None:
     fit()
     use(library)
     fit()
+
+
+def late(library: str) -> None:
+    """Load TensorFlow by `sc.pp.neighbors`, and scivis and a library only then."""
+    cells()
+    assert "tensorflow" in sys.modules
+    after(library)
 
 
 def fit() -> None:

@@ -53,7 +53,9 @@ class Environment:
     presets
         Presets of scanpy under which the snippet of the README runs.
     beside
-        Library that is imported before and after a fit.
+        Library that is imported in several orders.
+    orders
+        When the library is imported: see `environment.py`.
     tests
         Arguments of pytest that select the tests.
     """
@@ -65,6 +67,7 @@ class Environment:
     variables: dict[str, str] = field(default_factory=dict)
     presets: tuple[str, ...] = ()
     beside: str | None = None
+    orders: tuple[str, ...] = ("before", "after", "late")
     tests: tuple[str, ...] = ("tests", "src")
 
 
@@ -80,8 +83,14 @@ ENVIRONMENTS = {
     "no-compiler": Environment("3.13", compiler=False),
     "scvi-tools": Environment("3.13", ("scvi-tools",), beside="scvi"),
     "jax": Environment("3.13", ("jax",), variables={"KERAS_BACKEND": "jax"}, beside="jax", tests=BACKEND_TESTS),
+    # `late` is not possible: under this backend, `import tensorflow` alone imports triton too late.
     "torch": Environment(
-        "3.13", ("scvi-tools",), variables={"KERAS_BACKEND": "torch"}, beside="scvi", tests=BACKEND_TESTS
+        "3.13",
+        ("scvi-tools",),
+        variables={"KERAS_BACKEND": "torch"},
+        beside="scvi",
+        orders=("before", "after"),
+        tests=BACKEND_TESTS,
     ),
 }
 
@@ -156,7 +165,7 @@ def check(environment: Environment, folder: Path, log: Path, marker: str | None)
         **json.loads(found.stdout.splitlines()[-1]),
         "README": ", ".join(passed("readme", **preset) for preset in presets),
         "demo": passed("demo"),
-        "before, after": ", ".join(passed(order, environment.beside) for order in ("before", "after"))
+        "before, after, late": ", ".join(passed(order, environment.beside) for order in environment.orders)
         if environment.beside
         else "",
         "tests": run_tests(environment, python, variables, log, marker),

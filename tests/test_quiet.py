@@ -90,6 +90,24 @@ def test_triton_is_not_loaded_after_tensorflow(loaded_by_others: Callable[..., t
     assert loaded_by_others(statements) == ("tensorflow None\n", "noise")
 
 
+def test_triton_cannot_be_loaded_once_tensorflow_is(loaded_by_others: Callable[..., tuple[str, str]]) -> None:
+    """It would end the process: PyTorch, which asks whether it is there, is told that it is not."""
+    statements = """
+        import tensorflow, scivis, importlib.util
+        assert importlib.util.find_spec("triton") is None
+        try:
+            import triton
+        except ModuleNotFoundError:
+            print("without")
+    """
+    assert loaded_by_others(textwrap.dedent(statements))[0] == "tensorflow None\nwithout\n"
+
+
+def test_triton_that_is_loaded_stays(loaded_by_others: Callable[..., tuple[str, str]]) -> None:
+    statements = "import triton, tensorflow, scivis; import triton.__init__"
+    assert loaded_by_others(statements)[0] == "triton\ntensorflow None\ntriton\n"
+
+
 def test_a_log_level_of_the_user_is_kept_and_shows_everything(
     loaded_by_others: Callable[..., tuple[str, str]],
 ) -> None:

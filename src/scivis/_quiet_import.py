@@ -73,6 +73,12 @@ def _load_triton() -> None:
 
 
 def load_tensorflow_quietly() -> None:
-    """Have the next import of TensorFlow come after triton, and print nothing unless the user has set its log level."""
+    """Have the next import of TensorFlow come after triton, and print nothing unless the user has set its log level.
+
+    If TensorFlow is there already, an import of triton would end the process. Python then takes triton as not installed, and
+    PyTorch does without it.
+    """
     if "tensorflow" not in sys.modules:
         sys.meta_path.insert(0, _QuietFinder())
+    elif "triton" not in sys.modules and find_spec("triton"):
+        sys.modules["triton"] = None  # type: ignore[assignment]  # Python's own mark of a module that must not be imported

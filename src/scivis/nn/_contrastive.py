@@ -95,6 +95,7 @@ def distance_correlation(inputs: Tensor, embeddings: Tensor) -> Tensor:
 
 
 def _log_distances(rows: Tensor) -> Tensor:
+    rows = ops.convert_to_tensor(rows)  # PyTorch subtracts no tensor from an array
     n, axes = rows.shape[0], tuple(range(1, len(rows.shape)))
     n_shifts = min(_PAIRS_PER_ROW, n - 1)
     cyclic = ops.concatenate([rows, rows[:n_shifts]])  # slices of it take half the time of rolled copies
