@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-COMPARED = ("scivis", "UMAP", "PaCMAP", "openTSNE")
+COMPARED = ("scivis", "scivis, detail", "UMAP", "PaCMAP", "openTSNE")
 
 
 def embed(adata: AnnData, args: argparse.Namespace) -> None:
