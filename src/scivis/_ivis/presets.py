@@ -47,6 +47,8 @@ _TOTAL_MAP_CELLS, _MAX_MAP_EPOCHS = 1_200_000, 80
 # hundred moves by more than 10 % of the map. Half of the noise suffices for cells that are held, and blurs the others less
 # (benchmarks/extend.py).
 _EXTENSION_EPOCHS, _EXTENSION_NOISE, _HOLD = 120, 0.5, 0.17
+# Number of cells over all epochs, if there are many.
+_TOTAL_EXTENSION = 1_600_000
 
 # The settings that performed best over all data sets of benchmarks/, for any number of cells.
 _DEFAULT = {
@@ -126,9 +128,11 @@ def extension_params(n_cells: int, input_noise: float) -> dict[str, Any]:
     --------
     >>> extension_params(2_000, 0.2)
     {'epochs': 120, 'batch_size': 400, 'input_noise': 0.1, 'supervision_weight': 0.17}
+    >>> extension_params(100_000, 0.2)["epochs"]
+    16
     """
     is_small = n_cells <= _SMALL_UP_TO
-    epochs = _EXTENSION_EPOCHS if is_small else _epochs(_TOTAL_ANCHORS, n_cells, _MIN_EPOCHS, _MAX_EPOCHS)
+    epochs = _EXTENSION_EPOCHS if is_small else _epochs(_TOTAL_EXTENSION, n_cells, _MIN_EPOCHS, _EXTENSION_EPOCHS)
     size = _small_data(n_cells) if is_small else _LARGE_DATA
     noise = input_noise * _EXTENSION_NOISE
     return {"epochs": epochs, "batch_size": size["batch_size"], "input_noise": noise, "supervision_weight": _HOLD}
