@@ -22,6 +22,8 @@ OTHERS = "#555555"
 DIAL = ("scivis", "scivis, weight 32", "scivis, detail", "scivis, weight 2", "openTSNE")
 NAMES = {"scivis": "ivis", "scivis, detail": "ivis with detail", "openTSNE": "t-SNE"}
 UNNAMED = {"scivis, weight 2", "scivis, weight 32"}
+# To the left of their points, because others are to the right.
+LEFT = {"TriMap", "PHATE"}
 
 Points = dict[str, tuple[float, float, float, float]]
 
@@ -52,9 +54,9 @@ def draw_panel(ax: Any, title: str, points: Points) -> None:
         ax.errorbar(rta, knn, knn_sd, rta_sd, fmt="o", color=color, markersize=11 if big else 6, linewidth=1, zorder=2)
         if name not in UNNAMED:
             weight = "bold" if big else "normal"
-            shift = (8, 6) if big else (6, 4)
-            label = NAMES.get(name, name)
-            ax.annotate(label, (rta, knn), shift, textcoords="offset points", color=color, fontsize=9, weight=weight)
+            shift, side = ((-7, -12), "right") if name in LEFT else ((8, 6) if big else (6, 4), "left")
+            style = {"color": color, "fontsize": 9, "weight": weight, "ha": side}
+            ax.annotate(NAMES.get(name, name), (rta, knn), shift, textcoords="offset points", **style)
     ax.set_title(title, loc="left")
     ax.set_xlabel("layout (rta) →")
     ax.text(1, 1.01, "best ↗", transform=ax.transAxes, ha="right", color="#009E73", fontsize=11, weight="bold")
