@@ -60,14 +60,10 @@ def stored(args: argparse.Namespace) -> Path:
 def cells(path: Path, *, lazy: bool) -> AnnData:
     """The cells as a user has them: a zarr array, or a dask array of it."""
     import anndata as ad
+    import dask.array as da
     import zarr
 
-    array = zarr.open_array(path, mode="r")
-    if not lazy:
-        return ad.AnnData(array)
-    import dask.array as da
-
-    return ad.AnnData(da.from_zarr(path))
+    return ad.AnnData(da.from_zarr(path) if lazy else zarr.open_array(path, mode="r"))
 
 
 @contextmanager

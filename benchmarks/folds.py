@@ -78,7 +78,6 @@ def prepared(name: str, args: argparse.Namespace) -> tuple[Path, Path]:
 def read(name: str, folder: Path | str | None) -> AnnData:
     """A data set, in which each cell is normalized by its own counts."""
     import anndata
-    import scanpy as sc
 
     if folder is None or not (source := Path(folder) / f"{name}.h5ad").is_file():
         msg = f"There is no {name}.h5ad in --data {folder}. Give its folder, or set SCIVIS_DATA."
@@ -86,8 +85,7 @@ def read(name: str, folder: Path | str | None) -> AnnData:
     stored = anndata.read_h5ad(source)
     adata = anndata.AnnData(stored.X.astype(np.float32), obs=stored.obs, var=stored.var[[]])
     if name in COUNTS:
-        sc.pp.normalize_total(adata, target_sum=1e4)
-        sc.pp.log1p(adata)
+        datasets._log_normalized(adata)
     elif name in LARGEST:
         adata.X /= np.float32(LARGEST[name])
     return adata

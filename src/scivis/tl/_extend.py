@@ -47,7 +47,7 @@ def extend(
     rng: Rng = None,
     copy: bool = False,
 ) -> AnnData | None:
-    """Extend the map of a reference by new cells, whose types it may lack, while its own cells stay where they are.
+    """Extend the map of a reference by new cells, whose types it may lack, while its own cells are held near their places.
 
     The network of :func:`scivis.tl.ivis` is trained further with the cells of the reference and the new cells. All cells are drawn to
     their neighbors, old and new, and repelled from all other cells, so that a type that the reference lacks gets ground of its own.
