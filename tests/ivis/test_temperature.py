@@ -64,7 +64,12 @@ def test_the_calibration_is_that_by_which_the_classes_were_drawn(truth):
 def test_if_all_of_few_cells_are_right_the_next_may_be_wrong():
     certain = np.tile([1.0, 0.0, 0.0], (38, 1))
     found = calibrated_certainty(certain, fit_calibration(certain, np.zeros(38, int)))
-    assert_allclose(found, 39 / 40, atol=0.002)
+    # The cross-entropy with the smoothed frequency 39/40, and the prior on the log-odds of the doubt, on a grid.
+    log_odds = np.linspace(-9, 0, 9001)
+    p = 1 - 2 / 3 / (1 + np.exp(-log_odds))
+    loss = -38 * (39 / 40 * np.log(p) + 1 / 40 * np.log(1 - p)) + 0.4 / 2 * (log_odds + 5) ** 2
+    assert_allclose(found, p[loss.argmin()], atol=1e-4)
+    assert 39 / 40 < found[0] < 0.99
 
 
 def test_the_head_computes_the_calibrated_probabilities():
