@@ -1,4 +1,4 @@
-"""Places with noise: covariances in closed form, ellipses, radii, and the shrinkage of principal components."""
+"""Places with noise: covariances in closed form, ellipses and radii."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,13 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from scivis._quality.uncertainty import (
-    calibrated_radius,
-    component_shrinkage,
     covariances,
     draw_places,
     ellipses,
     gaussian_weights,
     leaving_shares,
     mahalanobis,
+    nearby_radii,
     noise_weights,
     stretch,
 )
@@ -41,14 +40,25 @@ def test_an_ellipse_has_the_axes_of_its_covariance():
     angle = np.radians(30)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     covariance = turn @ np.diag([9.0, 4.0]) @ turn.T
-    assert_allclose(ellipses(covariance[None], 2.0), [[6, 4, 30]], rtol=1e-5)
+    assert_allclose(ellipses(np.stack([covariance] * 2), np.array([2.0, 3.0])), [[6, 4, 30], [9, 6, 30]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9])
-def test_a_calibrated_radius_covers_its_level_whatever_the_distribution(level):
-    distances = np.random.default_rng(0).pareto(2, size=(400, 200))
-    covered = [np.mean(further[100:] <= calibrated_radius(further[:100], level)) for further in distances]
-    assert np.mean(covered) == pytest.approx(level, abs=0.01)
+def test_radii_cover_their_level_in_a_rare_population_with_a_distribution_of_its_own(level):
+    rng, covered = np.random.default_rng(0), []
+    places = np.repeat([[0.0, 0.0], [9.0, 0.0]], [400, 60], axis=0)
+    for _ in range(100):
+        one, other = np.concatenate([rng.pareto(2, size=(2, 400)), 5 + rng.uniform(size=(2, 60))], axis=1)
+        radii = nearby_radii(one[None], places + rng.normal(size=places.shape), places, level)
+        covered.append(other <= radii)
+    assert np.mean(covered, axis=(0, 1))[()] == pytest.approx(level, abs=0.03)
+    assert np.mean(covered, axis=0)[400:].mean() == pytest.approx(level, abs=0.03)
+
+
+def test_radii_of_several_measurements_and_fewer_cells_than_are_needed():
+    distances = np.arange(1.0, 21.0).reshape(2, 10)  # ten cells, two measurements each
+    radii = nearby_radii(distances, np.zeros((10, 2)), np.ones((9000, 2)), 0.5)
+    assert_allclose(radii, np.full(9000, 11.0))  # the 11th of 20: half of 21, rounded up
 
 
 def test_distances_do_not_depend_on_the_axes():
@@ -57,22 +67,6 @@ def test_distances_do_not_depend_on_the_axes():
     assert_allclose(
         mahalanobis(x @ matrix.T, np.tile(matrix @ matrix.T, (20, 1, 1))), np.linalg.norm(x, axis=1), rtol=1e-4
     )
-
-
-def test_components_shrink_to_those_of_a_new_measurement():
-    # 300 cells, 400 genes with noise of different variances, and two axes along which the cells differ.
-    rng, deviations = np.random.default_rng(0), np.random.default_rng(1).uniform(0.2, 2, 400)
-    strengths, axes = np.array([200.0, 50.0]), np.linalg.qr(rng.normal(size=(400, 2)))[0]
-    truth = np.linalg.qr(rng.normal(size=(300, 2)))[0] * strengths @ axes.T
-    first, again, other = (deviations * rng.normal(size=truth.shape) for _ in range(3))
-    _, d, v = np.linalg.svd(truth + first, full_matrices=False)
-    fitted, new = (truth + first) @ v[:4].T, (truth + again) @ v[:4].T
-    slopes = (new * fitted).sum(axis=0) / (fitted**2).sum(axis=0)
-    left = component_shrinkage(d[:4], np.linalg.svd(other, compute_uv=False), truth.shape)
-    assert_allclose(left, slopes, atol=0.1)
-    assert left[0] > 0.9
-    assert left[3] < 0.1
-    assert 0.1 < left[1] < 0.8
 
 
 def test_places_in_another_cluster_count_as_leaving():

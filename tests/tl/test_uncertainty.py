@@ -7,7 +7,7 @@ import scanpy as sc
 from numpy.testing import assert_allclose, assert_array_equal
 
 import scivis
-from scivis._adata import noise
+from scivis._adata import noise_of_counts
 
 pytestmark = pytest.mark.usefixtures("op_by_op")
 
@@ -58,7 +58,7 @@ def test_blocks_and_files_make_no_difference(mapped, tmp_path, monkeypatch):
     backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
     del backed.layers["counts"]
     scivis.tl.uncertainty(backed, n_replicates=10)  # the logarithms are turned back into counts
-    monkeypatch.setattr(noise, "_BLOCK", 70)
+    monkeypatch.setattr(noise_of_counts, "_BLOCK", 70)
     small = scivis.tl.uncertainty(mapped, n_replicates=10, copy=True)
     for name, values in found(whole).items():
         if name != "ellipse":  # of round ellipses, the angle is not determined

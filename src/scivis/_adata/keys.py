@@ -27,6 +27,7 @@ _DERIVED = (
     "expected",
     "covariance",
     "ellipse",
+    "radius",
     "leaving",
     "stretch",
     "sample",
@@ -45,7 +46,7 @@ class Keys:
          proba='ivis_proba', drift='ivis_drift', importance='ivis_importance', misfit='ivis_misfit',
          moved='ivis_moved', opened='ivis_opened',
          uncertainty='ivis_uncertainty', expected='ivis_expected', covariance='ivis_covariance', ellipse='ivis_ellipse',
-         leaving='ivis_leaving', stretch='ivis_stretch', sample='ivis_sample')
+         radius='ivis_radius', leaving='ivis_leaving', stretch='ivis_stretch', sample='ivis_sample')
     >>> Keys.of("ivis", "mine").obsm
     'mine'
     """
@@ -69,6 +70,7 @@ class Keys:
     expected: str
     covariance: str
     ellipse: str
+    radius: str
     leaving: str
     stretch: str
     sample: str

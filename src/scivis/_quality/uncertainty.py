@@ -15,70 +15,8 @@ if TYPE_CHECKING:
 
 # Places that are drawn for each cell, and cells around a place that vote for its cluster.
 N_PLACES, _N_VOTES = 200, 15
-# Largest singular value of noise, relative to that of one sample of it: they vary by a few percent.
-_EDGE = 1.03
-
-
-def component_shrinkage(
-    singular: NDArray[np.floating], noise: NDArray[np.floating], shape: tuple[int, int]
-) -> NDArray[np.float64]:  # fmt: skip
-    """Share of each principal component that the same cells would have if they were measured again, shape (components,).
-
-    Principal components fit the noise of the cells that they were computed from, so that these lie farther apart than new
-    measurements of them. The share is the slope of new components on fitted ones, which follows from the singular values of
-    the data and of their noise by random matrix theory (OptShrink; Nadakuditi, IEEE Transactions on Information Theory
-    2014): −2 D(d) / (d D'(d)), where D is the D-transform of the noise. Of components whose singular value is not larger than
-    those of the noise, nothing is left.
-
-    Parameters
-    ----------
-    singular
-        Singular values of the components.
-    noise
-        All singular values of a matrix of noise of this `shape`, (cells, genes).
-
-    Examples
-    --------
-    >>> noise = np.linalg.svd(np.random.default_rng(0).normal(size=(100, 400)), compute_uv=False)
-    >>> component_shrinkage(np.array([100.0, 35.0, 20.0]), noise, (100, 400)).round(1)
-    array([0.9, 0.5, 0. ])
-    """
-    z = np.asarray(singular, np.float64)[:, None]
-    above = z[:, 0] > _EDGE * noise.max(initial=0)
-    z = np.where(above[:, None], z, 2 * noise.max(initial=0) + 1)
-    inner, slope = np.zeros((2, len(z))), np.zeros((2, len(z)))
-    for side, length in enumerate(shape):
-        values = np.concatenate([noise, np.zeros(max(length - len(noise), 0))])[:length]
-        difference = z**2 - values**2
-        inner[side] = (z / difference).mean(axis=1)
-        slope[side] = (1 / difference - 2 * z**2 / difference**2).mean(axis=1)
-    transform, derivative = inner.prod(axis=0), slope[0] * inner[1] + slope[1] * inner[0]
-    return np.where(above, np.clip(-2 * transform / (derivative * z[:, 0]), 0, 1), 0.0)
-
-
-def shrink_to_new(rows: Array, center: Array, shares: NDArray[np.floating], loads: NDArray[np.floating]) -> Array:
-    """Expected components of cells if they were measured again, shape (n, components).
-
-    Parameters
-    ----------
-    rows
-        Components of cells that the components were computed from, shape (n, components).
-    center
-        Mean of the components, shape (components,).
-    shares
-        What is left of each component, see :func:`component_shrinkage`.
-    loads
-        Noise variance of each cell over all genes, relative to the mean of all cells, shape (n,). What a cell loses is
-        proportional to it.
-
-    Examples
-    --------
-    >>> shrink_to_new(np.ones((2, 2), np.float32), np.zeros(2), np.array([0.9, 0.0]), np.array([1.0, 2.0]))
-    array([[0.9, 0. ],
-           [0.8, 0. ]], dtype=float32)
-    """
-    left = np.clip(1 - np.outer(loads, 1 - shares), 0, 1)
-    return (center + left * (rows - center)).astype(np.float32)
+# Cells nearby whose distances determine the radius of an ellipse, and cells whose radius is computed at once.
+_NEARBY, _BLOCK = 50, 4096
 
 
 def draw_places(embed: Callable[[Array], Array], rows: Array, deviations: Array, weights: Array) -> Array:
@@ -134,16 +72,41 @@ def mahalanobis(differences: Array, covariance: Array) -> NDArray[np.float64]:
     return np.sqrt(squares.sum(axis=1))
 
 
-def calibrated_radius(distances: NDArray[np.floating], level: float) -> float:
-    """The Mahalanobis distance within which a share `level` of further cells lies (split conformal prediction).
+def nearby_radii(
+    distances: NDArray[np.floating], known: NDArray[np.floating], places: NDArray[np.floating], level: float
+) -> NDArray[np.float64]:
+    """For each place, the distance within which a share `level` of further cells nearby lies, shape (n,).
+
+    Conformal prediction from the nearest cells only: an ellipse has to cover as many cells of a rare population as of a common one
+    (Lei and Wasserman, Journal of the Royal Statistical Society B 76, 2014; Guan, Biometrika 110, 2023).
+
+    Parameters
+    ----------
+    distances
+        Mahalanobis distances of some cells, each from several measurements, shape (measurements, cells).
+    known
+        Places of these cells, shape (cells, n_components).
+    places
+        Shape (n, n_components).
 
     Examples
     --------
-    >>> calibrated_radius(np.arange(1.0, 10.0), 0.5)
-    5.0
+    >>> known = np.repeat([[0.0], [10.0]], 50, axis=0)
+    >>> distances = np.concatenate([np.arange(1.0, 51.0), np.full(50, 7.0)])[None]
+    >>> nearby_radii(distances, known, np.array([[1.0], [8.0]]), 0.9)  # 46 of 51 cells are the first nine tenths
+    array([46.,  7.])
     """
-    rank = int(np.ceil(level * (len(distances) + 1)))
-    return float(np.sort(distances)[min(rank, len(distances)) - 1])
+    from sklearn.neighbors import NearestNeighbors
+
+    k = min(_NEARBY, len(known))
+    n = k * len(distances)
+    rank = min(int(np.ceil(level * (n + 1))), n) - 1
+    nearest = NearestNeighbors(n_neighbors=k).fit(known).kneighbors(places, return_distance=False)
+    radii = [
+        np.partition(distances.T[some].reshape(len(some), -1), rank, axis=1)[:, rank]
+        for some in np.split(nearest, range(_BLOCK, len(nearest), _BLOCK))
+    ]
+    return np.concatenate(radii)
 
 
 def gaussian_radius(level: float, n_components: int) -> float:
@@ -159,16 +122,18 @@ def gaussian_radius(level: float, n_components: int) -> float:
     return float(np.sqrt(chi2.ppf(level, n_components)))
 
 
-def ellipses(covariance: Array, radius: float) -> Array:
+def ellipses(covariance: Array, radii: NDArray[np.floating]) -> Array:
     """Semi-axes, the longer first, and angle of the longer one from the first axis in degrees, shape (n, 3).
+
+    `radii` are factors from standard deviations to the axes, shape (n,).
 
     Examples
     --------
-    >>> ellipses(np.array([[[1.0, 0.0], [0.0, 4.0]]]), 2.0)
+    >>> ellipses(np.array([[[1.0, 0.0], [0.0, 4.0]]]), np.array([2.0]))
     array([[ 4.,  2., 90.]], dtype=float32)
     """
     values, vectors = np.linalg.eigh(covariance.astype(np.float64))
-    axes = radius * np.sqrt(np.maximum(values[:, ::-1], 0))
+    axes = radii[:, None] * np.sqrt(np.maximum(values[:, ::-1], 0))
     angle = np.degrees(np.arctan2(vectors[:, 1, -1], vectors[:, 0, -1])) % 180
     return np.column_stack([axes, angle]).astype(np.float32)
 

@@ -11,7 +11,9 @@ import pandas as pd
 from scivis._adata.counts import find_counts
 from scivis._adata.expression import unpack_input
 from scivis._adata.keys import Keys
-from scivis._adata.noise import Network, NoiseOfCounts, NoiseOfNeighbors, model_rows
+from scivis._adata.noise import Network, model_rows
+from scivis._adata.noise_of_counts import NoiseOfCounts
+from scivis._adata.noise_of_neighbors import NoiseOfNeighbors
 from scivis._adata.representation import check_copy
 from scivis._adata.results import Results
 from scivis._checks import check_choice, check_integer, is_real
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from scivis._adata.noise import Noise
     from scivis._random import RandomState, Rng
+
+    Noise = NoiseOfCounts | NoiseOfNeighbors
 
 Target = Literal["expected", "repeated"]
 Source = Literal["auto", "counts", "neighbors"]
@@ -63,8 +66,9 @@ def uncertainty(  # noqa: PLR0913 (each is a setting of its own)
     batch, or another fit are not part of it.
 
     Principal components also fit the noise of the cells that they were computed from, so that these cells lie farther apart
-    than they would if they were measured again. For cells that the model was fitted on, the expected place is corrected for
-    this. It can differ from the place on the map, above all if the components are more than the data support.
+    than they would if they were measured again. For cells that the model was fitted on, the components are therefore computed
+    again without a tenth of the cells at a time. The expected place can differ from the place on the map, above all if the
+    components are more than the data support.
 
     Where no counts are found, the differences of a cell from its nearest neighbors stand for the noise, and the derivatives of
     the network map them (``noise="neighbors"``). Real differences between neighbors then count as noise.
@@ -91,7 +95,8 @@ def uncertainty(  # noqa: PLR0913 (each is a setting of its own)
     level
         Share of cells that the ellipses cover. They are calibrated: the counts of 500 cells are split in halves, which are
         independent, each half is filled up to the depth of the cell, and the ellipses of the one measurement must cover this share
-        of the places of the other. Without counts, it is the share of Gaussian places.
+        of the places of the other, among the 50 of these cells that lie nearest on the map. Without counts, it is the share of
+        Gaussian places.
     n_replicates
         Number of replicates. The axes of an ellipse are accurate to about 1 / √(2 n), which is 10 % for 50.
     backbone
@@ -116,6 +121,8 @@ def uncertainty(  # noqa: PLR0913 (each is a setting of its own)
     `adata.obsm['ivis_ellipse' | key + '_ellipse']` : :class:`numpy.ndarray` (float32, cells × 3)
         With two components, the ellipse around the expected place that covers a share of `level`: both semi-axes, and
         the angle of the longer one from the first axis of the map, in degrees.
+    `adata.obs['ivis_radius' | key + '_radius']` : :class:`pandas.Series` (float32)
+        Factor from standard deviations to the axes of the ellipse: the Mahalanobis distance within which a share of `level` lies.
     `adata.obsm['ivis_stretch' | key + '_stretch']` : :class:`numpy.ndarray` (float32, cells × n_components)
         Singular values of the derivative of the map at the cell: by how much it magnifies distances in the input of the
         network, in the direction in which it magnifies most, and in those at right angles to it. Where the last one is near
@@ -123,8 +130,7 @@ def uncertainty(  # noqa: PLR0913 (each is a setting of its own)
     `adata.obs['ivis_leaving' | key + '_leaving']` : :class:`pandas.Series` (float32)
         With `groupby`, share of the places of a cell whose 15 nearest cells on the map mostly belong to another cluster.
     `adata.uns['ivis_uncertainty' | key + '_uncertainty']` : :class:`dict`
-        `params`; `noise`, which is `counts` or `neighbors`; and `radius`, the factor from standard deviations to the axes of
-        the ellipses.
+        `params`, and `noise`, which is `counts` or `neighbors`.
 
     Raises
     ------
@@ -163,15 +169,15 @@ def uncertainty(  # noqa: PLR0913 (each is a setting of its own)
     fitted = METHODS[method].load(owner, entry, backbone=backbone).fitted_
     network = Network(partial(embed_rows, fitted), partial(derivatives_of_rows, fitted))
     drawing, calibration = np.random.default_rng(random_state).spawn(2)
-    found = _find_noise(adata, owner, entry, places, noise, layer, is_fitted=reference is None)
+    found = _find_noise(adata, owner, entry, network, places, noise, layer, is_fitted=reference is None)
     logg.info(f"    {found.description}")
 
     scale = 1.0 if target == "expected" else np.sqrt(2.0)
     columns = _measure(network, found, places, clusters, drawing, n_replicates, scale)
-    radius = found.radius(network, calibration, n_replicates, level)
+    radii = found.radii(calibration, n_replicates, level)
     adata = adata.copy() if copy else adata
     params = {"key": key, "target": target, "level": level, "n_replicates": n_replicates} | recorded_seed(random_state)
-    written = _results(keys, columns, radius, found, params | ({} if groupby is None else {"groupby": groupby})).write(
+    written = _results(keys, columns, radii, found, params | ({} if groupby is None else {"groupby": groupby})).write(
         adata
     )
     logg.info("    finished", time=start, deep=f"added\n{written}")
@@ -208,6 +214,7 @@ def _find_noise(
     adata: AnnData,
     reference: AnnData,
     entry: dict[str, Any],
+    network: Network,
     places: NDArray[np.float32],
     noise: Source,
     layer: str | None,
@@ -220,13 +227,13 @@ def _find_noise(
     source = unpack_input(entry.get("expression", {}))
     counts = None if noise == "neighbors" or source is None else find_counts(adata, source, reference, layer)
     if counts is not None:
-        return NoiseOfCounts.of(adata, entry, counts, places, is_fitted=is_fitted)
+        return NoiseOfCounts.of(adata, entry, counts, network, places, is_fitted=is_fitted)
     if noise == "counts":
         msg = "noise='counts', but no counts were found that lead to the input of the model. Name their layer."
         raise ValueError(msg)
     if noise == "auto":
         logg.warning("no counts were found: the distances to nearest neighbors stand for the noise")
-    return NoiseOfNeighbors.of(model_rows(adata, entry, source))
+    return NoiseOfNeighbors.of(network, model_rows(adata, entry, source))
 
 
 def _measure(
@@ -241,7 +248,7 @@ def _measure(
     """What is measured for each cell, block by block."""
     parts: list[dict[str, NDArray[np.float32]]] = []
     done = 0
-    for rows, drawn in _with_bar(found.places(network, seeds, n_replicates, scale), len(places)):
+    for rows, drawn in _with_bar(found.places(seeds, n_replicates, scale), len(places)):
         own = slice(done, done + len(rows))
         distances = ((drawn - places[own]).astype(np.float64) ** 2).sum(axis=2).mean(axis=0)
         part = {
@@ -266,7 +273,11 @@ def _with_bar(blocks: Iterator[Any], n_cells: int) -> Iterator[Any]:
 
 
 def _results(
-    keys: Keys, columns: dict[str, NDArray[np.float32]], radius: float, found: Noise, params: dict[str, Any]
+    keys: Keys,
+    columns: dict[str, NDArray[np.float32]],
+    radii: NDArray[np.float64],
+    found: Noise,
+    params: dict[str, Any],
 ) -> Results:
     covariance = columns["covariance"]
     n, n_components = covariance.shape[:2]
@@ -280,13 +291,16 @@ def _results(
         (keys.expected, "mean place of the replicates (adata.obsm)"),
         (keys.covariance, "covariance of the places (adata.obsm)"),
         (keys.stretch, "singular values of the derivative of the map (adata.obsm)"),
+        (keys.radius, f"standard deviations that cover {params['level']:.0%} (adata.obs)"),
     ]
     if n_components == 2:
-        obsm[keys.ellipse] = ellipses(covariance, radius)
+        obsm[keys.ellipse] = ellipses(covariance, radii)
         notes.append((keys.ellipse, f"semi-axes and angle of the ellipses for {params['level']:.0%} (adata.obsm)"))
     if "leaving" in columns:
         notes.append((keys.leaving, "share of the places in another cluster (adata.obs)"))
-    obs = {keys.uncertainty: columns["uncertainty"], keys.leaving: columns.get("leaving")}
-    return Results(
-        obsm, obs, {keys.uncertainty: {"noise": found.name, "radius": radius, "params": params}}, tuple(notes)
-    )
+    obs = {
+        keys.uncertainty: columns["uncertainty"],
+        keys.radius: radii.astype(np.float32),
+        keys.leaving: columns.get("leaving"),
+    }
+    return Results(obsm, obs, {keys.uncertainty: {"noise": found.name, "params": params}}, tuple(notes))
