@@ -2,6 +2,7 @@
 
 python benchmarks/anchor.py dial --dataset pbmc3k --data DIR --out runs-anchor     # from t-SNE to the anchor
 python benchmarks/anchor.py course --dataset pbmc3k --out runs-anchor              # quality by iterations and seconds
+python benchmarks/anchor.py neighbors --dataset pbmc3k --out runs-anchor           # affinities of fewer and more neighbors
 python benchmarks/anchor.py pull --dataset pbmc3k --out runs-anchor                # in the gradient, or after each step
 python benchmarks/anchor.py sizes --dataset huimm_cytof --out runs-anchor          # where it starts: smaller and larger
 python benchmarks/anchor.py part --dataset pbmc3k --out runs-anchor                # a subsample, among which the others are placed
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 FACTORS = (0.5, 0.75, 1.0)
 WEIGHTS = (0.5, 2.0, 8.0, 32.0, 128.0)
 ITERATIONS = (25, 50, 100, 200, 400)
+NEIGHBORS = (8, 10, 12, 15, 20)
 SIZES = (1_000, 4_000, 16_000, 64_000)
 AFFINITIES: dict[str, dict[str, Any]] = {
     "perplexity 30": {},
@@ -96,14 +98,25 @@ def course(cells: datasets.Cells, seed: int) -> Iterator[Row]:
             yield {"what": name, "iterations": n_iter, "s": round(spent, 1)} | judged(cells, adata, "X_now")
 
 
+def neighbors(cells: datasets.Cells, seed: int) -> Iterator[Row]:
+    """Uniform weights of fewer and more neighbors, and perplexity 30, beside ivis and t-SNE."""
+    adata, _ = with_ivis(cells, seed)
+    yield {"affinities": "ivis", "s": 0} | judged(cells, adata, "X_ivis")
+    ways: dict[str, dict[str, Any]] = {str(k): {"affinity": "uniform", "n_neighbors": k} for k in NEIGHBORS}
+    for name, way in (ways | {"perplexity 30": {}}).items():
+        seconds = tsne(adata, anchor="X_ivis", random_state=seed, **way)
+        yield {"affinities": name, "s": seconds} | judged(cells, adata, "X_tsne")
+    yield {"affinities": "t-SNE", "s": tsne(adata, random_state=seed)} | judged(cells, adata, "X_tsne")
+
+
 def sizes(cells: datasets.Cells, seed: int) -> Iterator[Row]:
     """Quality by iterations from starts that are smaller and larger than the default; CPU seconds of all cores."""
     adata, _ = with_ivis(cells, seed)
-    neighbors = {"affinity": "uniform", "n_neighbors": 15}
+    affinities = {"affinity": "uniform", "n_neighbors": 15}
     yield {"start": "ivis", "iterations": 0, "s": 0} | judged(cells, adata, "X_ivis")
     for factor in FACTORS:
         with patch("scivis._tsne.anchor.start_size", lambda n, factor=factor: factor * start_size(n)):
-            scivis.tl.tsne(adata, use_rep="X_pca", anchor="X_ivis", n_iter=0, random_state=seed, **neighbors)
+            scivis.tl.tsne(adata, use_rep="X_pca", anchor="X_ivis", n_iter=0, random_state=seed, **affinities)
         model, spent, done = scivis.get.model(adata, "tsne"), 0.0, 0
         for n_iter in (100, 150, 250):
             start = time.process_time()
@@ -194,7 +207,15 @@ def place(name: str, data: Path, seed: int) -> Iterator[Row]:
     yield measured("UMAP, transform", time.perf_counter() - start, fitted.embedding_, placed)
 
 
-CASES = {"dial": dial, "course": course, "sizes": sizes, "part": part, "pull": pull, "cells": counts}
+CASES = {
+    "dial": dial,
+    "course": course,
+    "neighbors": neighbors,
+    "sizes": sizes,
+    "part": part,
+    "pull": pull,
+    "cells": counts,
+}
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ def test_one_call_trains_once_and_adds_the_neighbors_of_t_sne(detailed):
 
 @pytest.mark.slow
 def test_it_is_the_anchored_t_sne_of_the_neighbors_of_training(detailed, monkeypatch):
-    scivis.tl.tsne(detailed, anchor="X_ivis", affinity="uniform", n_neighbors=15, key_added="own")
+    scivis.tl.tsne(detailed, anchor="X_ivis", affinity="uniform", n_neighbors=12, key_added="own")
     np.testing.assert_allclose(detailed.obsm["ivis_detail"], detailed.obsm["own"], atol=1e-3)
     monkeypatch.setattr("scivis._tsne.affinities.opentsne_index", None)  # no second search
     scivis.tl.ivis(detailed, detail=True, key_added="mine", **FAST)
@@ -88,9 +88,16 @@ def test_calls_that_cannot_have_detail_are_rejected(detailed):
 def test_fewer_neighbors_of_training_than_the_affinities_need_are_searched_again(detailed):
     scivis.tl.ivis(detailed, detail=True, n_neighbors=5, **FAST)
     params = detailed.uns["ivis_detail"]["params"]
-    assert (params["n_neighbors"], params["neighbors"]) == (15, "15 per cell, found by exact, euclidean")
+    assert (params["n_neighbors"], params["neighbors"]) == (12, "12 per cell, found by exact, euclidean")
     assert detailed.uns["ivis"]["params"]["neighbors"].startswith("5 per cell")
-    assert scivis.get.model(detailed, "ivis_detail").affinities.P.getnnz(axis=1).min() >= 15
+    assert scivis.get.model(detailed, "ivis_detail").affinities.P.getnnz(axis=1).min() >= 12
+
+
+@pytest.mark.usefixtures("few_iterations")
+def test_ten_neighbors_of_training_suffice(detailed):
+    scivis.tl.ivis(detailed, detail=True, n_neighbors=10, **FAST)
+    params, trained = detailed.uns["ivis_detail"]["params"], detailed.uns["ivis"]["params"]
+    assert (params["n_neighbors"], params["neighbors"]) == (10, trained["neighbors"])
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +197,7 @@ def test_genes_that_mask_var_selects_are_read_again(adata):
 def test_a_graph_of_all_cells_trains_the_network_and_the_subsample_has_its_own(adata):
     scivis.tl.ivis(adata, detail=True, max_train_cells=200, epochs=1, network=[8])
     assert adata.uns["ivis"]["params"]["neighbors"] == "the graph 'neighbors'"
-    assert adata.uns["ivis_detail"]["params"]["neighbors"].startswith("15 per cell")
+    assert adata.uns["ivis_detail"]["params"]["neighbors"].startswith("12 per cell")
     assert adata.obs["ivis_detail_sample"].sum() == 200
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from scivis._progress import progress_bar
 from ._table import include_self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -90,12 +92,16 @@ class InvertedFile:
         n, n_probes = probed.shape
         distances = np.full((n * n_probes, k), np.inf, np.float32)
         candidates = np.zeros((n * n_probes, k), np.int32)
-        for members, slots in zip(self.lists, _group(probed.ravel(), len(self.lists)), strict=True):
-            advance()
+
+        def compare(members: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
             if len(members) and len(slots):
                 width = min(k, len(members))
                 near, which = search(n_neighbors=width).fit(self.x[members]).kneighbors(rows[slots // n_probes])
                 distances[slots, :width], candidates[slots, :width] = near, members[which]
+
+        with _one_list_per_thread(self.n_jobs) as threads:
+            for _ in threads.map(compare, self.lists, _group(probed.ravel(), len(self.lists))):
+                advance()
         near, found = _merge(distances.reshape(n, -1), candidates.reshape(n, -1), k)
         short = np.flatnonzero(np.isinf(near[:, -1]))  # their lists hold fewer than `k` rows
         if len(short):
@@ -116,6 +122,18 @@ def _search(metric: str, n_jobs: int) -> Callable[..., Any]:
 
     metric = "euclidean" if metric == "cosine" else metric
     return partial(NearestNeighbors, algorithm="brute", metric=metric, n_jobs=n_jobs)
+
+
+@contextmanager
+def _one_list_per_thread(n_jobs: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that each compare a list on one core: a list is too short to be divided among the cores."""
+    from joblib import effective_n_jobs
+    from threadpoolctl import threadpool_limits
+
+    # The limit of OpenMP holds for a thread, that of the matrix products for the process.
+    alone = partial(threadpool_limits, 1, user_api="openmp")
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(effective_n_jobs(n_jobs), initializer=alone) as pool:
+        yield pool
 
 
 def _fit_centers(x: NDArray[np.float32], n_lists: int, random_state: int) -> NDArray[np.float32]:

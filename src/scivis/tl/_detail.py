@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from scivis._ivis.arguments import NeighborSource, TrainingRows
     from scivis.neighbors import Neighbors
 
-# Uniform weights of so many neighbors give the embedding of perplexity 30 with a sixth of the neighbors (Böhm et al. 2022).
-_N_NEIGHBORS = 15
+# Uniform weights of so many neighbors give nearly the embedding of perplexity 30 (Böhm et al. 2022 take 15). With fewer, an anchored
+# t-SNE keeps more of them; of the fewest, less of the labels of few cells (benchmarks/anchor.py neighbors).
+_N_NEIGHBORS, _FEWEST = 12, 10
 
 
 def check_detail(*, detail: bool, n_cells: int, n_components: int) -> None:
@@ -88,7 +89,7 @@ def _enough(
 ) -> tuple[Neighbors, str]:
     """The neighbors that were found, if they are of the rows `x` and enough; otherwise those of another search."""
     neighbors, k = found[0], int(settings.n_neighbors or _N_NEIGHBORS)
-    if neighbors.n_cells == len(x) and neighbors.counts.min() >= k:
+    if neighbors.n_cells == len(x) and neighbors.counts.min() >= min(k, _FEWEST):
         return found
     seed = settings.random_state
     searched = find_neighbors(
