@@ -59,8 +59,8 @@ def draw(adata: AnnData, name: str, to: Path) -> None:
     card = scivis.pl.quality(adata, show=False)
     save(card.figure, to / f"quality_{name}.png")
     save(scivis.pl.distances(adata, return_fig=True), to / f"distances_{name}.png")
-    save(scivis.pl.trust(adata, return_fig=True), to / f"trust_{name}.png")
-    save(scivis.pl.compare(adata, color="label", return_fig=True), to / f"maps_{name}.png")
+    save(scivis.pl.trust(adata, ncols=3, return_fig=True), to / f"trust_{name}.png")
+    save(scivis.pl.compare(adata, color="label", ncols=3, return_fig=True), to / f"maps_{name}.png")
 
 
 def main() -> None:

@@ -50,12 +50,25 @@ def test_one_call_trains_once_and_adds_the_neighbors_of_t_sne(detailed):
     assert min(correlations) > 0.95
 
 
+@pytest.fixture
+def many(monkeypatch):
+    """These cells count as too many for an exact search."""
+    monkeypatch.setattr("scivis.tl._detail.EXACT_UP_TO", 100)
+
+
 @pytest.mark.slow
-def test_it_is_the_anchored_t_sne_of_the_neighbors_of_training(detailed, monkeypatch):
-    scivis.tl.tsne(detailed, anchor="X_ivis", affinity="uniform", n_neighbors=12, key_added="own")
+def test_of_few_cells_it_is_the_anchored_t_sne(detailed):
+    scivis.tl.tsne(detailed, anchor="X_ivis", key_added="own")
     np.testing.assert_allclose(detailed.obsm["ivis_detail"], detailed.obsm["own"], atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("many")
+def test_of_many_cells_it_is_that_of_the_neighbors_of_training(detailed, monkeypatch):
+    scivis.tl.tsne(detailed, anchor="X_ivis", affinity="uniform", n_neighbors=15, key_added="own")
     monkeypatch.setattr("scivis._tsne.affinities.opentsne_index", None)  # no second search
     scivis.tl.ivis(detailed, detail=True, key_added="mine", **FAST)
+    np.testing.assert_allclose(detailed.obsm["mine_detail"], detailed.obsm["own"], atol=1e-3)
     assert detailed.uns["mine_detail"]["params"]["anchor"] == "mine"
 
 
@@ -84,16 +97,16 @@ def test_calls_that_cannot_have_detail_are_rejected(detailed):
     assert_array_equal(detailed.obsm["X_ivis"], before)
 
 
-@pytest.mark.usefixtures("few_iterations")
+@pytest.mark.usefixtures("few_iterations", "many")
 def test_fewer_neighbors_of_training_than_the_affinities_need_are_searched_again(detailed):
     scivis.tl.ivis(detailed, detail=True, n_neighbors=5, **FAST)
     params = detailed.uns["ivis_detail"]["params"]
-    assert (params["n_neighbors"], params["neighbors"]) == (12, "12 per cell, found by exact, euclidean")
+    assert (params["n_neighbors"], params["neighbors"]) == (15, "15 per cell, found by exact, euclidean")
     assert detailed.uns["ivis"]["params"]["neighbors"].startswith("5 per cell")
-    assert scivis.get.model(detailed, "ivis_detail").affinities.P.getnnz(axis=1).min() >= 12
+    assert scivis.get.model(detailed, "ivis_detail").affinities.P.getnnz(axis=1).min() >= 15
 
 
-@pytest.mark.usefixtures("few_iterations")
+@pytest.mark.usefixtures("few_iterations", "many")
 def test_ten_neighbors_of_training_suffice(detailed):
     scivis.tl.ivis(detailed, detail=True, n_neighbors=10, **FAST)
     params, trained = detailed.uns["ivis_detail"]["params"], detailed.uns["ivis"]["params"]
@@ -193,11 +206,11 @@ def test_genes_that_mask_var_selects_are_read_again(adata):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_iterations")
+@pytest.mark.usefixtures("few_iterations", "many")
 def test_a_graph_of_all_cells_trains_the_network_and_the_subsample_has_its_own(adata):
     scivis.tl.ivis(adata, detail=True, max_train_cells=200, epochs=1, network=[8])
     assert adata.uns["ivis"]["params"]["neighbors"] == "the graph 'neighbors'"
-    assert adata.uns["ivis_detail"]["params"]["neighbors"].startswith("12 per cell")
+    assert adata.uns["ivis_detail"]["params"]["neighbors"].startswith("15 per cell")
     assert adata.obs["ivis_detail_sample"].sum() == 200
 
 

@@ -198,5 +198,10 @@ def read_input(adata: AnnData, representation: Representation) -> ModelInput:
 def read_graph(adata: AnnData, key: str, settings: Settings, x: NDArray[np.float32]) -> tuple[Any, str]:
     """Distances or weights of a graph, shape (n, n), or `None` for an empty key; and the source of neighbors in words."""
     if not key:
-        return None, f"searched, {search_method(settings, len(x))}"
+        return None, described_search(settings, len(x))
     return stored_graph(adata, key, x, weights=settings.affinity == "connectivities"), f"the graph {key!r}"
+
+
+def described_search(settings: Settings, n_cells: int) -> str:
+    """The search of neighbors in words."""
+    return f"searched, {search_method(settings, n_cells)}"

@@ -16,8 +16,8 @@ _FEW, _WEIGHT = 5_000, 8.0
 # More iterations hardly change the embedding of few cells; of 111,690, these find .95 of the neighbors that t-SNE keeps
 # (benchmarks/anchor.py sizes).
 _ITERATIONS = 150
-# The embedding of many cells is wide from the start of an anchored t-SNE. On a grid that is coarser than openTSNE's (1), the
-# repulsion takes half the time and costs a thirtieth of the neighbors that are kept (docs/tsne.md).
+# An anchored t-SNE is wide from the start. On a grid that is coarser than openTSNE's (1), the repulsion of 10,000 cells and more takes
+# half the time, and costs at most a thirtieth of the neighbors that are kept (docs/tsne.md).
 _COARSE = 1.5
 
 
@@ -26,23 +26,20 @@ def anchored_settings(n_cells: int) -> dict[str, Any]:
 
     It starts at the anchor, and needs no early exaggeration, which forms groups, and fewer iterations. With more cells, the
     neighbors of a cell lie nearer relative to the size of the embedding, so that the same weight disturbs them more
-    (benchmarks/anchor.py). From 100,000 cells, the repulsion is computed on a coarser grid.
+    (benchmarks/anchor.py).
 
     Examples
     --------
     >>> [anchored_settings(n)["anchor_weight"] for n in (2_000, 20_000, 500_000)]
     [8.0, 6.06, 3.18]
-    >>> [anchored_settings(n).get("ints_in_interval", 1) for n in (20_000, 100_000)]
-    [1, 1.5]
     """
-    weight = round(_WEIGHT * min(1.0, (_FEW / n_cells) ** 0.2), 2)
-    settings = {
+    return {
         "initialization": "anchor",
         "early_exaggeration_iter": 0,
         "n_iter": _ITERATIONS,
-        "anchor_weight": weight,
+        "anchor_weight": round(_WEIGHT * min(1.0, (_FEW / n_cells) ** 0.2), 2),
+        "ints_in_interval": _COARSE,
     }
-    return settings | ({"ints_in_interval": _COARSE} if n_cells >= _MANY else {})
 
 
 def preset_settings(preset: str, n_cells: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from scivis._adata.keys import Keys
 from scivis._adata.results import Results
 from scivis._checks import check_flag
 from scivis._random import seed_of
-from scivis._tsne.arguments import find_anchor
+from scivis._tsne.arguments import described_search, find_anchor
 from scivis._tsne.fit import fit_tsne
 from scivis._tsne.presets import anchored_settings
 from scivis._tsne.sample import place_others
@@ -21,7 +21,7 @@ from scivis._tsne.settings import Settings, check_settings, resolve
 from scivis._verbosity import bar
 from scivis.neighbors import find_neighbors
 from scivis.neighbors._graph import rank_graph
-from scivis.neighbors._search import resolve_backend
+from scivis.neighbors._search import EXACT_UP_TO, resolve_backend
 from scivis.tl._tsne import tsne_results
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from scivis._ivis.arguments import NeighborSource, TrainingRows
     from scivis.neighbors import Neighbors
 
-# Uniform weights of so many neighbors give nearly the embedding of perplexity 30 (Böhm et al. 2022 take 15). With fewer, an anchored
-# t-SNE keeps more of them; of the fewest, less of the labels of few cells (benchmarks/anchor.py neighbors).
-_N_NEIGHBORS, _FEWEST = 12, 10
+# With more cells than can be searched exactly in a second or two, uniform weights of the nearest neighbors of training keep as many
+# neighbors as perplexity 30: of at most 15, as they lie farther apart then, and at least 10. Fewer cells are cut into more
+# islands by them than by perplexity 30 (benchmarks/anchor.py neighbors, benchmarks/noise.py).
+_N_NEIGHBORS, _FEWEST = 15, 10
 
 
 def check_detail(*, detail: bool, n_cells: int, n_components: int) -> None:
@@ -45,9 +46,7 @@ def check_detail(*, detail: bool, n_cells: int, n_components: int) -> None:
 
 
 def _settings(n_cells: int, **given: object) -> Settings:
-    n_neighbors = min(_N_NEIGHBORS, n_cells - 1)
-    settings = {"affinity": "uniform", "n_neighbors": n_neighbors, "anchor": "X_ivis"} | anchored_settings(n_cells)
-    return Settings(**settings | given)  # type: ignore[arg-type]
+    return Settings(**{"anchor": "X_ivis"} | anchored_settings(n_cells) | given)
 
 
 def detail_results(
@@ -71,11 +70,10 @@ def detail_results(
         len(x), anchor=keys.obsm, n_components=anchored.shape[1], random_state=seed_of(rng),
         metric=graph_metric(adata, source.graph) if is_graph else source.metric,
     )  # fmt: skip
-    neighbors, described = found if is_graph else _enough(x, found, source, settings)
-    k, own = min(_N_NEIGHBORS, int(neighbors.counts.min())), Keys.of("tsne", f"{keys.uns}_detail")
-    settings = resolve(replace(settings, n_neighbors=k), len(x))
+    settings, graph, described = _affinities(x, settings, found, source, is_graph=is_graph)
+    own = Keys.of("tsne", f"{keys.uns}_detail")
     fitted = fit_tsne(
-        x, settings, rank_graph(neighbors, k), None, (),
+        x, settings, graph, None, (),
         anchor=find_anchor(arranged, settings), graph_key=source.graph if is_graph else "", obsm_key=own.obsm, bar=bar("t-SNE"),
     )  # fmt: skip
     fitted = replace(fitted, reference=calibrate(fitted.reference, adata, cells, rng))
@@ -84,15 +82,27 @@ def detail_results(
     return tsne_results(own, fitted, cells.with_correction(x), described, whole) | outdated
 
 
+def _affinities(
+    x: NDArray[np.float32], settings: Settings, found: tuple[Neighbors, str], source: NeighborSource, *, is_graph: bool
+) -> tuple[Settings, Any, str]:
+    """The settings with those of the affinities, the graph of neighbors if there is one, and where they are from."""
+    if len(x) <= EXACT_UP_TO and not is_graph:
+        settings = resolve(settings, len(x))
+        return settings, None, described_search(settings, len(x))
+    neighbors, described = found if is_graph else _enough(x, found, source, settings)
+    k = min(_N_NEIGHBORS, int(neighbors.counts.min()))
+    return resolve(replace(settings, affinity="uniform", n_neighbors=k), len(x)), rank_graph(neighbors, k), described
+
+
 def _enough(
     x: NDArray[np.float32], found: tuple[Neighbors, str], source: NeighborSource, settings: Settings
 ) -> tuple[Neighbors, str]:
     """The neighbors that were found, if they are of the rows `x` and enough; otherwise those of another search."""
-    neighbors, k = found[0], int(settings.n_neighbors or _N_NEIGHBORS)
+    neighbors, k = found[0], min(_N_NEIGHBORS, len(x) - 1)
     if neighbors.n_cells == len(x) and neighbors.counts.min() >= min(k, _FEWEST):
         return found
-    seed = settings.random_state
     searched = find_neighbors(
-        x, k, backend=source.backend, metric=source.metric, random_state=seed, bar=bar("searching neighbors")
-    )
+        x, k, backend=source.backend, metric=source.metric, random_state=settings.random_state,
+        bar=bar("searching neighbors"),
+    )  # fmt: skip
     return searched, f"{k} per cell, found by {resolve_backend(source.backend, len(x))}, {source.metric}"

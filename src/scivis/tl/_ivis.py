@@ -182,8 +182,9 @@ def ivis(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Keras callbacks, or those of :mod:`scivis.nn.callbacks`.
     detail
         Whether to also compute a t-SNE that is anchored to the embedding and keeps its layout, as :func:`scivis.tl.tsne` does with
-        ``anchor="X_ivis"``. It shows more of the neighbors of a cell, and takes its affinities from the 12 nearest of the
-        neighbors of training; if these are fewer than 10, they are searched again. If the network is trained on a subsample, the t-SNE
+        ``anchor="X_ivis"``. It shows more of the neighbors of a cell, and takes its affinities from up to 15 of the
+        neighbors of training; if these are fewer than 10, they are searched again. Up to 20,000 cells and without a graph, it has
+        the perplexity of t-SNE, 30. If the network is trained on a subsample, the t-SNE
         arranges this subsample, and the other cells are placed among it, as :func:`scivis.tl.ingest` does with new cells: each
         at its place on the map of the network, moved as its 15 nearest cells of the subsample were.
     random_state

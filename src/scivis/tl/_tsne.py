@@ -182,7 +182,7 @@ def tsne(  # noqa: PLR0913 (each is a setting of the method, all keyword-only)
         Accuracy of the Barnes-Hut tree; 0 is exact and slow. Default: 0.5.
     n_interpolation_points, min_num_intervals, ints_in_interval
         Grid of the interpolation: points per grid cell (default: 3), smallest number of grid cells per axis (default: 50), and
-        largest side of a grid cell (default: 1, or 1.5 with an anchor from 100,000 cells on).
+        largest side of a grid cell (default: 1, or 1.5 with an anchor).
     negative_gradient_method
         Computation of the repulsion: `bh` (Barnes-Hut tree), `fft` (interpolation), or `auto` (`fft` from 10,000 cells on).
         Default: `auto`.
