@@ -22,8 +22,8 @@ OTHERS = "#555555"
 DIAL = ("scivis", "scivis, weight 32", "scivis, detail", "scivis, weight 2", "openTSNE")
 NAMES = {"scivis": "ivis", "scivis, detail": "ivis with detail", "openTSNE": "t-SNE"}
 UNNAMED = {"scivis, weight 2", "scivis, weight 32"}
-# To the left of their points, because others are to the right.
-LEFT = {"TriMap", "PHATE"}
+# A name stands to the left of its point if another point is so near to the right of it, relative to the ranges of all points.
+NEAR = (0.21, 0.06)
 
 Points = dict[str, tuple[float, float, float, float]]
 
@@ -45,6 +45,21 @@ def _summary(columns: list[tuple[float, ...]]) -> tuple[float, float, float, flo
     return statistics.fmean(rta), statistics.fmean(knn), statistics.pstdev(rta), statistics.pstdev(knn)
 
 
+def is_left(name: str, points: Points) -> bool:
+    """Whether the name of a point would cover another point to its right.
+
+    Examples
+    --------
+    >>> points = {"a": (0.0, 0.0, 0.0, 0.0), "b": (0.1, 0.0, 0.0, 0.0), "c": (1.0, 1.0, 0.0, 0.0)}
+    >>> [is_left(name, points) for name in points]
+    [True, False, False]
+    """
+    ranges = [max(column) - min(column) for column in zip(*(point[:2] for point in points.values()), strict=True)]
+    x, y = points[name][:2]
+    shifts = [((other[0] - x) / ranges[0], abs(other[1] - y) / ranges[1]) for other in points.values()]
+    return any(0 < dx < NEAR[0] and dy < NEAR[1] for dx, dy in shifts)
+
+
 def draw_panel(ax: Any, title: str, points: Points) -> None:
     dial = [points[name][:2] for name in DIAL if name in points]
     ax.plot(*zip(*dial, strict=True), color=OURS, alpha=0.4, linewidth=3, zorder=1)
@@ -54,13 +69,15 @@ def draw_panel(ax: Any, title: str, points: Points) -> None:
         ax.errorbar(rta, knn, knn_sd, rta_sd, fmt="o", color=color, markersize=11 if big else 6, linewidth=1, zorder=2)
         if name not in UNNAMED:
             weight = "bold" if big else "normal"
-            shift, side = ((-7, -12), "right") if name in LEFT else ((8, 6) if big else (6, 4), "left")
+            shift, side = ((8, 6) if big else (6, 4), "left")
+            if name not in DIAL and is_left(name, points):
+                shift, side = (-7, -12), "right"
             style = {"color": color, "fontsize": 9, "weight": weight, "ha": side}
             ax.annotate(NAMES.get(name, name), (rta, knn), shift, textcoords="offset points", **style)
     ax.set_title(title, loc="left")
     ax.set_xlabel("layout (rta) →")
     ax.text(1, 1.01, "best ↗", transform=ax.transAxes, ha="right", color="#009E73", fontsize=11, weight="bold")
-    ax.margins(0.18)
+    ax.margins(0.22)
     ax.spines[["top", "right"]].set_visible(False)
 
 
