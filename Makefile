@@ -41,10 +41,11 @@ format: $(READY)-lint ## repair style and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: $(READY)-lint ## check the types
+# Types and pages are also those of the optional packages that the tests install.
+types: $(READY)-lint $(READY)-test ## check the types
 	$(BIN)/mypy
 
-docs: $(READY)-doc ## build the documentation into docs/_build/html
+docs: $(READY)-doc $(READY)-test ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
 
 # The notebook beside scvi-tools needs an environment with scvi-tools.
