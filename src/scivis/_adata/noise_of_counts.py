@@ -109,13 +109,13 @@ class NoiseOfCounts:
         for counts in self.counts.blocks(_BLOCK):
             own = np.arange(done, done + len(counts))
             deviations = self._replicates(counts, self._profiles[self._groups[own]], streams)
-            rows = self._expected(self.counts.inputs(counts), own)
+            rows = self._expected(counts, own)
             yield rows, draw_places(self.network.embed, rows, deviations, weights)
             done += len(counts)
 
-    def _expected(self, rows: Array, cells: NDArray[np.integer]) -> Array:
-        """Input of the model that is expected of some cells, by index, if they were measured again."""
-        return self._integrated(rows if self.unseen is None else self.unseen[cells], cells)
+    def _expected(self, counts: NDArray[np.int64], cells: NDArray[np.integer]) -> Array:
+        """Input of the model that is expected of some cells, by index, with these counts, if they were measured again."""
+        return self._integrated(self.counts.inputs(counts) if self.unseen is None else self.unseen[cells], cells)
 
     def _integrated(self, rows: Array, cells: NDArray[np.integer]) -> Array:
         return rows if self.shift is None else rows + self.shift[cells]
@@ -142,8 +142,7 @@ class NoiseOfCounts:
 
     def _half_overfit(self, chosen: Sample) -> Array:
         """What takes back the noise that the components fitted, in measurements half of whose counts are those of the cell."""
-        whole = self.counts.inputs(chosen.counts)
-        return KEPT * (self._expected(whole, chosen.cells) - whole)
+        return KEPT * (self._expected(chosen.counts, chosen.cells) - self.counts.inputs(chosen.counts))
 
     @cached_property
     def _groups(self) -> NDArray[np.integer]:
