@@ -67,6 +67,26 @@ def test_csr_on_disk_is_read_in_slices_not_row_by_row(values, tmp_path, monkeypa
     assert requested == [slice(0, 20), slice(20, 40), slice(40, 60)]
 
 
+@pytest.mark.parametrize(
+    ("chunk", "wanted"),
+    [(45, [slice(0, 40), slice(40, 80)]), (7, [slice(0, 20), slice(20, 40), slice(40, 60)])],  # larger, and smaller
+)
+def test_large_chunks_are_read_as_a_whole(values, chunk, wanted):
+    requested = []
+
+    class Chunked:
+        shape, chunks = values.shape, (chunk, 4)
+
+        def __getitem__(self, rows):
+            requested.append(rows)
+            return values[rows]
+
+    blocks = list(iter_blocks(Chunked(), 20))
+    assert requested == wanted
+    assert [len(block) for block in blocks] == [20, 20, 17]
+    np.testing.assert_array_equal(np.concatenate(blocks), values)
+
+
 @pytest.mark.parametrize("mode", ["r", "r+", "c"])
 def test_a_memory_map_keeps_its_values_when_its_pages_are_freed(tmp_path, mode):
     """Changed values of a private map exist nowhere else."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import h5py
 import numpy as np
 import pytest
 from scipy import sparse
 
-from scivis.data import _sampling
+from scivis.data import _sampling, _streaming
 from scivis.data._streaming import Rows
 
 
@@ -106,11 +107,19 @@ def test_rows_of_larger_weight_are_sampled_more_often():
 
 @pytest.mark.usefixtures("bars_at_once")
 def test_reading_of_several_blocks_has_a_progress_bar_on_request(groups, capsys, monkeypatch):
-    monkeypatch.setattr(_sampling, "BLOCK", 500)
+    monkeypatch.setattr(_streaming, "BLOCK", 500)
     rows = Rows(groups[0][:1000], "x")
-    monkeypatch.setattr(Rows, "blocks", lambda rows: (rows.matrix[start : start + 500] for start in (0, 500)))
     wanted = _sampling.sample_rows(rows, 100, np.random.default_rng(0))
     assert capsys.readouterr() == ("", "")
     sampled = _sampling.sample_rows(rows, 100, np.random.default_rng(0), bar="sampling")
     assert "sampling: 100%" in capsys.readouterr().err
     np.testing.assert_array_equal(sampled, wanted)
+
+
+def test_the_same_cells_are_sampled_from_a_dask_array(groups):
+    x = groups[0]
+    sampled = [
+        _sampling.sample_rows(Rows(matrix, "x"), 100, np.random.default_rng(0))
+        for matrix in (x, da.from_array(x, chunks=(700, 3)))
+    ]
+    np.testing.assert_array_equal(*sampled)

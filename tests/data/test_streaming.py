@@ -51,11 +51,16 @@ def test_memory_holds_no_more_than_one_block(tmp_path, monkeypatch):
     assert 1e6 < peak < 6e6
 
 
-def test_values_that_are_not_finite_are_reported_with_the_name_of_the_data():
+@pytest.mark.parametrize(("chunk", "n_read"), [(10, 10), (4, 2)])
+def test_values_that_are_not_finite_are_reported_with_the_name_of_the_data(chunk, n_read):
+    """And with their row, also if dask computes a block of it."""
     x = np.ones((10, 2), np.float32)
-    x[7, 1] = np.inf
-    with pytest.raises(ValueError, match=r"the cells holds NaN or infinite values: 1 of 10 cells read, .* row 7"):
-        Rows(x, "the cells").map(lambda rows: rows, 2)
+    x[9, 1] = np.inf
+    matrix = x if chunk == 10 else da.from_array(x, chunks=(chunk, 2))
+    with pytest.raises(
+        ValueError, match=rf"the cells holds NaN or infinite values: 1 of {n_read} cells read, .* row 9"
+    ):
+        Rows(matrix, "the cells").map(lambda rows: rows, 2)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array, lambda x: da.from_array(x, chunks=(10, 4))])

@@ -18,13 +18,25 @@ BLOCK = 8192
 
 
 def iter_blocks(matrix: Any, size: int = BLOCK) -> Iterator[NDArray[Any] | sparse.csr_array]:
-    """Consecutive rows of a matrix, `size` at a time, as NumPy arrays or CSR arrays."""
+    """Consecutive rows of a matrix, `size` at a time, as NumPy arrays or CSR arrays.
+
+    Chunks of more than `size` rows, as zarr and dask have them, are read as a whole: each part would read all of its chunk.
+    """
     matrix = by_rows(matrix)
-    for start in range(0, matrix.shape[0], size):
-        block = matrix[start : start + size]
-        block = block.compute() if hasattr(block, "compute") else block
-        yield sparse.csr_array(block) if sparse.issparse(block) else np.asarray(block)
+    step = size * max(_rows_per_chunk(matrix) // size, 1)
+    for start in range(0, matrix.shape[0], step):
+        read = matrix[start : start + step]
+        read = read.compute() if hasattr(read, "compute") else read
+        read = sparse.csr_array(read) if sparse.issparse(read) else np.asarray(read)
+        for first in range(0, read.shape[0], size):
+            yield read[first : first + size]
         release(matrix)
+
+
+def _rows_per_chunk(matrix: Any) -> int:
+    """Rows in a chunk of an array in an HDF5 or zarr file, or in the first one of a dask array; 0 if there are no chunks."""
+    rows = (getattr(matrix, "chunks", None) or (0,))[0]
+    return int(rows[0] if isinstance(rows, tuple) else rows)
 
 
 def release(matrix: Any) -> None:
@@ -70,8 +82,8 @@ def dense(block: Any) -> NDArray[np.float32]:
 def take_rows(matrix: Any, rows: NDArray[np.integer]) -> NDArray[np.float32]:
     """The rows with the given indices, which must be ascending and unique, as one float32 array.
 
-    A matrix in memory is indexed. Any other matrix is read in order in whole blocks, and blocks that hold none of the
-    rows are skipped.
+    A matrix in memory is indexed, and a dask array where its blocks are computed. Any other matrix is read in order in whole
+    blocks, and blocks that hold none of the rows are skipped.
 
     Examples
     --------
@@ -82,11 +94,14 @@ def take_rows(matrix: Any, rows: NDArray[np.integer]) -> NDArray[np.float32]:
     matrix = by_rows(matrix)
     if in_memory(matrix) and not isinstance(matrix, np.memmap):
         return dense(matrix[rows])
+    if hasattr(matrix, "compute"):
+        return dense(matrix[rows].compute())
     taken = np.empty((len(rows), matrix.shape[1]), np.float32)
-    for start in range(0, matrix.shape[0], BLOCK):
-        first, last = np.searchsorted(rows, (start, start + BLOCK))
+    step = BLOCK * max(_rows_per_chunk(matrix) // BLOCK, 1)
+    for start in range(0, matrix.shape[0], step):
+        first, last = np.searchsorted(rows, (start, start + step))
         if first < last:
-            block = next(iter_blocks(matrix[start : start + BLOCK], BLOCK))
+            block = next(iter_blocks(matrix[start : start + step], step))
             taken[first:last] = dense(block[rows[first:last] - start])
             release(matrix)
     return taken

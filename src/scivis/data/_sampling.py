@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scivis._progress import progress_bar
 from scivis._random import seed_of
 
 from ._blocks import BLOCK, take_rows
@@ -65,18 +65,20 @@ def _nearest_centers(
     rows: Rows, centers: NDArray[np.float32], bar: str | None = None
 ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
     """Index of the nearest center of each row, and the squared distance to it, both of shape (n,)."""
-    codes, distances = np.empty(len(rows), np.int16), np.empty(len(rows), np.float32)
-    norms = np.square(centers).sum(axis=1)
-    n_blocks = -(-len(rows) // BLOCK)
-    for number, block in enumerate(
-        progress_bar(rows.blocks(), bar, n_blocks, unit="block", disable=bar is None or n_blocks < 2)
-    ):
-        part = slice(number * BLOCK, number * BLOCK + len(block))
+    found = rows.map(partial(_nearest_center, centers=centers), 2, bar=bar)
+    return found[:, 0].astype(np.int16), found[:, 1]
+
+
+def _nearest_center(rows: NDArray[np.float32], *, centers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Index of the nearest center and squared distance to it, shape (n, 2)."""
+    found, norms = np.empty((len(rows), 2), np.float32), np.square(centers).sum(axis=1)
+    for start in range(0, len(rows), BLOCK):  # the distances to all centers take more memory than the rows
+        block = rows[start : start + BLOCK]
         # Without |x|², which is the same for all centers.
         relative = block @ (-2.0 * centers.T) + norms
-        codes[part] = relative.argmin(axis=1)
-        distances[part] = np.maximum(relative.min(axis=1) + np.square(block).sum(axis=1), 0.0)
-    return codes, distances
+        found[start : start + BLOCK, 0] = relative.argmin(axis=1)
+        found[start : start + BLOCK, 1] = np.maximum(relative.min(axis=1) + np.square(block).sum(axis=1), 0.0)
+    return found
 
 
 def _sample_weighted(weights: NDArray[np.float64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:

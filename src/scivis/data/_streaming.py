@@ -103,9 +103,10 @@ def map_dask(matrix: Any, block_function: Callable[..., NDArray[np.float32]], n_
     return rows.map_blocks(block_function, dtype=np.float32, chunks=chunks, meta=like, **arguments)
 
 
-def _call(block: Any, *, function: Callable[[Any], NDArray[np.float32]]) -> NDArray[np.float32]:
-    return function(block)
+def _call(block: Any, *, function: Callable[[Any, int], NDArray[np.float32]], block_info: Any) -> NDArray[np.float32]:
+    return function(block, block_info[0]["array-location"][0][0])
 
 
-def _on_block(block: Any, *, rows: Rows, function: Function) -> NDArray[np.float32]:
-    return function(rows.prepared(block))
+def _on_block(block: Any, start: int, *, rows: Rows, function: Function) -> NDArray[np.float32]:
+    """The function of a block that begins at row `start`."""
+    return function(rows.prepared(block, start))
