@@ -130,6 +130,32 @@ def phate(adata: AnnData, seed: int) -> NDArray[np.floating]:
     return PHATE(random_state=seed, verbose=0).fit_transform(adata.obsm["X_pca"])
 
 
+def parametric_umap(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    from umap.parametric_umap import ParametricUMAP
+
+    return ParametricUMAP(random_state=seed).fit_transform(adata.obsm["X_pca"])
+
+
+def param_repulsor(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    """ParamPaCMAP of parampacmap, whose default weights are those of ParamRepulsor."""
+    from parampacmap import ParamPaCMAP
+
+    return ParamPaCMAP(seed=seed).fit_transform(adata.obsm["X_pca"])
+
+
+def info_tsne(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    from torchdr import InfoTSNE
+
+    return InfoTSNE(random_state=seed).fit_transform(adata.obsm["X_pca"])
+
+
+def pymde(adata: AnnData, seed: int) -> NDArray[np.floating]:
+    import pymde
+
+    pymde.seed(seed)
+    return pymde.preserve_neighbors(adata.obsm["X_pca"]).embed().numpy()
+
+
 def scivis_classic(adata: AnnData, seed: int, n_neighbors: int | None = None) -> NDArray[np.floating]:
     """The settings of ivis 2.0."""
     import scivis
@@ -153,6 +179,10 @@ METHODS = {
     "LocalMAP": Method(("pacmap",), localmap),
     "TriMap": Method(("trimap",), trimap),
     "PHATE": Method(("phate",), phate),
+    "parametric UMAP": Method(("tensorflow", "umap"), parametric_umap),
+    "ParamRepulsor": Method(("parampacmap",), param_repulsor),
+    "InfoTSNE": Method(("torchdr",), info_tsne),
+    "PyMDE": Method(("pymde",), pymde),
     "scivis-classic": Method(_SCIVIS, scivis_classic),
 }
 # The others only when they are asked for: the one differs little, the other takes long on large data.
