@@ -116,8 +116,12 @@ def without_expression(path: Path, adata: AnnData, n: int) -> Any:
     import zarr
 
     cells = ad.AnnData(obs=pd.DataFrame(index=pd.RangeIndex(n).astype(str)), var=adata.var[[]])
-    (cells.write_zarr if path.suffix == ".zarr" else cells.write_h5ad)(path)
-    file = zarr.open_group(path, mode="r+", use_consolidated=False) if path.suffix == ".zarr" else h5py.File(path, "r+")
+    if path.suffix == ".zarr":
+        cells.write_zarr(path)
+        file = zarr.open_group(path, mode="r+", use_consolidated=False)
+    else:
+        cells.write_h5ad(path)
+        file = h5py.File(path, "r+")
     if "X" in file:  # anndata 0.13 writes that there is none
         del file["X"]
     return file

@@ -69,7 +69,11 @@ def test_csr_on_disk_is_read_in_slices_not_row_by_row(values, tmp_path, monkeypa
 
 @pytest.mark.parametrize(
     ("chunk", "wanted"),
-    [(45, [slice(0, 40), slice(40, 80)]), (7, [slice(0, 20), slice(20, 40), slice(40, 60)])],  # larger, and smaller
+    [
+        (45, [slice(0, 40), slice(40, 80)]),  # larger than a block, and smaller
+        (7, [slice(0, 20), slice(20, 40), slice(40, 60)]),
+        ((3, 45, 9), [slice(0, 40), slice(40, 80)]),  # dask: each chunk has a length of its own
+    ],
 )
 def test_large_chunks_are_read_as_a_whole(values, chunk, wanted):
     requested = []

@@ -23,7 +23,7 @@ def iter_blocks(matrix: Any, size: int = BLOCK) -> Iterator[NDArray[Any] | spars
     Chunks of more than `size` rows, as zarr and dask have them, are read as a whole: each part would read all of its chunk.
     """
     matrix = by_rows(matrix)
-    step = size * max(_rows_per_chunk(matrix) // size, 1)
+    step = _rows_per_read(matrix, size)
     for start in range(0, matrix.shape[0], step):
         read = matrix[start : start + step]
         read = read.compute() if hasattr(read, "compute") else read
@@ -33,10 +33,16 @@ def iter_blocks(matrix: Any, size: int = BLOCK) -> Iterator[NDArray[Any] | spars
         release(matrix)
 
 
-def _rows_per_chunk(matrix: Any) -> int:
-    """Rows in a chunk of an array in an HDF5 or zarr file, or in the first one of a dask array; 0 if there are no chunks."""
-    rows = (getattr(matrix, "chunks", None) or (0,))[0]
-    return int(rows[0] if isinstance(rows, tuple) else rows)
+def _rows_per_read(matrix: Any, size: int) -> int:
+    """Rows to read at a time for blocks of `size` rows: as many blocks as a chunk holds, at least one."""
+    rows = rows_per_chunk(matrix)
+    return size * max((max(rows) if isinstance(rows, tuple) else rows) // size, 1)
+
+
+def rows_per_chunk(matrix: Any) -> int | tuple[int, ...]:
+    """Rows in a chunk of an array in an HDF5 or zarr file, in each chunk of a dask array, and 1 if there are no chunks."""
+    chunks = getattr(matrix, "chunks", None)
+    return chunks[0] if isinstance(chunks, tuple) and len(chunks) == len(matrix.shape) else 1
 
 
 def release(matrix: Any) -> None:
@@ -97,7 +103,7 @@ def take_rows(matrix: Any, rows: NDArray[np.integer]) -> NDArray[np.float32]:
     if hasattr(matrix, "compute"):
         return dense(matrix[rows].compute())
     taken = np.empty((len(rows), matrix.shape[1]), np.float32)
-    step = BLOCK * max(_rows_per_chunk(matrix) // BLOCK, 1)
+    step = _rows_per_read(matrix, BLOCK)
     for start in range(0, matrix.shape[0], step):
         first, last = np.searchsorted(rows, (start, start + step))
         if first < last:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from ._blocks import BLOCK, by_rows, dense, iter_blocks, release
+from ._blocks import BLOCK, by_rows, dense, iter_blocks, release, rows_per_chunk
 from ._spill import RowFile
 from ._validation import ValidatedRows, check_finite
 
@@ -124,8 +124,7 @@ def _is_float32(source: Any) -> bool:
 def _block_bounds(source: Any, shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """First row and end of each block: about `_BLOCK_BYTES`, and whole chunks if `source` has chunks."""
     size = max(_BLOCK_BYTES // (4 * max(prod(shape[1:]), 1)), 1)
-    chunks = getattr(source, "chunks", None)
-    rows = chunks[0] if isinstance(chunks, tuple) and len(chunks) == len(shape) else 1
+    rows = rows_per_chunk(source)
     if isinstance(rows, tuple):  # dask: each chunk has a length of its own
         yield from _joined_chunks(rows, size)
         return
