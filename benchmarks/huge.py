@@ -32,7 +32,7 @@ import datasets
 import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from anndata import AnnData
@@ -215,10 +215,7 @@ def one(case: str, path: Path) -> Row:
 def cases(names: list[str], args: argparse.Namespace) -> Iterator[tuple[str, str, Path, int]]:
     """Case, name in the table, file, features."""
     if {"genes", "lazy"} & set(names):
-        # In a process that ends: the peak memory of a process is at least that of its parent when it started.
-        with ProcessPoolExecutor(1) as process:
-            source, n = Path(args.data) / "pbmc3k.h5ad", args.cells or N_SPARSE
-            forms = process.submit(simulated_genes, source, args.cache, n).result()
+        forms = elsewhere(simulated_genes, Path(args.data) / "pbmc3k.h5ad", args.cache, args.cells or N_SPARSE)
         for form, path in forms.items() if "genes" in names else ():
             yield "genes", f"genes, {form}", path, N_GENES
         if "lazy" in names:
@@ -228,7 +225,14 @@ def cases(names: list[str], args: argparse.Namespace) -> Iterator[tuple[str, str
     for case in ("rows", "detail", "stream", "limit"):
         for million in wanted[case] if case in names else ():
             n = (args.cells or 1_000_000) * million
-            yield case, case, simulated_rows(datasets.prepared("mnist", full), args.cache / f"rows-{n}.npy", n), 50
+            source, path = datasets.prepared("mnist", full), args.cache / f"rows-{n}.npy"
+            yield case, case, elsewhere(simulated_rows, source, path, n), 50
+
+
+def elsewhere(simulate: Callable[..., Any], *args: Any) -> Any:
+    """Write files in a process that ends: the peak memory of a process is at least that of its parent when it started."""
+    with ProcessPoolExecutor(1) as process:
+        return process.submit(simulate, *args).result()
 
 
 def sampled(args: argparse.Namespace) -> str:
