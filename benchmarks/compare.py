@@ -51,6 +51,17 @@ def prepare(names: list[str], args: argparse.Namespace) -> dict[str, Row]:
     return {name: machine.run_script("datasets.py", name, *options) for name in names}
 
 
+def kept(path: Path) -> list[Row]:
+    """The rows of an interrupted run."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        names = {"dataset", "method"}
+        return [
+            {key: text if key in names else float(text) for key, text in row.items()} for row in csv.DictReader(file)
+        ]
+
+
 def warm_up(methods: list[str], args: argparse.Namespace) -> None:
     """Each method once, on 1,000 cells, unrecorded: no run then pays for a cold disk or numba's first compilation."""
     small = argparse.Namespace(**(vars(args) | {"cells": 1000}))
@@ -102,6 +113,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--limit", type=float, help="seconds that a method may take; default: any number")
+    parser.add_argument("--resume", action="store_true", help="keep the rows of an interrupted run in --out")
     parser.add_argument("--no-warm-up", dest="warm_up", action="store_false")
     datasets.add_options(parser)
     args = parser.parse_args()
@@ -116,13 +128,18 @@ def main() -> None:
     if args.warm_up:
         warm_up(methods, args)
 
-    rows: list[Row] = []
+    rows = kept(args.out / "runs.csv") if args.resume else []
+    done = {(row["dataset"], row["method"], row["seed"]) for row in rows}
     with (args.out / "runs.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
+        writer.writerows(rows)
+        file.flush()
         for dataset in args.datasets:
             # Seeds outermost: what the methods of one seed are compared by was measured close together in time.
             for seed, method in ((seed, method) for seed in args.seeds for method in methods):
+                if (dataset, method, seed) in done:
+                    continue
                 try:
                     rows.append(sizes[dataset] | measure(dataset, method, seed, args))
                 except (RuntimeError, TimeoutError) as error:  # out of memory, say: the others still count

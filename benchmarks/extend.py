@@ -8,7 +8,8 @@ All methods read the same representation, that of `datasets.py`.
 
 joint     `scivis.tl.ivis` of all cells at once: what an extension is compared with
 ingest    the map of the old cells, on which `scivis.tl.ingest` places the new ones: no extension
-extend    the same, after `scivis.tl.extend`
+landmarks the same, after `scivis.tl.extend` of a file that holds only the model, without the old cells
+extend    the same, after `scivis.tl.extend` with the old cells
 peers     other methods that add cells to a map: `growers.py`; folds that one of them cannot do are left out of its means
 
 moved     displacement of the old cells in standard deviations of the map: median, and the 99th percentile
@@ -25,6 +26,7 @@ import argparse
 import json
 import statistics
 import time
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 _LEAST, _SAMPLE = 50, 2000
 MEASURES = ("new_type", "knn")
+OURS = ("ingest", "landmarks", "extend")
 
 
 def measure(name: str, seed: int, args: argparse.Namespace) -> Iterator[Row]:
@@ -89,14 +92,18 @@ def grown(old: Matrix, new: Matrix, peers: list[str], seed: int) -> Iterator[tup
     reference, query = AnnData(obsm={"X_pca": old}), AnnData(obsm={"X_pca": new})
     scivis.tl.ivis(reference, use_rep="X_pca", random_state=seed)
     before = reference.obsm["X_ivis"].copy()
-    for method in ("ingest", "extend"):
+    for method in OURS:
         start = time.perf_counter()
         if method == "ingest":
             scivis.tl.ingest(query, reference)
+        elif method == "landmarks":
+            alone = AnnData(uns=deepcopy(dict(reference.uns)))
+            scivis.tl.extend(alone, query, random_state=seed)
         else:
             scivis.tl.extend(reference, query, random_state=seed)
         seconds = time.perf_counter() - start
-        yield method, before, np.concatenate([reference.obsm["X_ivis"], query.obsm["X_ivis"]]), seconds
+        held = scivis.get.model(alone).transform(old) if method == "landmarks" else reference.obsm["X_ivis"]
+        yield method, before, np.concatenate([held, query.obsm["X_ivis"]]), seconds
     for peer in peers:
         try:
             yield peer, *PEERS[peer](old, new, seed)
@@ -134,7 +141,7 @@ def table(rows: list[Row]) -> str:
         moved = [f"{_mean(some, key):.1%}" if key in some[0] else "" for key in ("moved", "moved_99")]
         seconds = f"{_mean(some, 'seconds'):.0f}" if "seconds" in some[0] else ""
         means = [f"{_mean(some, key):.3f}" for key in MEASURES]
-        lowest = [f"{_lowest(some, rows, key):.3f}" if method in ("ingest", "extend") else "" for key in MEASURES]
+        lowest = [f"{_lowest(some, rows, key):.3f}" if method in OURS else "" for key in MEASURES]
         lines.append(f"| {' | '.join([name, str(len(some)), method, *moved, *means, *lowest, seconds])} |")
     return "\n".join(lines)
 

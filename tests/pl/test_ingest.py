@@ -82,6 +82,27 @@ def test_a_list_of_colors_has_a_panel_each_over_the_reference(query, embedded):
         assert_array_equal(layers(panel)[0].get_offsets(), embedded.obsm["X_ivis"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "columns"),
+    [
+        ({"components": "2,3"}, [[1, 2]]),
+        ({"dimensions": (0, 2)}, [[0, 2]]),
+        ({"components": ["1,3", "3,2"]}, [[0, 2], [2, 1]]),
+        ({"components": "all"}, [[0, 1], [0, 2], [1, 2]]),
+    ],
+)
+def test_other_components_are_those_of_the_reference_too(query, embedded, arguments, columns):
+    for cells in (query, embedded):
+        cells.obsm["X_ivis"] = np.column_stack([cells.obsm["X_ivis"], cells.obs["n_genes"]])
+    figure = scivis.pl.ingest(query, embedded, color=["bulk_labels", "n_genes"], return_fig=True, **arguments)
+    panels = [panel for panel in figure.axes if panel.get_xlabel().startswith("ivis")]
+    for panel, shown in zip(panels, 2 * columns, strict=True):
+        below, above = layers(panel)
+        assert_allclose(below.get_offsets(), embedded.obsm["X_ivis"][:, shown])
+        assert [panel.get_xlabel(), panel.get_ylabel()] == [f"ivis{column + 1}" for column in shown]
+        assert_allclose(np.sort(above.get_offsets(), axis=0), np.sort(query.obsm["X_ivis"][:, shown], axis=0))
+
+
 def test_categories_have_the_colors_of_the_reference(query, embedded):
     embedded.uns["bulk_labels_colors"] = [f"#0000{i:02x}" for i in range(10)]
     del query.uns["bulk_labels_colors"]

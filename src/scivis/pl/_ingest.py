@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def ingest(
     return_fig
         Return the figure instead of the Axes, and do not show it.
     kwargs
-        Arguments of :func:`scanpy.pl.embedding`, for the query cells: `palette`, `legend_loc`, `size`, …
+        Arguments of :func:`scanpy.pl.embedding`, for the query cells: `palette`, `legend_loc`, `size`, `components`, …
 
     Returns
     -------
@@ -115,9 +116,12 @@ def ingest(
     )
     for one in colors:
         _take_colors(adata_new, adata_ref, one)
-    axes = scatter(adata_new, name, color=colors, ax=new_axes(7, 5, ax) if len(colors) == 1 else ax, **kwargs)
-    x, y = below[:, 0], below[:, 1]
-    for panel, one in zip(list_axes(axes), colors, strict=True):
+    shown = _columns_shown(below.shape[1], kwargs.get("components"), kwargs.get("dimensions"))
+    axes = scatter(
+        adata_new, name, color=colors, ax=new_axes(7, 5, ax) if len(colors) * len(shown) == 1 else ax, **kwargs
+    )
+    for panel, (one, columns) in zip(list_axes(axes), product(colors, shown), strict=True):
+        x, y = below[:, columns].T
         # The marker of scanpy, so that the sizes are comparable.
         panel.scatter(x, y, s=size, c=_REFERENCE_GRAY, marker=".", rasterized=True, zorder=0)
         panel.title.set_wrap(True)
@@ -139,6 +143,24 @@ def _take_colors(adata_new: AnnData, adata_ref: AnnData, key: str) -> None:
     new = [name for name in names if name not in known]
     unused = (color for color in default_colors(len(known) + len(new)) if color not in known.values())
     adata_new.uns[stored] = [known[name] if name in known else next(unused, MISSING) for name in names]
+
+
+def _columns_shown(
+    width: int, components: str | Sequence[str] | None = None, dimensions: Any = None
+) -> list[list[int]]:
+    """Columns of an embedding of `width` columns in each panel of a color, by the arguments of scanpy.
+
+    Examples
+    --------
+    >>> _columns_shown(3), _columns_shown(3, "2,3"), _columns_shown(3, dimensions=(1, 2)), len(_columns_shown(3, "all"))
+    ([[0, 1]], [[1, 2]], [[1, 2]], 3)
+    """
+    if components == "all":
+        return [list(pair) for pair in combinations(range(width), 2)]
+    if components is not None:
+        pairs = [components] if isinstance(components, str) else components
+        return [[int(number) - 1 for number in pair.split(",")] for pair in pairs]
+    return np.atleast_2d((0, 1) if dimensions is None else dimensions).tolist()
 
 
 def _label_bar(ax: Axes, *, is_novelty: bool) -> None:
