@@ -283,6 +283,7 @@ def draw(rows: list[Row], path: Path) -> None:
 
     mpl.use("agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
     cells = [row["cells"] for row in rows]
@@ -290,7 +291,11 @@ def draw(rows: list[Row], path: Path) -> None:
         values = [row[key] for row in rows]
         ax.loglog(cells, values, "o-", color="#0072B2", label="scivis.tl.ivis")
         ax.loglog(cells, [values[0] * n / cells[0] for n in cells], ":", color="grey", label="in proportion to cells")
-        ax.set(xlabel="cells × 50", ylabel=label, ylim=(min(values) / 2, None))
+        ax.set(xlabel="millions of cells × 50", ylabel=label, ylim=(min(values) / 2, None))
+        ax.set_xticks(cells, [f"{n / 1e6:g}" for n in cells])
+        ax.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter=StrMethodFormatter("{x:,.0f}"))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_minor_formatter(NullFormatter())
         ax.legend(frameon=False)
     figure.savefig(path, dpi=120)
 
