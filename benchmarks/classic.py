@@ -9,7 +9,7 @@ packages in turn.
 
 Two losses are given. The one that training reports is taken on triplets drawn by the package itself, with dropout. For
 the other one, the map is scored after each epoch, without dropout, on the same 20,000 triplets for both: a digit, one of
-its exact neighbours, another digit. Scoring is not in the seconds. Writes `classic.csv` and `classic.md` into --out.
+its exact neighbors, another digit. Scoring is not in the seconds. Writes `classic.csv` and `classic.md` into --out.
 """
 
 from __future__ import annotations

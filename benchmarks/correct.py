@@ -82,7 +82,7 @@ def read(name: str, folder: Path) -> AnnData:
         adata.obs["label"] = adata.obs["label"].astype(str).replace(TYPES)
         return adata[adata.obs["label"] != "Platelet"].copy()
     adata = folds.read(name, folder)
-    return adata[adata.obs["label"] != "unlabelled"].copy()
+    return adata[adata.obs["label"] != "unlabeled"].copy()
 
 
 def split(case: Case, folder: Path, cells: int | None) -> tuple[AnnData, AnnData]:

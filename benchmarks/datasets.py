@@ -34,7 +34,7 @@ class Cells:
     names: NDArray[np.str_]
 
     def adata(self) -> AnnData:
-        """As the methods get it: only the representation, no neighbours."""
+        """As the methods get it: only the representation, no neighbors."""
         from anndata import AnnData
 
         return AnnData(obsm={"X_pca": self.x})
@@ -91,7 +91,7 @@ def _prepare(name: str, source: Path) -> Cells:
 
 
 def _pca_of_variable_genes(adata: AnnData) -> NDArray[np.float32]:
-    """Scanpy's usual steps from log-normalised expression on."""
+    """Scanpy's usual steps from log-normalized expression on."""
     import scanpy as sc
 
     adata.X = adata.X.astype("float32")

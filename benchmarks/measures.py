@@ -2,8 +2,8 @@
 
 python benchmarks/measures.py CELLS.npz EMBEDDING.npy    # prints them as JSON
 
-knn    share of a cell's 15 nearest neighbours that are also among its 15 nearest in the embedding: 1,000 cells,
-       their neighbours sought among all
+knn    share of a cell's 15 nearest neighbors that are also among its 15 nearest in the embedding: 1,000 cells,
+       their neighbors sought among all
 rta    random-triplet accuracy: share of 20,000 triplets (i, j, l) in which the nearer of j and l to i stays the nearer
 spear  Spearman correlation of the distances among 2,000 cells with those in the embedding
 pear   Pearson correlation of the same; a few outlying cells can make it high by themselves

@@ -1,4 +1,4 @@
-"""The methods that are compared. Each gets `.obsm["X_pca"]`, searches its own neighbours and returns its embedding.
+"""The methods that are compared. Each gets `.obsm["X_pca"]`, searches its own neighbors and returns its embedding.
 
 python benchmarks/methods.py scivis CELLS.npz EMBEDDING.npy --seed 0    # one method: prints its seconds as JSON
 

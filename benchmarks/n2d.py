@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-# Accuracy and NMI as published, with 1,000 epochs and 20 neighbours in as many dimensions as there are clusters.
+# Accuracy and NMI as published, with 1,000 epochs and 20 neighbors in as many dimensions as there are clusters.
 PUBLISHED = {"pendigits": (0.885, 0.863), "mnist": (0.979, 0.942)}
 DATASETS = ("pendigits", "mnist", "cbmc_citeseq")
 FIELDS = ("dataset", "rows", "seed", "epochs", "input", "map", "acc", "nmi", "ari", "again", "s")
-# Cells that are placed again, drawn at random: UMAP recognises all of them in their order.
+# Cells that are placed again, drawn at random: UMAP recognizes all of them in their order.
 _AGAIN = 2000
 
 
 def maps(n_clusters: int) -> dict[str, dict[str, int]]:
     """Settings of UMAP: those of the library, of `scivis.tl.n2d`, and of the paper's experiments."""
     return {
-        "2-D, 10 neighbours (library)": {"umap_dim": 2, "umap_neighbors": 10},
-        "2-D, 20 neighbours (scivis)": {"umap_dim": 2, "umap_neighbors": 20},
-        f"{n_clusters}-D, 20 neighbours (paper)": {"umap_dim": n_clusters, "umap_neighbors": 20},
+        "2-D, 10 neighbors (library)": {"umap_dim": 2, "umap_neighbors": 10},
+        "2-D, 20 neighbors (scivis)": {"umap_dim": 2, "umap_neighbors": 20},
+        f"{n_clusters}-D, 20 neighbors (paper)": {"umap_dim": n_clusters, "umap_neighbors": 20},
     }
 
 
@@ -95,7 +95,7 @@ def clustered(
     parts = UmapGMM(len(np.unique(labels)), **settings, random_state=seed).fit(z)
     seconds = time.perf_counter() - start
     rows = np.random.default_rng(0).choice(len(z), min(_AGAIN, len(z) // 2), replace=False)
-    # By UMAP itself: scivis would recognise them as fitted, and leave them where they are.
+    # By UMAP itself: scivis would recognize them as fitted, and leave them where they are.
     placed = parts.clusters_of(parts.manifold_.transform(z[rows]))
     again = float((placed == parts.labels_[rows]).mean())
     return *assess(labels, parts.labels_), again, seconds

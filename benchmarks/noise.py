@@ -8,9 +8,9 @@ tenth powers alone decide). Each method gets the 65 features. Its embedding is j
 
 hopkins  Hopkins statistic, Σu² / (Σu² + Σw²): w from 500 points to their nearest others, u from 500 places, uniform in
          the convex hull, to their nearest points. About .5 without clusters, towards 1 with
-clump    (5 / 50) over the mean of r₅² / r₅₀², the squared distances to the 5th and the 50th neighbour. About 1 where
+clump    (5 / 50) over the mean of r₅² / r₅₀², the squared distances to the 5th and the 50th neighbor. About 1 where
          points lie as if by chance, more if they gather in clumps
-tail     99th percentile of nearest-neighbour distances over their median. √(ln 100 / ln 2) = 2.58 without clusters
+tail     99th percentile of nearest-neighbor distances over their median. √(ln 100 / ln 2) = 2.58 without clusters
 empty    share of a 40 × 40 grid's cells inside the hull that hold no point, and in brackets what uniform points leave
 plane    Procrustes correlation with the original plane: 1 is the plane itself
 

@@ -1,4 +1,4 @@
-"""Draw embeddings side by side, coloured by label: a figure per data set.
+"""Draw embeddings side by side, colored by label: a figure per data set.
 
 python benchmarks/pictures.py --data DIR --out runs --to docs/_static
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from numpy.typing import NDArray
 
-# Colours that people with any colour vision tell apart: Okabe and Ito's and a grey up to 9 labels, Petroff's up to 10.
+# Colors that people with any color vision tell apart: Okabe and Ito's and a gray up to 9 labels, Petroff's up to 10.
 # There is no such set of 20: these are scanpy's, and the labels also stand as numbers on the picture.
 OKABE_ITO = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999", "#000000",
@@ -31,12 +31,12 @@ OKABE_ITO = (
 PETROFF = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
-NOT_A_LABEL = {"unlabelled": "#dddddd"}
+NOT_A_LABEL = {"unlabeled": "#dddddd"}
 BYTES = 300_000
 
 
 def palette(cells: datasets.Cells) -> dict[str, str]:
-    """A colour for each label, the strongest contrasts for the rarest."""
+    """A color for each label, the strongest contrasts for the rarest."""
     by_count = cells.names[np.argsort(-np.bincount(cells.codes, minlength=len(cells.names)), kind="stable")]
     labels = [name for name in by_count if name not in NOT_A_LABEL]
     if len(labels) <= len(OKABE_ITO):
@@ -106,7 +106,7 @@ def _legend(cells: datasets.Cells, colors: dict[str, str], *, numbered: bool) ->
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG of 256 colours, as large as it may be under `BYTES`."""
+    """Write a PNG of 256 colors, as large as it may be under `BYTES`."""
     from PIL import Image
 
     for dpi in (150, 130, 110, 90, 70, 50):

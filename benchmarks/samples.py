@@ -34,7 +34,7 @@ def read(folder: Path, rng: np.random.Generator) -> tuple[Values, NDArray[np.str
     """Markers, type and sample of the cells."""
     adata = anndata.read_h5ad(folder / "multicenter_cytof.h5ad", backed="r")
     types, samples = (adata.obs[key].to_numpy(str) for key in ("label", "batch"))
-    known = [np.flatnonzero((samples == sample) & (types != "unlabelled")) for sample in np.unique(samples)]
+    known = [np.flatnonzero((samples == sample) & (types != "unlabeled")) for sample in np.unique(samples)]
     rows = np.sort(np.concatenate([rng.choice(cells, _CELLS, replace=False) for cells in known]))
     return np.asarray(adata[rows].to_memory().X, np.float32), types[rows], samples[rows]
 

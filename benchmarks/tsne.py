@@ -3,7 +3,7 @@
 python benchmarks/tsne.py same --dataset pbmc3k --data DIR --out runs-tsne      # scivis beside openTSNE
 python benchmarks/tsne.py cost --dataset mnist --cells 50000 --out runs-tsne    # seconds, and how many are scivis's own
 python benchmarks/tsne.py scanpy --dataset mnist --cells 50000 --out runs-tsne  # seconds of sc.tl.tsne
-python benchmarks/tsne.py settings --dataset pbmc3k --out runs-tsne             # presets, and scanpy's graph of 14 neighbours
+python benchmarks/tsne.py settings --dataset pbmc3k --out runs-tsne             # presets, and scanpy's graph of 14 neighbors
 python benchmarks/tsne.py place --dataset cbmc_citeseq --seeds 3 --out runs-tsne    # held-out cells: do they fall on their type?
 
 Each case prints its rows and writes `<case>-<dataset>.csv`. Measures are those of `measures.py`; `kl` is the
@@ -55,7 +55,7 @@ def judged(cells: datasets.Cells, embedding: np.ndarray) -> Row:
 
 
 def same(cells: datasets.Cells, seed: int) -> Iterator[Row]:
-    """Both with their defaults, and openTSNE with the neighbours that scivis searches; openTSNE is given all cores."""
+    """Both with their defaults, and openTSNE with the neighbors that scivis searches; openTSNE is given all cores."""
     from openTSNE import TSNE
 
     # Row by row, as scivis reads it: by column the PCA at the start would be rounded otherwise, and the map be another.
@@ -105,7 +105,7 @@ def scanpy(cells: datasets.Cells, seed: int) -> Iterator[Row]:
 
 
 def settings(cells: datasets.Cells, seed: int) -> Iterator[Row]:
-    """The presets, and the 14 neighbours of scanpy's graph with uniform weights."""
+    """The presets, and the 14 neighbors of scanpy's graph with uniform weights."""
     cases = {"default": {}, "art": {"preset": "art"}, "million": {"preset": "million"}}
     for what, chosen in (cases | {"graph of 14": {"neighbors_key": "neighbors"}}).items():
         adata = cells.adata()
@@ -140,7 +140,7 @@ def placed(name: str, data: Path, seeds: range) -> Iterator[Row]:
 
 
 def place(reference: anndata.AnnData, query: anndata.AnnData, seeds: range) -> Iterator[Row]:
-    """Accuracy of 10 nearest neighbours in the representation and on the maps: all of it taught by the reference."""
+    """Accuracy of 10 nearest neighbors in the representation and on the maps: all of it taught by the reference."""
 
     def accuracy(taught: np.ndarray, asked: np.ndarray) -> float:
         found = KNeighborsClassifier(10).fit(taught, reference.obs["label"]).predict(asked)

@@ -119,7 +119,7 @@ def test_other_losses_of_classes_get_a_column_for_each(metric):
     labels = read(pd.Categorical(["B", None, "A", "B"], categories=["B", "A"]), metric)
     assert labels.categories == ("B", "A")
     assert_array_equal(labels.values, [[1, 0], [np.nan, np.nan], [0, 1], [1, 0]])
-    assert make_targets(labels.values, metric, 4).labelled.tolist() == [True, False, True, True]
+    assert make_targets(labels.values, metric, 4).labeled.tolist() == [True, False, True, True]
 
 
 # Missing labels by name
@@ -186,8 +186,8 @@ def test_zeros_and_ones_are_several_labels_per_cell(form):
     assert labels.metric == "binary_crossentropy"
     assert labels.categories == (("CD4", "CD8", "CD19") if form == "frame" else ("0", "1", "2"))
     assert_array_equal(labels.values, missing if form == "masked" else values)
-    labelled = make_targets(labels.values, labels.metric, 4).labelled
-    assert labelled.tolist() == ([True, False, False, True] if form == "masked" else [True] * 4)
+    labeled = make_targets(labels.values, labels.metric, 4).labeled
+    assert labeled.tolist() == ([True, False, False, True] if form == "masked" else [True] * 4)
 
 
 def test_other_numbers_of_a_matrix_are_values():

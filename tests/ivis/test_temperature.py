@@ -37,8 +37,8 @@ def test_unlabeled_cells_are_not_held_out_and_held_out_cells_are_unlabeled():
     targets, rows = make_targets(codes, SPARSE, 900), held_out(codes)
     assert (codes[rows] >= 0).all()
     learned = without_labels(targets, rows)
-    assert_array_equal(np.flatnonzero(targets.labelled & ~learned.labelled), rows)
-    assert targets.labelled.sum() == 600
+    assert_array_equal(np.flatnonzero(targets.labeled & ~learned.labeled), rows)
+    assert targets.labeled.sum() == 600
 
 
 def test_few_labels_hinge_losses_and_no_labels_are_not_calibrated():

@@ -34,7 +34,7 @@ def test_codes_become_class_numbers_in_ascending_order():
     targets = make_targets([7, -1, 3, 100, 3, np.nan], SPARSE, 6)
     assert targets.values.dtype == np.int32
     assert targets.values.tolist() == [1, 0, 0, 2, 0, 0]
-    assert targets.labelled.tolist() == [True, False, True, True, True, False]
+    assert targets.labeled.tolist() == [True, False, True, True, True, False]
     assert targets.classes.tolist() == [3, 7, 100]
     assert targets.n_outputs == 3
 
@@ -42,7 +42,7 @@ def test_codes_become_class_numbers_in_ascending_order():
 def test_codes_can_be_negative_except_for_minus_one():
     targets = make_targets([-2, -1, 5], SPARSE, 3)
     assert targets.classes.tolist() == [-2, 5]
-    assert targets.labelled.tolist() == [True, False, True]
+    assert targets.labeled.tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_row_with_a_missing_indicator_is_unlabeled(metric, missing):
     y[1] = missing
     y[2, 0] = missing
     targets = make_targets(y, metric, 4)
-    assert targets.labelled.tolist() == [True, False, False, True]
+    assert targets.labeled.tolist() == [True, False, False, True]
     assert targets.values.dtype == np.float32
     assert targets.values.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 1, 0]]
     assert (targets.n_outputs, targets.classes.size) == (3, 0)
@@ -71,17 +71,17 @@ def test_a_row_with_a_missing_indicator_is_unlabeled(metric, missing):
 @pytest.mark.parametrize("metric", ["hinge", "squared_hinge"])
 def test_minus_one_is_a_label_if_all_labels_of_a_hinge_loss_are_signs(metric):
     signs = make_targets([1, -1, np.nan, 1], metric, 4)
-    assert signs.labelled.tolist() == [True, True, False, True]
+    assert signs.labeled.tolist() == [True, True, False, True]
     assert signs.values.ravel().tolist() == [1, -1, 0, 1]
     indicators = make_targets([1, -1, 0, 1], metric, 4)
-    assert indicators.labelled.tolist() == [True, False, True, True]
+    assert indicators.labeled.tolist() == [True, False, True, True]
     assert indicators.values.ravel().tolist() == [1, 0, 0, 1]
 
 
 @pytest.mark.parametrize("metric", REGRESSION)
 def test_only_nan_is_missing_among_values(metric):
     targets = make_targets([[-1.0, 2.5], [np.nan, 1.0], [0.0, -1.0]], metric, 3)
-    assert targets.labelled.tolist() == [True, False, True]
+    assert targets.labeled.tolist() == [True, False, True]
     assert targets.values.tolist() == [[-1, 2.5], [0, 0], [0, -1]]
     assert targets.n_outputs == 2
     assert make_targets([1.0, 2.0, 3.0], metric, 3).values.shape == (3, 1)

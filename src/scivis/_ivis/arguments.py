@@ -102,7 +102,7 @@ def choose_labels(
     if given is None:
         return None
     labels = read_labels(adata, given, metric, unlabeled_category)
-    n_labeled = int(labels.targets.labelled.sum())  # raises, before any work, if the labels cannot be learned
+    n_labeled = int(labels.targets.labeled.sum())  # raises, before any work, if the labels cannot be learned
     if len(labels.categories) > n_labeled / 2:
         logg.warning(
             f"    labels={labels.key!r} has {len(labels.categories)} classes for {n_labeled} labeled cells: is it the column "

@@ -43,7 +43,7 @@ def hold_out_labels(targets: Targets | None, metric: str, rng: np.random.Generat
 
     if targets is None or metric not in SOFTMAX:
         return np.empty(0, np.int64)
-    rows = rng.permutation(np.flatnonzero(targets.labelled))
+    rows = rng.permutation(np.flatnonzero(targets.labeled))
     share = min(float(np.clip(_WANTED / len(rows), _MIN_SHARE, _MAX_SHARE)), _MAX_CELLS / len(rows))
     classes = _classes(targets, rows)
     chosen = [of_class[: int(share * len(of_class))] for of_class in (rows[classes == c] for c in np.unique(classes))]
@@ -55,9 +55,9 @@ def without_labels(targets: Targets | None, rows: NDArray[np.int64]) -> Targets 
     """The targets with these rows unlabeled."""
     if targets is None:
         return None
-    labelled = targets.labelled.copy()
-    labelled[rows] = False
-    return replace(targets, labelled=labelled)
+    labeled = targets.labeled.copy()
+    labeled[rows] = False
+    return replace(targets, labeled=labeled)
 
 
 def calibrate_labels(

@@ -12,7 +12,7 @@ from ._annoy_file import build_annoy_index
 from ._annoy_matrix import AnnoyKnnMatrix
 from ._annoy_transformer import AnnoyTransformer
 from ._graph import from_graph
-from ._labelled import LabeledNeighbourMap
+from ._labeled import LabeledNeighbourMap
 from ._matrix import LazyNeighbors, NeighbourMatrix
 from ._search import Backend, Metric, find_neighbors
 from ._table import Neighbors

@@ -102,7 +102,7 @@ class EpochSampler(keras.callbacks.Callback):
         _fill(self.model.x, self.x[needed])
         if self.supervision is not None:
             _fill(self.model.labels, self.supervision.targets.values[needed])
-            _fill(self.model.labeled, self.supervision.targets.labelled[needed])
+            _fill(self.model.labeled, self.supervision.targets.labeled[needed])
         return positions.reshape(rows.shape).astype(np.int32)
 
 

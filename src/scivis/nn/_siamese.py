@@ -68,7 +68,7 @@ class Siamese(keras.Model):
         if supervision is not None:
             self.head = supervision.head
             # One label per row of `x`. If rows are read from a file in parts, their labels are assigned with them.
-            values, labeled = supervision.targets.values, supervision.targets.labelled.astype(np.float32)
+            values, labeled = supervision.targets.values, supervision.targets.labeled.astype(np.float32)
             self.labels = self._add_variable(np.resize(values, (len(x), *values.shape[1:])))
             self.labeled = self._add_variable(np.resize(labeled, len(x)))
         # All variables exist. Otherwise Keras would trace the whole model once more to create them.

@@ -46,14 +46,14 @@ class Targets:
     """Validated and coded labels. Unlabeled rows have the value 0."""
 
     values: NDArray[np.int32] | NDArray[np.float32]  # class numbers, shape (n,), or values, shape (n, n_outputs)
-    labelled: NDArray[np.bool_]  # whether each row has a label, shape (n,)
+    labeled: NDArray[np.bool_]  # whether each row has a label, shape (n,)
     n_outputs: int  # width of the prediction
     classes: NDArray[np.int64]  # codes of the classes in ascending order; empty if `values` are not class numbers
 
     def take(self, rows: NDArray[np.integer]) -> Targets:
         """Targets of some rows, with all classes. Raises if none of the rows is labeled."""
-        _check_any_labeled(self.labelled[rows])
-        return replace(self, values=self.values[rows], labelled=self.labelled[rows])
+        _check_any_labeled(self.labeled[rows])
+        return replace(self, values=self.values[rows], labeled=self.labeled[rows])
 
 
 def make_targets(y: object, metric: str, n_rows: int) -> Targets:
@@ -74,7 +74,7 @@ def make_targets(y: object, metric: str, n_rows: int) -> Targets:
 
     Returns
     -------
-    An object with the attributes `values`, `labelled` (whether each row has a label), `n_outputs` and `classes`.
+    An object with the attributes `values`, `labeled` (whether each row has a label), `n_outputs` and `classes`.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def make_targets(y: object, metric: str, n_rows: int) -> Targets:
     Examples
     --------
     >>> targets = make_targets([3, 7, -1, 3], "sparse_categorical_crossentropy", 4)
-    >>> targets.values, targets.labelled, targets.classes
+    >>> targets.values, targets.labeled, targets.classes
     (array([0, 1, 0, 0], dtype=int32), array([ True,  True, False,  True]), array([3, 7]))
     """
     if isinstance(y, Targets):
@@ -197,7 +197,7 @@ def value_scale(targets: Targets, metric: str, *, standardize: bool) -> NDArray[
     """
     if not standardize or metric not in _DIFFERENCES:
         return np.repeat(np.array([[1], [0]], np.float32), targets.n_outputs, axis=1)
-    known = targets.values[targets.labelled]
+    known = targets.values[targets.labeled]
     deviation = known.std(axis=0)
     return np.stack([np.where(deviation > 0, deviation, 1) / _TARGET_SPREAD, known.mean(axis=0)]).astype(np.float32)
 
