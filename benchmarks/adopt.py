@@ -21,6 +21,7 @@ import argparse
 import json
 import statistics
 import time
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +47,10 @@ WAYS = ("transform", "mean of 10 neighbors", "median of 10 neighbors", "scivis.t
 MEASURES = ("accuracy", "recall")
 
 
-def map_of(method: str, path: Path, reference: AnnData, query: AnnData) -> tuple[Matrix, Matrix]:
+def map_of(method: str, path: Path, reference: AnnData, query: AnnData, seed: int) -> tuple[Matrix, Matrix]:
     """The map of the reference, and the new cells as the method places them; computed once."""
     if not path.exists():
-        embedding, place = PLACERS[method].fit(reference.copy(), 0)
+        embedding, place = PLACERS[method].fit(reference.copy(), seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         placed = np.asarray(place(query))  # before the map is copied: openTSNE centers it in place
         np.savez(path, reference=np.array(embedding), query=placed)
@@ -64,7 +65,7 @@ def by_neighbors(reference: AnnData, query: AnnData, embedding: Matrix) -> dict[
     return {"mean of 10 neighbors": places.mean(axis=1), "median of 10 neighbors": np.median(places, axis=1)}
 
 
-def adopted(reference: AnnData, query: AnnData, embedding: Matrix) -> tuple[Matrix, Row]:
+def adopted(reference: AnnData, query: AnnData, embedding: Matrix, seed: int) -> tuple[Matrix, Row]:
     """New cells as the learned network places them; the misfit of the reference, and the seconds of learning."""
     import scivis
     import scivis.nn
@@ -72,17 +73,17 @@ def adopted(reference: AnnData, query: AnnData, embedding: Matrix) -> tuple[Matr
     cells, new = (anndata.AnnData(obsm={"X_pca": representation(adata)}) for adata in (reference, query))
     cells.obsm["X_map"] = embedding
     start = time.perf_counter()
-    scivis.tl.adopt(cells, "map", use_rep="X_pca")
+    scivis.tl.adopt(cells, "map", use_rep="X_pca", random_state=seed)
     seconds = time.perf_counter() - start
     scivis.tl.ingest(new, cells, key="map")
     return new.obsm["X_map"], {"misfit": float(cells.obs["map_misfit"].median()), "seconds": seconds}
 
 
-def measure(fold: str, method: str, args: argparse.Namespace) -> list[Row]:
+def measure(fold: str, method: str, seed: int, args: argparse.Namespace) -> list[Row]:
     """A row for each way of placing new cells on one map."""
     reference, query = (anndata.read_h5ad(path) for path in prepared(fold, args))
-    embedding, own = map_of(method, args.out / "maps" / f"{fold}-{method}.npz", reference, query)
-    learned, cost = adopted(reference, query, embedding)
+    embedding, own = map_of(method, args.out / "maps" / f"{fold}-{method}-{seed}.npz", reference, query, seed)
+    learned, cost = adopted(reference, query, embedding, seed)
     placed = {"transform": own} | by_neighbors(reference, query, embedding) | {"scivis.tl.adopt": learned}
     labels = [adata.obs["label"].astype(str).to_numpy() for adata in (reference, query)]
     taught = measures.Part(representation(reference), embedding, labels[0])
@@ -90,7 +91,7 @@ def measure(fold: str, method: str, args: argparse.Namespace) -> list[Row]:
     for way, coordinates in placed.items():
         new = measures.Part(representation(query), coordinates, labels[1])
         numbers = {"accuracy": measures.placed_accuracy(taught, new), "recall": measures.placed_recall(taught, new)}
-        about = {"fold": fold, "n": reference.n_obs, "map": method, "way": way}
+        about = {"fold": fold, "n": reference.n_obs, "map": method, "seed": seed, "way": way}
         rows.append(about | numbers | (cost if way == "scivis.tl.adopt" else {}))
     return rows
 
@@ -114,14 +115,15 @@ def seconds_of(n_cells: int, args: argparse.Namespace) -> dict[str, float]:
 
 
 def table(rows: list[Row]) -> str:
-    """Markdown: accuracy · recall of each way on each map, then the means over data sets for each kind of map."""
+    """Markdown: accuracy · recall of each way on each map, means over the seeds; then means over data sets for each kind of map."""
     lines = [("fold", "map", *WAYS, "misfit", "fit s"), ("---",) * (len(WAYS) + 4)]
     pairs = list(dict.fromkeys((row["fold"], row["map"]) for row in rows))
     for pair in pairs:
-        some = {row["way"]: row for row in rows if (row["fold"], row["map"]) == pair}
-        cost = some["scivis.tl.adopt"]
-        cells = (" · ".join(f"{some[way][name]:.3f}" for name in MEASURES) for way in WAYS)
-        lines.append((*pair, *cells, f"{cost['misfit']:.1%}", f"{cost['seconds']:.0f}"))
+        of_map = [row for row in rows if (row["fold"], row["map"]) == pair]
+        cells = (" · ".join(_mean(of_map, way, name) for name in MEASURES) for way in WAYS)
+        learned = [row for row in of_map if row["way"] == "scivis.tl.adopt"]
+        misfit, seconds = (statistics.fmean(row[name] for row in learned) for name in ("misfit", "seconds"))
+        lines.append((*pair, *cells, f"{misfit:.1%}", f"{seconds:.0f}"))
     for method in dict.fromkeys(method for _, method in pairs):
         of_map = [row for row in rows if row["map"] == method]
         cells = (" · ".join(_mean(of_map, way, name) for name in MEASURES) for way in WAYS)
@@ -138,6 +140,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for results")
     parser.add_argument("--datasets", nargs="+", choices=WITHIN, default=list(WITHIN), help="folds")
     parser.add_argument("--maps", nargs="+", choices=MAPS, default=list(MAPS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--seconds", type=int, metavar="CELLS", help="only measure the time for so many cells")
     datasets.add_options(parser)
     args = parser.parse_args()
@@ -150,8 +153,8 @@ def main() -> None:
     maps = [name for name in args.maps if PLACERS[name].installed]
     args.out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
-    for fold, method in ((fold, method) for fold in args.datasets for method in maps):
-        rows += measure(fold, method, args)
+    for fold, method, seed in product(args.datasets, maps, args.seeds):
+        rows += measure(fold, method, seed, args)
         print(*(f"{value:.3f}" if isinstance(value, float) else value for value in rows[-1].values()), flush=True)
         (args.out / "adopt.json").write_text(json.dumps(rows, indent=1))
     (args.out / "adopt.md").write_text(f"{description}\n\n{table(rows)}\n")
