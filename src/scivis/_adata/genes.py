@@ -46,10 +46,14 @@ class GeneAlignment:
         `convert` changes the units of the genes that are found.
         """
         found = self.positions >= 0
-        rows = np.tile(self.fill, (block.shape[0], 1))
         columns = block[:, self.positions[found]]
         columns = dense(columns if sparse.issparse(columns) else np.asarray(columns))
-        rows[:, found] = columns if convert is None else convert(columns)
+        if convert is not None:
+            columns = np.asarray(convert(columns), np.float32)
+        if found.all():  # as usual; the assignment below would take as long as everything before
+            return columns
+        rows = np.tile(self.fill, (block.shape[0], 1))
+        rows[:, found] = columns
         return rows
 
 
