@@ -5,6 +5,7 @@ the seconds of the extension. Settings are the defaults of the method, except fo
 
 UMAP                `UMAP.update` of umap-learn, which fails if none of the neighbors of a new cell is old
 aligned UMAP        `AlignedUMAP.update` of umap-learn: a second map of all cells, of which the old ones are related to those of the first
+parametric UMAP     trained further with all cells, of which the old ones are landmarks, with the default weight of 1
 anchored t-SNE      `scivis.tl.tsne`, of which the old cells are anchored to the t-SNE before
 """
 
@@ -48,6 +49,17 @@ def aligned_umap(old: Matrix, new: Matrix, seed: int) -> Grown:
     return before, np.array(model.embeddings_[-1]), time.perf_counter() - start
 
 
+def parametric_umap(old: Matrix, new: Matrix, seed: int) -> Grown:
+    """The network of the old cells is trained further; where the old cells were is a part of the loss."""
+    from umap.parametric_umap import ParametricUMAP
+
+    model = ParametricUMAP(random_state=seed)
+    before, start = np.array(model.fit_transform(old)), time.perf_counter()
+    cells = np.concatenate([old, new])
+    model.fit(cells, landmark_positions=np.concatenate([before, np.full((len(new), 2), np.nan, np.float32)]))
+    return before, np.array(model.transform(cells)), time.perf_counter() - start
+
+
 def anchored_tsne(old: Matrix, new: Matrix, seed: int) -> Grown:
     """t-SNE of all cells, with the size and the center that the old cells had: the anchor leaves both open."""
     from anndata import AnnData
@@ -77,5 +89,6 @@ def _in_frame_of(before: Matrix, after: Matrix) -> Matrix:
 PEERS: dict[str, Callable[[Matrix, Matrix, int], Grown]] = {
     "UMAP": umap_update,
     "aligned UMAP": aligned_umap,
+    "parametric UMAP": parametric_umap,
     "anchored t-SNE": anchored_tsne,
 }
