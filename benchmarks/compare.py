@@ -130,11 +130,10 @@ def main() -> None:
 
     rows = kept(args.out / "runs.csv") if args.resume else []
     done = {(row["dataset"], row["method"], row["seed"]) for row in rows}
-    with (args.out / "runs.csv").open("w", newline="") as file:
+    with (args.out / "runs.csv").open("a" if rows else "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-        file.flush()
+        if not rows:
+            writer.writeheader()
         for dataset in args.datasets:
             # Seeds outermost: what the methods of one seed are compared by was measured close together in time.
             for seed, method in ((seed, method) for seed in args.seeds for method in methods):

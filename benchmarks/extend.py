@@ -93,16 +93,14 @@ def grown(old: Matrix, new: Matrix, peers: list[str], seed: int) -> Iterator[tup
     scivis.tl.ivis(reference, use_rep="X_pca", random_state=seed)
     before = reference.obsm["X_ivis"].copy()
     for method in OURS:
+        target = AnnData(uns=deepcopy(dict(reference.uns))) if method == "landmarks" else reference
         start = time.perf_counter()
         if method == "ingest":
-            scivis.tl.ingest(query, reference)
-        elif method == "landmarks":
-            alone = AnnData(uns=deepcopy(dict(reference.uns)))
-            scivis.tl.extend(alone, query, random_state=seed)
+            scivis.tl.ingest(query, target)
         else:
-            scivis.tl.extend(reference, query, random_state=seed)
+            scivis.tl.extend(target, query, random_state=seed)
         seconds = time.perf_counter() - start
-        held = scivis.get.model(alone).transform(old) if method == "landmarks" else reference.obsm["X_ivis"]
+        held = reference.obsm["X_ivis"] if target is reference else scivis.get.model(target).transform(old)
         yield method, before, np.concatenate([held, query.obsm["X_ivis"]]), seconds
     for peer in peers:
         try:

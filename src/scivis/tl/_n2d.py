@@ -106,7 +106,8 @@ def n2d(  # noqa: PLR0913 (each is a setting of the method, all but the first ke
     batch_size
         Number of cells per training step.
     epochs
-        Maximum number of epochs of the autoencoder. Default: about 2,000 training steps, in 10 to 200 epochs. N2D's own default is 1,000.
+        Maximum number of epochs of the autoencoder. Default: about 2,000 training steps, in 10 to 200 epochs. N2D's own default
+        is 1,000.
     loss, optimizer
         Name or object of Keras.
     patience
