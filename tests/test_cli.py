@@ -188,10 +188,28 @@ def test_ingest_passes_options_to_the_tool(cells, tmp_path, monkeypatch):
     given = {}
     monkeypatch.setattr("scivis.tl.ingest", lambda _new, _ref, **arguments: given.update(arguments))
     options = ["--key", "mine", "--use-rep", "X_umap", "--layer", "counts", "--min-genes", "0.9"]
-    options += ["--no-correct", "--batch-key", "donor"]
+    options += ["--no-correct", "--batch-key", "donor", "--no-novelty"]
     assert run("ingest", cells, cells, tmp_path / "out.h5ad", *options) == 0
-    correction = {"correct": False, "batch_key": "donor"}
+    correction = {"correct": False, "batch_key": "donor", "novelty": False}
     assert given == {"key": "mine", "use_rep": "X_umap", "layer": "counts", "min_genes": 0.9} | correction
+
+
+def test_ingest_without_novelty_removes_that_of_an_earlier_call(reference, cells, tmp_path):
+    """Also the verdict, which is in `.uns`, from the copy of the file."""
+    first, again = tmp_path / "placed.h5ad", tmp_path / "again.h5ad"
+    assert run("ingest", cells, reference, first, "--quiet") == 0
+    assert run("ingest", first, reference, again, "--no-novelty", "--quiet") == 0
+    before, after = ad.read_h5ad(first), ad.read_h5ad(again)
+    assert set(before.obs) - set(after.obs) == {"ivis_novelty", "ivis_pvalue"}
+    assert set(before.uns) - set(after.uns) == {"ivis_verdict"}
+    assert_allclose(after.obsm["X_ivis"], before.obsm["X_ivis"])
+
+
+def test_a_figure_of_novelty_needs_novelty(reference, cells, tmp_path, capsys):
+    options = ["--no-novelty", "--figure", tmp_path / "map.png"]
+    line = fails(capsys, "ingest", cells, reference, tmp_path / "placed.h5ad", "--quiet", *options)
+    assert "leave out --no-novelty, or name a column with --color" in line
+    assert not (tmp_path / "placed.h5ad").exists()
 
 
 @pytest.mark.compiled

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 # Each module has two functions. `load(adata, entry, **options)` restores the fitted model of an entry, for `get.model`.
-# `place(adata, entry, rows, keys, **options)` returns the results for new cells, for `tl.ingest`. `rows` are the input of
-# the model.
+# `place(adata, entry, rows, keys, with_novelty=..., **options)` returns the results for new cells, for `tl.ingest`. `rows` are
+# the input of the model. Options have defaults.
 METHODS: dict[str, ModuleType] = {"ivis": ivis, "n2d": n2d, "tsne": tsne}
 
 
@@ -84,7 +84,7 @@ def _models(adata: AnnData) -> dict[str, Any]:
 def check_options(function: Callable[..., Any], options: dict[str, Any]) -> None:
     """Raise `TypeError` for options that `load` or `place` of a method do not take, and name those that it takes."""
     parameters = signature(function).parameters.values()
-    known = [parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
+    known = [p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY and p.default is not Parameter.empty]
     takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters)  # and checks them by itself
     if not takes_any and (unknown := sorted(set(options) - set(known))):
         method = next(name for name, module in METHODS.items() if module.__name__ == function.__module__)

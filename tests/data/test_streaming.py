@@ -35,6 +35,20 @@ def test_blocks_are_prepared_before_the_function_reads_them(values, kind):
     np.testing.assert_array_equal(doubled, 2 * values)
 
 
+def test_short_rows_of_many_blocks_are_one_block(monkeypatch):
+    """Blocks of four rows of eight values become rows of two values, of which 16 are as large."""
+    monkeypatch.setattr("scivis.data._streaming._BLOCK_VALUES", 32)
+    monkeypatch.setattr("scivis.data._streaming.BLOCK", 1)
+    x, sizes = np.arange(8 * 42, dtype=np.float32).reshape(42, 8), []
+
+    def noted(rows):
+        sizes.append(len(rows))
+        return rows
+
+    np.testing.assert_array_equal(Rows(x, "x", lambda block: block[:, :2]).map(noted, 2), x[:, :2])
+    assert sizes == [16, 16, 10]
+
+
 def test_memory_holds_no_more_than_one_block(tmp_path, monkeypatch):
     """The dense matrix would take 19 MB; a block of 1,000 rows takes 1, beside the sparse rows that it is made from."""
     monkeypatch.setattr("scivis.data._streaming._BLOCK_VALUES", 1)

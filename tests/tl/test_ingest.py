@@ -459,6 +459,21 @@ def test_novelty_grows_with_the_distance(query, reference):
 # Messages
 
 
+def test_without_novelty_coordinates_are_the_same_and_nothing_is_said_of_strangers(query, reference, monkeypatch):
+    scivis.tl.ingest(query, reference)
+    both = query.copy()
+    monkeypatch.setattr("scivis.neighbors._novelty.nearest_landmarks", None)  # the search of landmarks does not run
+    scivis.tl.ingest(query, reference, novelty=False)
+    assert_array_equal(query.obsm["X_ivis"], both.obsm["X_ivis"])
+    assert set(both.obs) - set(query.obs) == {"ivis_novelty", "ivis_pvalue"}  # of the earlier call
+    assert set(both.uns) - set(query.uns) == {"ivis_verdict"}
+
+
+def test_unknown_cells_need_novelty(query, reference, rejects):
+    message = r"unknown=0.01 marks cells by their p-values, which need novelty=True"
+    rejects(query, reference, ValueError, message, unknown=0.01, novelty=False)
+
+
 def test_verbosity_hint_logs_genes_results_and_novelty(query, reference, messages):
     sc.settings.verbosity = "hint"
     scivis.tl.ingest(query, reference)

@@ -188,6 +188,16 @@ def test_new_cells_get_the_clusters_of_their_neighbors_on_the_map(cells):
     assert (nearest.predict(query.obsm["X_n2d"]) == query.obs["n2d"].to_numpy()).mean() > 0.9
 
 
+def test_novelty_can_be_left_out(reference, cells):
+    query = cells[:50].copy()
+    scivis.tl.ingest(query, reference, key="n2d")
+    bare = query.copy()
+    scivis.tl.ingest(bare, reference, key="n2d", novelty=False)
+    assert_allclose(bare.obsm["X_n2d_latent"], query.obsm["X_n2d_latent"])
+    assert (bare.obs["n2d"] == query.obs["n2d"]).all()
+    assert set(query.obs) - set(bare.obs) == {"n2d_novelty", "n2d_pvalue"}
+
+
 def test_a_query_without_cells_gets_empty_results(reference, cells):
     query = cells[:0].copy()
     scivis.tl.ingest(query, reference, key="n2d")

@@ -105,6 +105,14 @@ def test_random_starts_at_the_center_and_arrays_at_their_coordinates(reference, 
     assert_allclose(query.obsm["X_tsne"], start, atol=1e-12)
 
 
+def test_novelty_can_be_left_out(reference, query):
+    scivis.tl.ingest(query, reference, use_rep="X_pca", **QUICK)
+    bare = query.copy()
+    scivis.tl.ingest(bare, reference, use_rep="X_pca", novelty=False, **QUICK)
+    assert_allclose(bare.obsm["X_tsne"], query.obsm["X_tsne"])
+    assert set(query.obs) - set(bare.obs) == {"tsne_novelty", "tsne_pvalue"}
+
+
 @pytest.mark.parametrize("storage", ["dense", "sparse", "nearest only"])
 def test_distances_replace_the_search(reference, query, storage):
     scivis.tl.ingest(query, reference, use_rep="X_pca", **QUICK)

@@ -39,7 +39,7 @@ def entries(adata: AnnData) -> Entries:
 
 
 def write_added(adata: AnnData, before: Entries, source: Path, target: Path) -> None:
-    """Copy a file and add the entries that are new in `adata`. `.X` is copied without being read.
+    """Copy a file, add the entries that are new in `adata`, and remove those that are gone. `.X` is copied without being read.
 
     The target is replaced as a whole: after a crash it is the old file, or missing. The source is never changed.
     """
@@ -54,13 +54,16 @@ def write_added(adata: AnnData, before: Entries, source: Path, target: Path) -> 
 
 
 def _add(adata: AnnData, before: Entries, content: Overlay) -> None:
-    """Write `.obs` and the new entries to the content of an h5ad file."""
+    """Write `.obs` and the new entries to the content of an h5ad file, and remove those that are gone."""
     import h5py
     from anndata.io import write_elem
 
     with h5py.File(content, "r+") as file:
         write_elem(file, "obs", adata.obs)
-        for (group, key), value in entries(adata).items():
+        after = entries(adata)
+        for group, key in before.keys() - after.keys():
+            del file[group][key]
+        for (group, key), value in after.items():
             if before.get((group, key)) is not value:
                 write_elem(file.require_group(group), key, value)
 

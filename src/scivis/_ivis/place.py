@@ -38,7 +38,15 @@ def load(adata: AnnData, entry: Any, *, backbone: keras.Model | None = None) -> 
     return restored(*unpack_model(entry["model"], backbone=backbone))
 
 
-def place(adata: AnnData, entry: Any, rows: Rows, keys: Keys, *, backbone: keras.Model | None = None) -> Results:
+def place(
+    adata: AnnData,
+    entry: Any,
+    rows: Rows,
+    keys: Keys,
+    *,
+    with_novelty: bool,
+    backbone: keras.Model | None = None,
+) -> Results:
     """Coordinates, novelty, and predicted labels of new cells, in one forward pass."""
     named, packed = unpack_predictions(entry.get("predictions", {})), entry["model"]
     with borrowed(
@@ -47,15 +55,14 @@ def place(adata: AnnData, entry: Any, rows: Rows, keys: Keys, *, backbone: keras
         if named:
             check_predictions(named, fitted.head.n_outputs if fitted.head else 0)
         stored = StoredModel(packed, backbone, fitted)
-        embedding, novelty, scores = map_cells(stored, rows, named, with_novelty=True)
+        embedding, novelty, scores = map_cells(stored, rows, named, with_novelty=with_novelty)
     placed = Results(
         obsm={keys.obsm: embedding},
-        obs={keys.novelty: novelty},
-        notes=(
-            (keys.obsm, "coordinates in the embedding of the reference (adata_new.obsm)"),
-            (keys.novelty, "novelty with respect to the reference (adata_new.obs)"),
-        ),
+        notes=((keys.obsm, "coordinates in the embedding of the reference (adata_new.obsm)"),),
     )
+    if with_novelty:
+        note = "novelty with respect to the reference (adata_new.obs)"
+        placed |= Results(obs={keys.novelty: novelty}, notes=((keys.novelty, note),))
     return placed | predicted_labels(keys, named, scores) if named else placed
 
 

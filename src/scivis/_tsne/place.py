@@ -56,13 +56,14 @@ def place(
     rows: Rows,
     keys: Keys,
     *,
+    with_novelty: bool,
     metric: Metric | None = None,
     distances: Any = None,
     n_jobs: int = -1,
     anchored: NDArray[np.floating] | None = None,
     **options: Any,
 ) -> Results:
-    """Coordinates and, without `distances`, novelty of new cells; `options` are those of :class:`PlacementSettings`.
+    """Coordinates and, if it is asked for and there are no `distances`, novelty of new cells; `options` are those of :class:`PlacementSettings`.
 
     `anchored` are the coordinates of the new cells in the anchor, if they are known.
     """
@@ -91,10 +92,11 @@ def place(
         index = NeighborIndex(stored_input(adata, entry, fitted.reference).rows.matrix, settings)
         for block in rows:
             coordinates.append(placer(*index.query(block, n_required)))
-            scores.append(novelty(fitted.reference, block))
+            if with_novelty:
+                scores.append(novelty(fitted.reference, block))
     note = "coordinates on the embedding of the reference (adata_new.obsm)"
     placed = Results(obsm={keys.obsm: np.concatenate(coordinates)}, notes=((keys.obsm, note),))
-    if distances is not None:
+    if distances is not None or not with_novelty:
         return placed
     note = "novelty with respect to the reference (adata_new.obs)"
     return placed | Results(obs={keys.novelty: np.concatenate(scores)}, notes=((keys.novelty, note),))

@@ -77,6 +77,11 @@ def check_figure(adata: AnnData, args: argparse.Namespace) -> None:
     if figure is not None and format_of(figure) not in formats:
         msg = f"--figure {figure} must end in one of {sorted(formats)}."
         raise ValueError(msg)
+    if figure is not None and color is None and getattr(args, "novelty", None) is False:
+        msg = (
+            f"--figure {figure} shows the novelty of the cells: leave out --no-novelty, or name a column with --color."
+        )
+        raise ValueError(msg)
     if figure is not None and getattr(args, "n_components", None) == 1:
         msg = f"--figure {figure} needs at least two dimensions, but --n-components is 1."
         raise ValueError(msg)

@@ -53,6 +53,10 @@ INGEST: dict[str, dict[str, Any]] = {
         "help": "minimum fraction of the genes of the model that the query must have (default: %(default)s)",
     },
     "prepare": {"choices": ("auto", "none", "counts", "log1p"), "help": "units of the query; auto recognizes them"},
+    "novelty": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "compare the cells with those of the reference, which takes most of the time (default: yes)",
+    },
 }
 
 

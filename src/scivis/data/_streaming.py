@@ -53,6 +53,18 @@ class Rows:
         """All rows, in blocks of about 64 MiB."""
         return self.blocks(min(max(_BLOCK_VALUES // max(self.matrix.shape[1], 1), BLOCK), _MAX_BLOCK))
 
+    def collected(self) -> Iterator[NDArray[np.float32]]:
+        """All rows, in blocks of about 64 MiB after preparation: many blocks of a matrix whose rows become shorter are one."""
+        parts: list[NDArray[np.float32]] = []
+        for rows in self:
+            parts.append(rows)
+            n = sum(len(part) for part in parts)
+            if n >= min(_MAX_BLOCK, _BLOCK_VALUES // max(rows[0].size, 1)):
+                yield parts[0] if len(parts) == 1 else np.concatenate(parts)
+                parts = []
+        if parts:
+            yield np.concatenate(parts)
+
     def blocks(self, size: int = BLOCK) -> Iterator[NDArray[np.float32]]:
         """All rows, `size` at a time, prepared and validated."""
         done = 0
@@ -89,7 +101,7 @@ class Rows:
         with progress_bar(
             total=n, desc=bar, unit="cell", unit_scale=True, disable=bar is None or n <= BLOCK
         ) as progress:
-            for rows in self:
+            for rows in self.collected():
                 result[done : done + len(rows)] = function(rows)
                 done += len(rows)
                 progress.update(len(rows))

@@ -47,6 +47,7 @@ def place(
     rows: Rows,
     keys: Keys,
     *,
+    with_novelty: bool,
     autoencoder: CustomAutoEncoder | None = None,
     manifold: Any = None,
     clusterer: Any = None,
@@ -54,7 +55,8 @@ def place(
     """Encoding, coordinates, clusters, probabilities and novelty of new cells."""
     own = {"autoencoder": autoencoder, "manifold": manifold, "clusterer": clusterer}
     with borrowed(_kept_key(entry.get("digest"), own), partial(load, adata, entry, **own)) as model:
-        return _placed(model, rows, keys, adata.uns.get(f"{keys.uns}_colors"))
+        placed = _placed(model, rows, keys, adata.uns.get(f"{keys.uns}_colors"), with_novelty=with_novelty)
+    return placed
 
 
 def _kept_key(digest: Any, options: dict[str, Any]) -> Hashable | None:
@@ -63,11 +65,12 @@ def _kept_key(digest: Any, options: dict[str, Any]) -> Hashable | None:
     return None if own or digest is None else ("n2d", digest)
 
 
-def _placed(model: N2D, rows: Rows, keys: Keys, colors: Any) -> Results:
+def _placed(model: N2D, rows: Rows, keys: Keys, colors: Any, *, with_novelty: bool) -> Results:
     check_can(model.manifold_, "transform")
     check_can(model.clusterer_, "predict")
     learners, width = model.manifold_clusterer, int(np.prod(model.encoder_.output_shape[1:]))
-    columns = rows.map(partial(_encode, model=model), width + 1, bar=bar("encoding cells"))
+    encode = partial(_encode, model=model, with_novelty=with_novelty)
+    columns = rows.map(encode, width + with_novelty, bar=bar("encoding cells"))
     latent = np.ascontiguousarray(columns[:, :width])
     check_coordinates(keys.latent, latent)
     embedding = learners.transform(latent)
@@ -75,11 +78,13 @@ def _placed(model: N2D, rows: Rows, keys: Keys, colors: Any) -> Results:
     labels = learners.clusters_of(embedding)
     has_probabilities = hasattr(model.clusterer_, "predict_proba")
     proba = learners.probabilities_of(embedding) if has_probabilities else None
-    return (
-        _encoded(keys, latent, embedding, "the reference's map")
-        | _clustered(keys, labels, learners.classes_, proba, colors)
-        | Results(obs={keys.novelty: columns[:, width]}, notes=((keys.novelty, "distance from the reference (obs)"),))
+    placed = _encoded(keys, latent, embedding, "the reference's map") | _clustered(
+        keys, labels, learners.classes_, proba, colors
     )
+    if not with_novelty:
+        return placed
+    note = "distance from the reference (obs)"
+    return placed | Results(obs={keys.novelty: columns[:, width]}, notes=((keys.novelty, note),))
 
 
 def fitted_cells(keys: Keys, model: N2D) -> Results:
@@ -89,10 +94,11 @@ def fitted_cells(keys: Keys, model: N2D) -> Results:
     )
 
 
-def _encode(block: NDArray[np.float32], *, model: N2D) -> NDArray[np.float32]:
-    """Encoding and novelty of a validated block, side by side, shape (n, latent_dim + 1)."""
+def _encode(block: NDArray[np.float32], *, model: N2D, with_novelty: bool) -> NDArray[np.float32]:
+    """Encoding of a validated block and, if it is asked for, novelty beside it, shape (n, latent_dim + 1)."""
     rows = ValidatedRows(block)
-    return np.hstack([model.encode(rows), model.novelty(rows)[:, None]])
+    encoded = model.encode(rows)
+    return np.hstack([encoded, model.novelty(rows)[:, None]]) if with_novelty else encoded
 
 
 def _encoded(keys: Keys, latent: NDArray[np.float32], embedding: NDArray[np.float32], where: str) -> Results:

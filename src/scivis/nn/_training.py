@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _MIN_ROWS_XLA = 300_000
 # Rows per call of the encoder: large enough for matrix products, small enough for the cache.
 _EMBED_BLOCK = 8192
-# Number of rows from which a compiled graph makes up for the quarter of a second of tracing.
-_MIN_ROWS_GRAPH = 100_000
+# Number of rows from which a compiled graph makes up for the fraction of a second of tracing.
+_MIN_ROWS_GRAPH = 32_768
 
 
 def train(
@@ -165,12 +165,20 @@ def _reporter(
 def embed(encoder: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Embeddings of rows, computed in blocks, shape (n, n_components).
 
-    A small number of rows is passed to the encoder directly: a compiled graph is twice as fast, but takes longer to
+    A small number of rows is passed to the encoder directly: a compiled graph is several times as fast, but takes longer to
     trace than most queries take to run.
     """
     check_process()
-    starts = range(0, len(x), _EMBED_BLOCK)
-    call = encoder.predict_on_batch if len(x) >= _MIN_ROWS_GRAPH else partial(encoder, training=False)
+    blocks = [x[a : a + _EMBED_BLOCK] for a in range(0, len(x), _EMBED_BLOCK)]
+    as_graph = len(x) >= _MIN_ROWS_GRAPH
+    call = encoder.predict_on_batch if as_graph else partial(encoder, training=False)
+    if as_graph:
+        blocks[-1] = _filled(blocks[-1])
     with without_retracing_warnings(), released_gradients():
-        parts = [keras.ops.convert_to_numpy(call(x[a : a + _EMBED_BLOCK])) for a in starts]
-    return np.concatenate([np.empty((0, encoder.output_shape[-1]), np.float32), *parts])
+        parts = [keras.ops.convert_to_numpy(call(block)) for block in blocks]
+    return np.concatenate([np.empty((0, encoder.output_shape[-1]), np.float32), *parts])[: len(x)]
+
+
+def _filled(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The last block with as many rows as the others, the last one repeated: the graph is traced again for another shape."""
+    return np.concatenate([block, np.repeat(block[-1:], _EMBED_BLOCK - len(block), axis=0)])

@@ -12,6 +12,7 @@ from scivis._adata.expression import shared_input
 from scivis._adata.query import Prepare
 from scivis._adata.query_rows import query_rows
 from scivis._adata.representation import check_copy
+from scivis._adata.results import Results
 from scivis._adata.strangers import Strangers, find_strangers, unknown_labels
 from scivis._checks import check_choice, check_fraction, copy_or_inplace
 from scivis._methods import (
@@ -47,6 +48,7 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     correct: bool | None = None,
     batch_key: str | None = None,
     unknown: float | None = None,
+    novelty: bool = True,
     copy: bool = False,
     inplace: bool | None = None,
     **options: Any,
@@ -102,6 +104,9 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     unknown
         Cells with a p-value of at most this get the label `unknown` in place of the most likely class, for example 0.01. The
         label head knows only the classes of the reference, and can be certain of a wrong one. Default: no cell is unknown.
+    novelty
+        Whether to compare the cells with those of the reference. `False` writes the coordinates and predicted labels only, in a
+        fraction of the time: for millions of cells that are known to be like those of the reference.
     copy
         Whether to return a modified copy instead of writing to `adata_new`.
     inplace
@@ -147,6 +152,8 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
         p ≤ 0.1 that is exceeded around three quarters of the cells; `spread` of the query relative to the reference; and
         `genes` with `differences`, in which these cells differ most from the nearest reference cells.
 
+    Without `novelty`, novelty, p-values and verdict of an earlier call are removed.
+
     If the reference learned labels, the predictions for the query are written as by :func:`scivis.tl.ivis`, with the
     colors of the reference.
 
@@ -156,7 +163,8 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
         If the reference has no model under `key`, or the query lacks the input of the model or the column `batch_key`.
     ValueError
         If too few genes are found, the query is in units that cannot be converted, values are NaN or infinite, the stored
-        model is incomplete or altered, or a correction is asked for that the reference cannot give.
+        model is incomplete or altered, a correction is asked for that the reference cannot give, or `unknown` is given
+        without `novelty`, which it needs.
 
     Examples
     --------
@@ -177,6 +185,9 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     check_fraction("min_genes", min_genes)
     if unknown is not None:
         check_fraction("unknown", unknown)
+        if not novelty:
+            msg = f"unknown={unknown} marks cells by their p-values, which need novelty=True."
+            raise ValueError(msg)
     entry = reference_entry(adata_new, adata_ref, key)
     keys = keys_of(entry, key)
     check_options(METHODS[method_name(entry)].place, options)
@@ -192,7 +203,7 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     rows = Rows(np.empty((0, 0)), "") if is_given else rows_for(entry)
     if not is_given and (anchor := anchor_model(adata_ref, entry)):
         options["anchored"] = _coordinates(adata_ref, anchor, rows_for)
-    placed = placed_rows(adata_ref, entry, keys, rows, **options)
+    placed = placed_rows(adata_ref, entry, keys, rows, novelty=novelty, **options)
     results = placed.results
     if unknown is not None:
         results |= unknown_labels(keys, results, unknown)
@@ -203,11 +214,15 @@ def ingest(  # noqa: PLR0913 (each is a setting of its own)
     return adata_new if copy else None
 
 
-def placed_rows(adata_ref: AnnData, entry: Any, keys: Keys, rows: Rows, **options: Any) -> Strangers:
+def placed_rows(
+    adata_ref: AnnData, entry: Any, keys: Keys, rows: Rows, *, novelty: bool = True, **options: Any
+) -> Strangers:
     """What :func:`ingest` writes for the rows of new cells, which are the input of the model in an entry of the reference."""
-    results = METHODS[method_name(entry)].place(adata_ref, entry, rows, keys, **options)
+    results = METHODS[method_name(entry)].place(adata_ref, entry, rows, keys, with_novelty=novelty, **options)
     if keys.novelty not in results.obs:
-        return Strangers(results)
+        # Those of an earlier call would be those of another reference.
+        outdated = Results(obs={keys.novelty: None, keys.pvalue: None}, uns={keys.verdict: None})
+        return Strangers(results | outdated)
     stored = unpack_reference(entry["model"])
     strangers = find_strangers(keys, stored, rows, results.obs[keys.novelty], shared_input(entry))
     return Strangers(results | strangers.results, strangers.message)
@@ -228,4 +243,5 @@ def _coordinates(adata_ref: AnnData, key: str, rows_for: Callable[[Any], Rows]) 
     """Coordinates of the query on another embedding of the reference."""
     entry = shared_entry(adata_ref, key)
     keys = keys_of(entry, key)
-    return METHODS[method_name(entry)].place(adata_ref, entry, rows_for(entry), keys).obsm[keys.obsm]
+    placed = METHODS[method_name(entry)].place(adata_ref, entry, rows_for(entry), keys, with_novelty=False)
+    return placed.obsm[keys.obsm]
