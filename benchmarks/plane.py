@@ -13,6 +13,7 @@ import argparse
 import csv
 import statistics
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ OTHERS = "#555555"
 # From the layout to the neighbors: what the dial of `anchor_weight` passes through.
 DIAL = ("scivis", "scivis, weight 32", "scivis, detail", "scivis, weight 2", "openTSNE")
 NAMES = {"scivis": "ivis", "scivis, detail": "ivis with detail", "openTSNE": "t-SNE"}
+# Places along each part of the dial's line that names keep clear of.
+N_STEPS = 20
 UNNAMED = {"scivis, weight 2", "scivis, weight 32"}
-# A name stands to the left of its point if another point is so near to the right of it, relative to the ranges of all points.
-NEAR = (0.21, 0.06)
 
 Points = dict[str, tuple[float, float, float, float]]
 
@@ -45,40 +46,39 @@ def _summary(columns: list[tuple[float, ...]]) -> tuple[float, float, float, flo
     return statistics.fmean(rta), statistics.fmean(knn), statistics.pstdev(rta), statistics.pstdev(knn)
 
 
-def is_left(name: str, points: Points) -> bool:
-    """Whether the name of a point would cover another point to its right.
+def occupied(points: Points) -> list[tuple[float, float]]:
+    """Places that no name should cover: the points, and the line of the dial.
 
     Examples
     --------
-    >>> points = {"a": (0.0, 0.0, 0.0, 0.0), "b": (0.1, 0.0, 0.0, 0.0), "c": (1.0, 1.0, 0.0, 0.0)}
-    >>> [is_left(name, points) for name in points]
-    [True, False, False]
+    >>> points = {"PCA": (0.9, 0.1, 0.0, 0.0), "scivis": (0.8, 0.3, 0.0, 0.0), "openTSNE": (0.7, 0.5, 0.0, 0.0)}
+    >>> places = occupied(points)
+    >>> places[0], len(places)
+    ((0.9, 0.1), 23)
     """
-    ranges = [max(column) - min(column) for column in zip(*(point[:2] for point in points.values()), strict=True)]
-    x, y = points[name][:2]
-    shifts = [((other[0] - x) / ranges[0], abs(other[1] - y) / ranges[1]) for other in points.values()]
-    return any(0 < dx < NEAR[0] and dy < NEAR[1] for dx, dy in shifts)
+    dial = [points[name][:2] for name in DIAL if name in points]
+    steps = [(step / N_STEPS, start, end) for start, end in pairwise(dial) for step in range(N_STEPS)]
+    along = [tuple((1 - t) * a + t * b for a, b in zip(start, end, strict=True)) for t, start, end in steps]
+    return [*(point[:2] for point in points.values()), *along]
 
 
-def draw_panel(ax: Any, title: str, points: Points) -> None:
+def draw_panel(ax: Any, title: str, points: Points) -> list[Any]:
+    """Draw the points, and return their names, each at its point."""
     dial = [points[name][:2] for name in DIAL if name in points]
     ax.plot(*zip(*dial, strict=True), color=OURS, alpha=0.4, linewidth=3, zorder=1)
+    names = []
     for name, (rta, knn, rta_sd, knn_sd) in points.items():
         color = OURS if name.startswith("scivis") else OTHERS
-        big = name == "scivis, detail"
-        ax.errorbar(rta, knn, knn_sd, rta_sd, fmt="o", color=color, markersize=11 if big else 6, linewidth=1, zorder=2)
+        size, weight = (11, "bold") if name == "scivis, detail" else (6, "normal")
+        ax.errorbar(rta, knn, knn_sd, rta_sd, fmt="o", color=color, markersize=size, linewidth=1, zorder=2)
         if name not in UNNAMED:
-            weight = "bold" if big else "normal"
-            shift, side = ((8, 6) if big else (6, 4), "left")
-            if name not in DIAL and is_left(name, points):
-                shift, side = (-7, -12), "right"
-            style = {"color": color, "fontsize": 9, "weight": weight, "ha": side}
-            ax.annotate(NAMES.get(name, name), (rta, knn), shift, textcoords="offset points", **style)
+            names.append(ax.text(rta, knn, NAMES.get(name, name), color=color, fontsize=9, weight=weight))
     ax.set_title(title, loc="left")
     ax.set_xlabel("layout (rta) →")
     ax.text(1, 1.01, "best ↗", transform=ax.transAxes, ha="right", color="#009E73", fontsize=11, weight="bold")
-    ax.margins(0.22)
+    ax.margins(0.15)
     ax.spines[["top", "right"]].set_visible(False)
+    return names
 
 
 def draw(data: dict[str, Points], path: Path) -> None:
@@ -86,20 +86,25 @@ def draw(data: dict[str, Points], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("agg")
+    from adjustText import adjust_text
     from matplotlib import pyplot as plt
 
     n_columns = min(len(data), 3)
     n_rows = -(-len(data) // n_columns)
-    size = (4.6 * n_columns, 4.4 * n_rows)
+    size = (5 * n_columns, 5 * n_rows)
     figure, axes = plt.subplots(n_rows, n_columns, figsize=size, layout="constrained", squeeze=False)
-    for ax, (name, points) in zip(axes.flat, data.items(), strict=False):
-        draw_panel(ax, name, points)
+    names = [draw_panel(ax, *panel) for ax, panel in zip(axes.flat, data.items(), strict=False)]
     for ax in axes.flat[len(data) :]:
         ax.set_axis_off()
     for ax in axes[:, 0]:
         ax.set_ylabel("neighbors (knn) →")
     figure.suptitle("Up: more neighbors kept. Right: more of the layout kept.", fontsize=11)
-    figure.savefig(path, dpi=120)
+    figure.canvas.draw()  # names are moved apart in the final layout
+    figure.set_layout_engine("none")
+    line = {"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.7}
+    for ax, texts, points in zip(axes.flat, names, data.values(), strict=False):
+        adjust_text(texts, *zip(*occupied(points), strict=True), ax=ax, expand=(1.25, 1.6), arrowprops=line)
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
