@@ -218,7 +218,7 @@ def test_har_names_its_activities(served, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "source", [*_signals._PENDIGITS.values(), _images._MNIST, _cells._KANG], ids=lambda s: s.url[-13:]
+    "source", [*_signals._PENDIGITS.values(), _images._MNIST, _cells._KANG, _cells._EMBRYO], ids=lambda s: s.url[-13:]
 )
 def test_every_source_has_a_secure_url_and_a_whole_checksum(source):
     kind, _, digest = source.checksum.partition(":")
@@ -258,3 +258,16 @@ def test_cbmc_names_clusters_and_proteins_in_the_order_of_the_file(served, tmp_p
     assert_array_equal(adata.obsm["protein"], protein)
     assert adata.obsm["protein"].columns.tolist()[8:] == ["CD19", "CD34"]
     assert adata.obsm["protein"].index.equals(adata.obs_names)
+
+
+def test_embryo_tells_stage_and_lineage_and_turns_cycle_numbers_around(served, monkeypatch):
+    """The file has cycle numbers, stages with trailing spaces, and the same name for all cells of a type."""
+    content = ",Cdx2,Nanog\n2 ,0.5,-1.0\n32 TE,-2.0,1.5\n2 ,0.25,0.0\n64 EPI,1.0,-0.75\n"
+    monkeypatch.setattr(_cells, "_EMBRYO", served("guo_qpcr.csv", content.encode()))
+    adata = datasets.embryo()
+    assert_array_equal(adata.X, np.array([[-0.5, 1.0], [2.0, -1.5], [-0.25, 0.0], [-1.0, 0.75]], np.float32))
+    assert adata.var_names.tolist() == ["Cdx2", "Nanog"]
+    assert adata.obs["stage"].tolist() == [2, 32, 2, 64]
+    assert adata.obs["cell_type"].tolist() == ["2", "32 TE", "2", "64 EPI"]
+    assert adata.obs["cell_type"].cat.categories[-1] == "64 TE"
+    assert adata.obs_names.is_unique

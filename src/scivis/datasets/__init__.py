@@ -4,8 +4,8 @@ Files are downloaded to `scanpy.settings.datasetdir` and verified by their check
 without a network if it is intact.
 """
 
-from ._cells import cbmc, kang
+from ._cells import cbmc, embryo, kang
 from ._images import fashion, mnist, mnist_test
 from ._signals import har, pendigits
 
-__all__ = ["cbmc", "fashion", "har", "kang", "mnist", "mnist_test", "pendigits"]
+__all__ = ["cbmc", "embryo", "fashion", "har", "kang", "mnist", "mnist_test", "pendigits"]
