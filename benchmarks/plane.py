@@ -1,7 +1,7 @@
 """Neighbors and layout: a panel per data set, a point per method, from the runs of compare.py.
 
 python benchmarks/compare.py --data DIR --out runs-plane --plane --limit 3600 --seeds 0 1 2 3 4
-python benchmarks/plane.py runs-plane/runs.csv --to docs/_static    # draws plane.png
+python benchmarks/plane.py runs-plane/runs.csv --to docs/_static    # draws plane.png, and prints tables
 
 To the right: the layout, random-triplet accuracy (rta). Upward: neighbors (knn), the share of a cell's 15 nearest neighbors that
 are among its 15 nearest in the embedding. Points are means over the seeds, and lines standard deviations.
@@ -21,29 +21,63 @@ OURS = "#D55E00"
 OTHERS = "#555555"
 # From the layout to the neighbors: what the dial of `anchor_weight` passes through.
 DIAL = ("scivis", "scivis, weight 32", "scivis, detail", "scivis, weight 2", "openTSNE")
-NAMES = {"scivis": "ivis", "scivis, detail": "ivis with detail", "openTSNE": "t-SNE"}
+NAMES = {
+    "scivis": "ivis",
+    "scivis, detail": "ivis with detail",
+    "scivis, weight 2": "ivis with detail, weight 2",
+    "scivis, weight 32": "ivis with detail, weight 32",
+    "openTSNE": "t-SNE",
+}
 # Places along each part of the dial's line that names keep clear of.
 N_STEPS = 20
 UNNAMED = {"scivis, weight 2", "scivis, weight 32"}
 
+# Runs of each method on each data set: numbers by the columns of compare.py.
+Runs = dict[str, dict[str, list[dict[str, float]]]]
 Points = dict[str, tuple[float, float, float, float]]
 
 
-def points_by_data(path: Path) -> dict[str, Points]:
-    """Mean of rta, mean of knn, and their standard deviations, by data set and method."""
-    values: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            values[row["dataset"]][row["method"]].append((float(row["rta"]), float(row["knn"])))
+def read_runs(paths: list[Path]) -> Runs:
+    """The rows of one or more runs.csv."""
+    runs: Runs = defaultdict(lambda: defaultdict(list))
+    for path in paths:
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                numbers = {name: float(text) for name, text in row.items() if name not in ("dataset", "method")}
+                runs[row["dataset"]][row["method"]].append(numbers)
+    return runs
+
+
+def points_of(methods: dict[str, list[dict[str, float]]]) -> Points:
+    """Mean of rta, mean of knn, and their standard deviations, by method."""
+    values = {method: [[run[name] for run in runs] for name in ("rta", "knn")] for method, runs in methods.items()}
     return {
-        dataset: {method: _summary(list(zip(*runs, strict=True))) for method, runs in methods.items()}
-        for dataset, methods in values.items()
+        method: (*map(statistics.fmean, columns), *map(statistics.pstdev, columns))
+        for method, columns in values.items()
     }
 
 
-def _summary(columns: list[tuple[float, ...]]) -> tuple[float, float, float, float]:
-    rta, knn = columns
-    return statistics.fmean(rta), statistics.fmean(knn), statistics.pstdev(rta), statistics.pstdev(knn)
+def table(runs: Runs, measures: dict[str, str]) -> str:
+    """Markdown: a row per method and a column per data set, with the means of measures over the seeds in their formats.
+
+    Examples
+    --------
+    >>> runs = {"pbmc3k": {"UMAP": [{"knn": 0.1, "seconds": 20.0}, {"knn": 0.2, "seconds": 24.0}]}}
+    >>> print(table(runs, {"knn": ".3f", "seconds": ".0f"}))
+    | | pbmc3k |
+    | --- | --- |
+    | UMAP | .150 · 22 |
+    """
+    lines = [f"| | {' | '.join(runs)} |", f"|{' --- |' * (1 + len(runs))}"]
+    for method in dict.fromkeys(method for some in runs.values() for method in some):
+        cells = [_means(some.get(method, []), measures) for some in runs.values()]
+        lines.append(f"| {NAMES.get(method, method)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _means(found: list[dict[str, float]], measures: dict[str, str]) -> str:
+    means = [format(statistics.fmean(run[name] for run in found), how) for name, how in measures.items() if found]
+    return " · ".join(mean.replace("0.", ".", 1) if mean.startswith(("0.", "-0.")) else mean for mean in means) or "–"
 
 
 def occupied(points: Points) -> list[tuple[float, float]]:
@@ -109,10 +143,13 @@ def draw(data: dict[str, Points], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw neighbors against layout.")
-    parser.add_argument("runs", type=Path, help="runs.csv of compare.py")
+    parser.add_argument("runs", nargs="+", type=Path, help="runs.csv of compare.py, one or more")
     parser.add_argument("--to", type=Path, required=True, help="folder for plane.png")
     args = parser.parse_args()
-    draw(points_by_data(args.runs), args.to / "plane.png")
+    runs = read_runs(args.runs)
+    draw({dataset: points_of(methods) for dataset, methods in runs.items()}, args.to / "plane.png")
+    print(table(runs, {"knn": ".3f", "rta": ".3f", "cent": ".3f", "acc": ".3f"}))
+    print(f"\nSeconds and peak MiB\n\n{table(runs, {'seconds': ',.0f', 'peak_mib': ',.0f'})}")
 
 
 if __name__ == "__main__":
