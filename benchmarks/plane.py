@@ -81,19 +81,20 @@ def _means(found: list[dict[str, float]], measures: dict[str, str]) -> str:
 
 
 def occupied(points: Points) -> list[tuple[float, float]]:
-    """Places that no name should cover: the points, and the line of the dial.
+    """Places that no name should cover: the points, the ends of their bars, and the line of the dial.
 
     Examples
     --------
     >>> points = {"PCA": (0.9, 0.1, 0.0, 0.0), "scivis": (0.8, 0.3, 0.0, 0.0), "openTSNE": (0.7, 0.5, 0.0, 0.0)}
     >>> places = occupied(points)
     >>> places[0], len(places)
-    ((0.9, 0.1), 23)
+    ((0.9, 0.1), 29)
     """
     dial = [points[name][:2] for name in DIAL if name in points]
     steps = [(step / N_STEPS, start, end) for start, end in pairwise(dial) for step in range(N_STEPS)]
     along = [tuple((1 - t) * a + t * b for a, b in zip(start, end, strict=True)) for t, start, end in steps]
-    return [*(point[:2] for point in points.values()), *along]
+    bars = [(x + side * sd, y) for x, y, sd, _ in points.values() for side in (0, -1, 1)]
+    return [*bars, *along]
 
 
 def draw_panel(ax: Any, title: str, points: Points) -> list[Any]:
