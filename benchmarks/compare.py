@@ -51,10 +51,8 @@ def prepare(names: list[str], args: argparse.Namespace) -> dict[str, Row]:
     return {name: machine.run_script("datasets.py", name, *options) for name in names}
 
 
-def kept(path: Path) -> list[Row]:
-    """The rows of an interrupted run."""
-    if not path.exists():
-        return []
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a runs.csv: text under `dataset` and `method`, and numbers."""
     with path.open(newline="") as file:
         names = {"dataset", "method"}
         return [
@@ -128,9 +126,10 @@ def main() -> None:
     if args.warm_up:
         warm_up(methods, args)
 
-    rows = kept(args.out / "runs.csv") if args.resume else []
+    path = args.out / "runs.csv"
+    rows = read_rows(path) if args.resume and path.exists() else []
     done = {(row["dataset"], row["method"], row["seed"]) for row in rows}
-    with (args.out / "runs.csv").open("a" if rows else "w", newline="") as file:
+    with path.open("a" if rows else "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         if not rows:
             writer.writeheader()

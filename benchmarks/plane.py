@@ -10,12 +10,13 @@ are among its 15 nearest in the embedding. Points are means over the seeds, and 
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from compare import Row, read_rows
 
 OURS = "#D55E00"
 OTHERS = "#555555"
@@ -32,8 +33,8 @@ NAMES = {
 N_STEPS = 20
 UNNAMED = {"scivis, weight 2", "scivis, weight 32"}
 
-# Runs of each method on each data set: numbers by the columns of compare.py.
-Runs = dict[str, dict[str, list[dict[str, float]]]]
+# Rows of compare.py by data set and method.
+Runs = dict[str, dict[str, list[Row]]]
 Points = dict[str, tuple[float, float, float, float]]
 
 
@@ -41,14 +42,12 @@ def read_runs(paths: list[Path]) -> Runs:
     """The rows of one or more runs.csv."""
     runs: Runs = defaultdict(lambda: defaultdict(list))
     for path in paths:
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                numbers = {name: float(text) for name, text in row.items() if name not in ("dataset", "method")}
-                runs[row["dataset"]][row["method"]].append(numbers)
+        for row in read_rows(path):
+            runs[row["dataset"]][row["method"]].append(row)
     return runs
 
 
-def points_of(methods: dict[str, list[dict[str, float]]]) -> Points:
+def points_of(methods: dict[str, list[Row]]) -> Points:
     """Mean of rta, mean of knn, and their standard deviations, by method."""
     values = {method: [[run[name] for run in runs] for name in ("rta", "knn")] for method, runs in methods.items()}
     return {
@@ -75,7 +74,7 @@ def table(runs: Runs, measures: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _means(found: list[dict[str, float]], measures: dict[str, str]) -> str:
+def _means(found: list[Row], measures: dict[str, str]) -> str:
     means = [format(statistics.fmean(run[name] for run in found), how) for name, how in measures.items() if found]
     return " · ".join(mean.replace("0.", ".", 1) if mean.startswith(("0.", "-0.")) else mean for mean in means) or "–"
 
@@ -138,7 +137,9 @@ def draw(data: dict[str, Points], path: Path) -> None:
     figure.set_layout_engine("none")
     line = {"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.7}
     for ax, texts, points in zip(axes.flat, names, data.values(), strict=False):
-        adjust_text(texts, *zip(*occupied(points), strict=True), ax=ax, expand=(1.25, 1.6), arrowprops=line)
+        adjust_text(
+            texts, *zip(*occupied(points), strict=True), ax=ax, expand=(1.25, 1.6), iter_lim=300, arrowprops=line
+        )
     figure.savefig(path, dpi=110)
 
 

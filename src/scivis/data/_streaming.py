@@ -51,15 +51,14 @@ class Rows:
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         """All rows, in blocks of about 64 MiB."""
-        return self.blocks(min(max(_BLOCK_VALUES // max(self.matrix.shape[1], 1), BLOCK), _MAX_BLOCK))
+        return self.blocks(_rows_per_block(self.matrix.shape[1]))
 
     def collected(self) -> Iterator[NDArray[np.float32]]:
         """All rows, in blocks of about 64 MiB after preparation: many blocks of a matrix whose rows become shorter are one."""
         parts: list[NDArray[np.float32]] = []
         for rows in self:
             parts.append(rows)
-            n = sum(len(part) for part in parts)
-            if n >= min(_MAX_BLOCK, _BLOCK_VALUES // max(rows[0].size, 1)):
+            if sum(len(part) for part in parts) >= _rows_per_block(rows[0].size):
                 yield parts[0] if len(parts) == 1 else np.concatenate(parts)
                 parts = []
         if parts:
@@ -106,6 +105,11 @@ class Rows:
                 done += len(rows)
                 progress.update(len(rows))
         return result
+
+
+def _rows_per_block(width: int) -> int:
+    """How many rows of `width` values make a block of about 64 MiB."""
+    return min(max(_BLOCK_VALUES // max(width, 1), BLOCK), _MAX_BLOCK)
 
 
 def map_dask(matrix: Any, block_function: Callable[..., NDArray[np.float32]], n_columns: int, **arguments: Any) -> Any:

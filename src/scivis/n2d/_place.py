@@ -55,8 +55,7 @@ def place(
     """Encoding, coordinates, clusters, probabilities and novelty of new cells."""
     own = {"autoencoder": autoencoder, "manifold": manifold, "clusterer": clusterer}
     with borrowed(_kept_key(entry.get("digest"), own), partial(load, adata, entry, **own)) as model:
-        placed = _placed(model, rows, keys, adata.uns.get(f"{keys.uns}_colors"), with_novelty=with_novelty)
-    return placed
+        return _placed(model, rows, keys, adata.uns.get(f"{keys.uns}_colors"), with_novelty=with_novelty)
 
 
 def _kept_key(digest: Any, options: dict[str, Any]) -> Hashable | None:
