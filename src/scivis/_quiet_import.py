@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ._quiet import quiet_standard_error
+from ._quiet import paused_collector, quiet_standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,11 +53,9 @@ class _QuietLoader(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self.loader
         # Set by the user, or by `load_quietly`, which redirects the output.
-        if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-            self.loader.exec_module(module)
-            return
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-        with quiet_standard_error():
+        is_set = "TF_CPP_MIN_LOG_LEVEL" in os.environ
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with paused_collector(), nullcontext() if is_set else quiet_standard_error():
             self.loader.exec_module(module)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
-from scivis._quiet import without_retracing_warnings
+from scivis._quiet import paused_collector, without_retracing_warnings
 
 from ._backend import check_process
 from ._batches import Batch
@@ -99,7 +100,15 @@ def train(
     sampler = EpochSampler(x, neighbors, layout, batch, schedule, rng, supervision, anchors)
     divergence = Divergence(f"Use a smaller learning_rate than {schedule.learning_rate}.")
     reporter = [_reporter(report, model, losses, stopping)] if report else []
-    with closing_bars(callbacks), released_gradients(), released_kernels(), without_retracing_warnings():
+    with (
+        ExitStack() as tracing,
+        closing_bars(callbacks),
+        released_gradients(),
+        released_kernels(),
+        without_retracing_warnings(),
+    ):
+        tracing.enter_context(paused_collector())
+        traced = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: tracing.close())
         history = model.fit(
             feed_indices(layout.n_batches),  # for all epochs: starting another stream takes Keras a tenth of a second
             epochs=schedule.epochs,
@@ -107,7 +116,7 @@ def train(
             steps_per_epoch=layout.n_steps,
             shuffle=False,
             verbose=0,
-            callbacks=[sampler, divergence, *stopping, *reporter, *callbacks],
+            callbacks=[traced, sampler, divergence, *stopping, *reporter, *callbacks],
         )
     new = [float(loss) for loss in history.history["loss"]]
     return TrainingState([*losses, *new], state_values(model.optimizer))
