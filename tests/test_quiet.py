@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import logging
 import os
 import subprocess
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import scivis
-from scivis._quiet import without_retracing_warnings
+from scivis._quiet import load_quietly, without_retracing_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,6 +177,26 @@ def test_the_random_state_of_python_stays(loaded_by: Callable[..., list[str]]) -
     statement = "import random; random.seed(3); load_quietly('keras'); print(random.random())"
     *_, drawn = loaded_by(statement, "tensorflow", "keras")
     assert float(drawn) == 0.23796462709189137  # what seed 3 gives first
+
+
+@pytest.mark.parametrize("state", ["enable", "disable"])
+@pytest.mark.parametrize("how", ["load_quietly('tensorflow')", "import scivis, tensorflow"])
+def test_the_garbage_collector_pauses_and_is_left_as_found(
+    state: str, how: str, tmp_path: Path, fresh_process: Callable[..., str]
+) -> None:
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("import gc; print(gc.isenabled())")
+    printed = fresh_process(
+        f"import gc, sys; sys.path.insert(0, {str(tmp_path)!r}); gc.{state}()\n"
+        f"from scivis._quiet import load_quietly\n{how}\nprint(gc.isenabled())"
+    )
+    assert printed.split() == ["False", str(state == "enable")]
+
+
+def test_the_garbage_collector_is_enabled_after_a_load_that_fails() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        load_quietly("no_such_package")
+    assert gc.isenabled()
 
 
 def test_the_environment_stays(loaded_by: Callable[..., list[str]]) -> None:

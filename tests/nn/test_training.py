@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from types import SimpleNamespace
 
 import keras
@@ -227,6 +228,33 @@ def test_another_seed_of_the_batches_gives_another_embedding(run, blobs):
 
 def test_training_keeps_the_global_random_states(run):
     assert run.keeps_states
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_garbage_collector_pauses_for_the_first_step_only_and_is_left_as_found(blobs, is_enabled):
+    x, _, neighbors = blobs
+    during = []
+    note = lambda *_, **__: during.append(gc.isenabled())
+    watch = keras.callbacks.LambdaCallback(on_train_begin=note, on_train_batch_end=note, on_train_end=note)
+    (gc.enable if is_enabled else gc.disable)()
+    try:
+        fit(x, neighbors, epochs=2, callbacks=[watch])
+        assert gc.isenabled() is is_enabled
+    finally:
+        gc.enable()
+    assert during[0] is False
+    assert set(during[1:]) == {is_enabled}
+
+
+def test_the_garbage_collector_is_enabled_after_a_training_that_fails(blobs):
+    x, _, neighbors = blobs
+
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(x, neighbors, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_begin=fail)])
+    assert gc.isenabled()
 
 
 def test_rows_without_neighbors_are_embedded(run, blobs):

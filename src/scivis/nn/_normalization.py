@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import pi, sqrt
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,11 @@ def normalized_gelu(x: Tensor, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Cal
     >>> np.asarray(normalized_gelu(rows, ones, 0 * ones)).round(3)
     array([[-0.159,  0.841]], dtype=float32)
     """
-    centered = x - ops.mean(x, axis=-1, keepdims=True)
-    inverse_std = ops.rsqrt(ops.mean(ops.square(centered), axis=-1, keepdims=True) + EPSILON)
+    # Means of rows as a product: XLA adds the values of a row one after the other.
+    weights = ops.full((x.shape[-1], 1), 1.0 / x.shape[-1], dtype="float32")
+    average = partial(ops.matmul, x2=weights)
+    centered = x - average(x)
+    inverse_std = ops.rsqrt(average(ops.square(centered)) + EPSILON)
     z = centered * inverse_std
     a = z * gamma + beta
     cdf = 0.5 + 0.5 * ops.erf(a * sqrt(0.5))
@@ -57,7 +61,10 @@ def normalized_gelu(x: Tensor, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Cal
         u = arguments[0] if upstream is None else upstream  # torch passes it by name
         to_a = u * (cdf + a * (1.0 / sqrt(2.0 * pi) * ops.exp(-0.5 * ops.square(a))))
         to_z = to_a * gamma
-        mean, slope = (ops.mean(values, axis=-1, keepdims=True) for values in (to_z, to_z * z))
-        return inverse_std * (to_z - mean - z * slope), ops.sum(to_a * z, axis=0), ops.sum(to_a, axis=0)
+        return (
+            inverse_std * (to_z - average(to_z) - z * average(to_z * z)),
+            ops.sum(to_a * z, axis=0),
+            ops.sum(to_a, axis=0),
+        )
 
     return a * cdf, gradient
