@@ -8,9 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from packaging.version import Version
 
 from scivis.neighbors import find_neighbors
+from scivis.neighbors._ivf import _nearest_members
 from scivis.neighbors._search import EXACT_UP_TO, resolve_backend
 
 METRICS = ["euclidean", "cosine", "manhattan"]
@@ -58,6 +62,28 @@ def test_an_inverted_file_depends_on_the_seed_and_not_on_the_size_of_blocks(clou
     monkeypatch.setattr("scivis.neighbors._ivf._BLOCK", 300)
     np.testing.assert_array_equal(find_neighbors(cloud[:500], 5, backend="ivf", random_state=1).indices, whole)
     assert (whole != other).any()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_lists_are_compared_in_parts_that_fit_into_memory(cloud, metric, monkeypatch):
+    whole = find_neighbors(cloud, 5, backend="ivf", metric=metric).indices
+    monkeypatch.setattr("scivis.neighbors._ivf._PAIRS", 1)  # a row at a time
+    assert (find_neighbors(cloud, 5, backend="ivf", metric=metric).indices == whole).mean() > 0.999  # but for rounding
+
+
+@given(
+    members=arrays(np.float32, (9, 3), elements=st.integers(-2, 2).map(float)),
+    rows=arrays(np.float32, (4, 3), elements=st.integers(-2, 2).map(float)),
+    k=st.integers(1, 9),
+    offset=st.sampled_from([0.0, 1e4]),
+)
+def test_the_nearest_members_of_a_list_are_those_by_hand_also_with_ties_and_far_from_zero(members, rows, k, offset):
+    by_hand = ((rows[:, None] - members) ** 2).sum(axis=2)
+    near, which = _nearest_members(rows + np.float32(offset), members + np.float32(offset), k, "euclidean")
+    within = 0.05 if offset else 1e-4
+    np.testing.assert_allclose(near, np.take_along_axis(by_hand, which, axis=1), atol=within)
+    np.testing.assert_allclose(np.sort(near), np.sort(by_hand)[:, :k], atol=within)
+    assert all(len(set(positions)) == k for positions in which.tolist())
 
 
 def test_rows_on_short_lists_are_compared_with_all_rows(monkeypatch, nearest_by_hand):
