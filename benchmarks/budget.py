@@ -138,12 +138,11 @@ def one(path: Path) -> dict[str, Clock]:
     """A whole run."""
     start, budget = clock(), Budget()
     import anndata as ad
-    import keras  # noqa: F401
     import numpy as np
     import scanpy as sc
 
     import scivis
-    import scivis.nn
+    import scivis.nn  # loads Keras
     from scivis import tl  # noqa: F401
 
     budget.add("import", _minus(clock(), start))

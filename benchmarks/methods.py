@@ -163,7 +163,8 @@ def scivis_classic(adata: AnnData, seed: int, n_neighbors: int | None = None) ->
     return adata.obsm["X_ivis"]
 
 
-_SCIVIS = ("scanpy", "sklearn.neighbors", "tensorflow", "keras", "scivis")
+# As a user imports them: scivis loads Keras and TensorFlow.
+_SCIVIS = ("scanpy", "sklearn.neighbors", "scivis", "scivis.nn")
 METHODS = {
     "PCA": Method(("sklearn",), pca),
     "UMAP": Method(("scanpy", "umap"), umap),

@@ -115,8 +115,8 @@ def _nearest_members(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Distances to the `k` nearest members, squared if Euclidean, and their positions, both of shape (rows, k), in any order.
 
-    For short lists, a product and a partition take less than half the time of scikit-learn, which computes in float64 and keeps
-    a heap for each row (benchmarks/neighbors.py).
+    For short lists, a product and a partition take half the time of scikit-learn, which computes in float64 and keeps a heap
+    for each row (benchmarks/neighbors.py).
     """
     if metric == "manhattan":
         near, which = _search(metric, 1)(n_neighbors=k).fit(members).kneighbors(rows)
