@@ -26,7 +26,7 @@ _MIN_LENGTH = 4
 # Settings of k-means that place the centers well enough: training rows per list, and iterations.
 _ROWS_PER_LIST, _ITERATIONS = 40, 10
 # Rows whose candidates are held in memory at once, and pairs of a row and a member of a list.
-_BLOCK, _PAIRS = 65_536, 2**22
+_BLOCK, _PAIRS = 65_536, 2**20
 
 
 def search_ivf(
