@@ -329,3 +329,19 @@ def test_embeddings_in_blocks_equal_those_of_single_rows(points, monkeypatch, n,
     for i in range(n):
         alone = ops.convert_to_numpy(encoder(points[i : i + 1]))[0]
         np.testing.assert_allclose(found[i], alone, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("network", ["szubert", "compact"])
+def test_many_rows_are_embedded_by_xla_as_few_are_without(points, monkeypatch, network):
+    monkeypatch.setattr(training, "_EMBED_BLOCK", 8)
+    monkeypatch.setattr(training, "_MIN_ROWS_GRAPH", 9)
+    monkeypatch.setattr(training, "_MIN_ROWS_XLA_GRAPH", 40)
+    encoder = build_encoder(Architecture(network, 8, 3))
+    before = embed(encoder, points[:39])
+    compiled = [encoder.jit_compile]
+    found = embed(encoder, points[:40])
+    compiled.append(encoder.jit_compile)
+    if keras.backend.backend() == "tensorflow":
+        assert compiled == [False, True]
+    np.testing.assert_allclose(found[:39], before, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(embed(encoder, points[:39]), before, rtol=1e-5, atol=1e-6)

@@ -76,8 +76,9 @@ def _nearest_center(rows: NDArray[np.float32], *, centers: NDArray[np.float32]) 
         block = rows[start : start + BLOCK]
         # Without |x|², which is the same for all centers.
         relative = block @ (-2.0 * centers.T) + norms
-        found[start : start + BLOCK, 0] = relative.argmin(axis=1)
-        found[start : start + BLOCK, 1] = np.maximum(relative.min(axis=1) + np.square(block).sum(axis=1), 0.0)
+        nearest = relative.argmin(axis=1)
+        squared = relative[np.arange(len(block)), nearest] + np.square(block).sum(axis=1)
+        found[start : start + BLOCK] = np.column_stack([nearest, np.maximum(squared, 0.0)])
     return found
 
 

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 _MIN_ROWS_XLA = 300_000
 # Rows per call of the encoder: large enough for matrix products, small enough for the cache.
 _EMBED_BLOCK = 8192
-# Number of rows from which a compiled graph makes up for the fraction of a second of tracing.
-_MIN_ROWS_GRAPH = 32_768
+# Numbers of rows from which a graph makes up for the fraction of a second of tracing, and XLA for that of compilation. The
+# latter is a whole block of `Rows`, of which there are several where it matters.
+_MIN_ROWS_GRAPH, _MIN_ROWS_XLA_GRAPH = 32_768, 131_072
 
 
 def train(
@@ -183,9 +184,18 @@ def embed(encoder: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
     call = encoder.predict_on_batch if as_graph else partial(encoder, training=False)
     if as_graph:
         blocks[-1] = _filled(blocks[-1])
+    if len(x) >= _MIN_ROWS_XLA_GRAPH:
+        _compile_graph(encoder)
     with without_retracing_warnings(), released_gradients():
         parts = [keras.ops.convert_to_numpy(call(block)) for block in blocks]
     return np.concatenate([np.empty((0, encoder.output_shape[-1]), np.float32), *parts])[: len(x)]
+
+
+def _compile_graph(encoder: keras.Model) -> None:
+    """Have TensorFlow compile the graph of an encoder by XLA, which JAX always does; PyTorch would compile for a minute."""
+    if keras.backend.backend() == "tensorflow" and not encoder.jit_compile:
+        encoder.jit_compile = True
+        encoder.make_predict_function(force=True)
 
 
 def _filled(block: NDArray[np.float32]) -> NDArray[np.float32]:
