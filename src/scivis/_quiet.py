@@ -1,4 +1,4 @@
-"""Loading of libraries that print while they are loaded, without their output and without pauses."""
+"""Loading of libraries that print while they are loaded, without their output and without garbage collection."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def _unchanged_globals() -> Iterator[None]:
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Leave out the garbage collector of Python, where many objects are made that all remain.
+    """Pause the garbage collector of Python, where many objects are made that all remain.
 
-    TensorFlow makes a million of them while it is loaded. The collector would look through all of them several times, which
-    takes a quarter of the time, and find nothing.
+    The collector would look through all of them several times, and find nothing: without it, Keras is loaded in two thirds of
+    the time.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from types import SimpleNamespace
 
 import keras
@@ -11,6 +12,7 @@ import pytest
 from keras import layers, ops
 from sklearn.neighbors import KNeighborsClassifier
 
+from scivis.data import _streaming
 from scivis.neighbors import Neighbors, find_neighbors
 from scivis.nn import Architecture, build_encoder
 from scivis.nn import _training as training
@@ -345,3 +347,22 @@ def test_many_rows_are_embedded_by_xla_as_few_are_without(points, monkeypatch, n
         assert compiled == [False, True]
     np.testing.assert_allclose(found[:39], before, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(embed(encoder, points[:39]), before, rtol=1e-5, atol=1e-6)
+
+
+def test_a_whole_block_of_rows_is_enough_for_xla():
+    assert training._MIN_ROWS_XLA_GRAPH <= _streaming._MAX_BLOCK
+
+
+def test_a_layer_that_xla_does_not_support_is_embedded_without_it(points, monkeypatch):
+    monkeypatch.setattr(training, "_EMBED_BLOCK", 8)
+    monkeypatch.setattr(training, "_MIN_ROWS_GRAPH", 9)
+    encoder = build_encoder(Architecture("szubert", 8, 3))
+    before = embed(encoder, points)
+    monkeypatch.setattr(training, "_MIN_ROWS_XLA_GRAPH", 40)
+    monkeypatch.setattr(encoder.layers[1], "supports_jit", False)
+    if keras.backend.backend() == "tensorflow":
+        with pytest.warns(UserWarning, match="Proceeding with `jit_compile=False`"):
+            embed(encoder, points)
+        assert not encoder.jit_compile
+    with warnings.catch_warnings(action="ignore"):
+        np.testing.assert_allclose(embed(encoder, points), before, rtol=1e-6, atol=1e-6)

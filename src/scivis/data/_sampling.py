@@ -78,7 +78,7 @@ def _nearest_center(rows: NDArray[np.float32], *, centers: NDArray[np.float32]) 
         relative = block @ (-2.0 * centers.T) + norms
         nearest = relative.argmin(axis=1)
         squared = relative[np.arange(len(block)), nearest] + np.square(block).sum(axis=1)
-        found[start : start + BLOCK] = np.column_stack([nearest, np.maximum(squared, 0.0)])
+        found[start : start + BLOCK, 0], found[start : start + BLOCK, 1] = nearest, np.maximum(squared, 0.0)
     return found
 
 

@@ -195,7 +195,8 @@ def _compile_graph(encoder: keras.Model) -> None:
     """Have TensorFlow compile the graph of an encoder by XLA, which JAX always does; PyTorch would compile for a minute."""
     if keras.backend.backend() == "tensorflow" and not encoder.jit_compile:
         encoder.jit_compile = True
-        encoder.make_predict_function(force=True)
+        if encoder.jit_compile:  # Keras warns, and leaves it, if a layer of the user does not support it
+            encoder.make_predict_function(force=True)
 
 
 def _filled(block: NDArray[np.float32]) -> NDArray[np.float32]:
